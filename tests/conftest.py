@@ -1,0 +1,27 @@
+"""What all tests share: real data where it is at hand, and a quiet TensorFlow."""
+
+import os
+import pathlib
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> pathlib.Path:
+    """The folder of real data (motion capture, formats, clips); skips where absent."""
+    folder = pathlib.Path(os.environ.get("SA3DHP_SHARED", ROOT.parent / "shared"))
+    if not (folder / "data").is_dir():
+        pytest.skip(f"real data not at hand: {folder}/data does not exist")
+    return folder / "data"
+
+
+@pytest.fixture(scope="session")
+def repo_root() -> pathlib.Path:
+    """The root of the repository."""
+    return ROOT
