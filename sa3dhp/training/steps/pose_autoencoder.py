@@ -1,0 +1,196 @@
+"""Stage 1: the pose auto-encoder, adversarial on its decoder ([P] eq. 1, [W])."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from sa3dhp.losses import adversarial
+from sa3dhp.losses import pose as pose_losses
+from sa3dhp.models import pose_autoencoder
+from sa3dhp.skeleton import kinematics
+from sa3dhp.skeleton import skeleton as skeletons
+
+DISCRIMINATOR, AUTOENCODER = 0, 1  # whose turn it is
+
+
+class PoseAutoencoderStep:
+    """Trains E_p, D_p and the discriminator, which take turns.
+
+    The discriminator trains until it is right about `right_enough` of the poses, then
+    the auto-encoder until `fooled_enough` of its random poses pass for real; either
+    for `max_turn` steps at most. Whose turn it is lives in variables, so that a
+    resumed run goes on where it was.
+
+    The named terms, all unweighted:
+        cycle_joints: |p - p'| of the joints after FK, in units of `UNIT_MM`.
+        cycle_local: |p - p'| of the local vectors, ours: feet and hands weigh as much
+            as the spine, whatever their distance from the root.
+        cycle_latent: |z - z'|, z ~ U[-1, 1]^32 through D_p and E_p.
+        adversarial: weighted |logit - 1| of poses decoded from random z.
+        discriminator: weighted |logit - 1| of real and |logit + 1| of random poses.
+        joint_error: mean distance of the joints, mm; a reading, not minimised.
+    """
+
+    # The mean |coordinate| of a person's joints, mm: brings the cycle's two sides to a
+    # comparable size.
+    UNIT_MM = 250.0
+
+    def __init__(
+        self,
+        encoder: pose_autoencoder.PoseEncoder,
+        decoder: pose_autoencoder.PoseDecoder,
+        discriminator: pose_autoencoder.PoseDiscriminator,
+        skeleton: skeletons.Skeleton,
+        bone_lengths: np.ndarray,
+        *,
+        learning_rate: float = 1e-4,
+        cycle_weight: float = 100.0,
+        local_weight: float = 1.0,
+        adversarial_weight: float = 5.0,
+        right_enough: float = 0.95,
+        fooled_enough: float = 0.8,
+        max_turn: int = 20,
+        seed: int = 0,
+    ):
+        """Builds the optimizers.
+
+        Args:
+            encoder, decoder, discriminator: the networks; all of them are trained.
+            skeleton: of the batches.
+            bone_lengths: `[J]`, mm, of the decoded poses; root 0.
+            learning_rate: of both Adams: a number or a Keras schedule.
+            cycle_weight: of the two cycle terms.
+            local_weight: of `cycle_local` beside `cycle_joints`; 0 is the paper's loss.
+            adversarial_weight: of the adversarial term.
+            right_enough: accuracy that ends the discriminator's turn.
+            fooled_enough: share of fooled judgements that ends the auto-encoder's.
+            max_turn: steps after which any turn ends.
+            seed: of the random latents; they are a function of (seed, iteration).
+        """
+        self._encoder, self._decoder = encoder, decoder
+        self._discriminator = discriminator
+        self._skeleton = skeleton
+        self._bone_lengths = np.asarray(bone_lengths, np.float32)
+        self._weights = {
+            "cycle_joints": cycle_weight,
+            "cycle_local": cycle_weight * local_weight,
+            "cycle_latent": cycle_weight,
+            "adversarial": adversarial_weight,
+        }
+        self._enough = tf.constant([right_enough, fooled_enough])
+        self._max_turn = max_turn
+        self._seed = seed
+        self._players = [
+            (variables, tf.keras.optimizers.Adam(learning_rate))
+            for variables in (
+                discriminator.trainable_variables,
+                encoder.trainable_variables + decoder.trainable_variables,
+            )
+        ]
+        for variables, optimizer in self._players:
+            optimizer.build(variables)
+        self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._turn = tf.Variable(DISCRIMINATOR, dtype=tf.int32, trainable=False)
+        self._turn_steps = tf.Variable(0, dtype=tf.int32, trainable=False)
+
+    @property
+    def models(self) -> dict[str, tf.keras.Model]:
+        """The networks by name."""
+        return {
+            "pose_encoder": self._encoder,
+            "pose_decoder": self._decoder,
+            "pose_discriminator": self._discriminator,
+        }
+
+    @property
+    def trackables(self) -> dict:
+        """All that a checkpoint must hold."""
+        return {
+            **self.models,
+            "discriminator_optimizer": self._players[DISCRIMINATOR][1],
+            "autoencoder_optimizer": self._players[AUTOENCODER][1],
+            "iteration": self.iteration,
+            "turn": self._turn,
+            "turn_steps": self._turn_steps,
+        }
+
+    def terms(self, batch: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
+        """Returns the unweighted terms.
+
+        Args:
+            batch: `[B, J, 3]` joints, mm, camera frame, root-relative.
+            training: handed to the networks.
+
+        Returns:
+            Scalars by name, see the class; with `right` and `fooled`, the shares that
+            end the turns.
+        """
+        local = kinematics.to_local(batch, self._skeleton)
+        latent = self._random_latent(tf.shape(batch)[0])
+        decoded = self._decoder(self._encoder(local, training), training)
+        joints = kinematics.from_local(decoded, self._skeleton, self._bone_lengths)
+        # The poses as they would be with the decoder's bones: a difference of bone
+        # lengths is not the auto-encoder's error.
+        target = kinematics.from_local(local, self._skeleton, self._bone_lengths)
+        random_pose = self._decoder(latent, training)
+        recovered = self._encoder(random_pose, training)
+
+        weights = self._discriminator.logit_weights
+        both = tf.concat([local, random_pose], 0)
+        real, fake = tf.split(self._discriminator(both, training), 2)
+        right = 0.5 * (
+            adversarial.share_taken_for(adversarial.REAL, real, weights)
+            + adversarial.share_taken_for(adversarial.FAKE, fake, weights)
+        )
+        difference = pose_losses.absolute_difference
+        return {
+            "cycle_joints": difference(joints, target) / self.UNIT_MM,
+            "cycle_local": difference(decoded, local),
+            "cycle_latent": difference(recovered, latent),
+            "adversarial": adversarial.distance_to(adversarial.REAL, fake, weights),
+            "discriminator": adversarial.distance_to(adversarial.REAL, real, weights)
+            + adversarial.distance_to(adversarial.FAKE, fake, weights),
+            "joint_error": pose_losses.joint_distance(joints, target),
+            "right": right,
+            "fooled": adversarial.share_taken_for(adversarial.REAL, fake, weights),
+        }
+
+    @tf.function(reduce_retracing=True)
+    def __call__(self, batch: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Runs one iteration of whoever's turn it is; returns the terms before it."""
+        with tf.GradientTape(persistent=True) as tape:
+            terms = self.terms(batch, training=True)
+            losses = [
+                terms["discriminator"],
+                tf.add_n([w * terms[name] for name, w in self._weights.items()]),
+            ]
+
+        def play(player: int) -> tf.Tensor:
+            variables, optimizer = self._players[player]
+            gradients = tape.gradient(losses[player], variables)
+            optimizer.apply_gradients(zip(gradients, variables))
+            return tf.constant(player)
+
+        turn = tf.cond(
+            tf.equal(self._turn, DISCRIMINATOR),
+            lambda: play(DISCRIMINATOR),
+            lambda: play(AUTOENCODER),
+        )
+        self._take_turns(turn, terms)
+        self.iteration.assign_add(1)
+        return {**terms, "turn": tf.cast(turn, tf.float32)}
+
+    def _random_latent(self, batch_size: tf.Tensor) -> tf.Tensor:
+        """z ~ U[-1, 1]^D, a function of (seed, iteration)."""
+        seed = tf.stack([tf.constant(self._seed, tf.int64), self.iteration])
+        shape = [batch_size, pose_autoencoder.LATENT_SIZE]
+        return tf.random.stateless_uniform(shape, seed, -1.0, 1.0)
+
+    def _take_turns(self, turn: tf.Tensor, terms: dict[str, tf.Tensor]) -> None:
+        """Ends the turn if its player has done enough, or too much."""
+        score = tf.stack([terms["right"], terms["fooled"]])[turn]
+        steps = self._turn_steps + 1
+        over = (score >= self._enough[turn]) | (steps >= self._max_turn)
+        self._turn.assign(tf.where(over, 1 - turn, turn))
+        self._turn_steps.assign(tf.where(over, 0, steps))
