@@ -1,0 +1,170 @@
+"""The embedded world: labelled pictures of people who never were.
+
+Everything is a function of the seed. `clip` draws a person moving through one scene,
+`frames` single pictures of many people, `poses` and `motions` what motion capture would
+give: joints that belong to no picture.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from sa3dhp.geometry import crop_box
+from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.synthetic import body, domain, mesh, motion, render
+
+SKELETON = skeletons.SA3DHP17
+FPS = 30.0
+_FLESH_MM = 60.0  # how far the body reaches beyond its joints
+_TO_CAMERA = np.diag([1.0, -1.0, -1.0]).astype(np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+    """A person in a place.
+
+    Attributes:
+        images: uint8 RGB `[T, S, S, 3]`.
+        joints: `[T, 17, 3]`, mm, camera frame, root-relative.
+        activity: what the person does.
+    """
+
+    images: np.ndarray
+    joints: np.ndarray
+    activity: str
+
+
+def _view(pitch: float, roll: float) -> np.ndarray:
+    """World to camera: looks down by `pitch`, turned x towards y by `roll`, radians."""
+    c, s = np.cos(pitch), np.sin(pitch)
+    down = np.array([[1, 0, 0], [0, c, -s], [0, s, c]], np.float32)
+    c, s = np.cos(roll), np.sin(roll)
+    turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]], np.float32)
+    return turn @ down @ _TO_CAMERA
+
+
+def draw_roll(rng: np.random.Generator, rolled: float) -> float:
+    """A camera's roll in radians: none, or up to 75 degrees in a share of the cases.
+
+    The non-local rules turn pictures by 50 degrees: the prior and the source model must
+    have seen such people.
+    """
+    return np.deg2rad(rng.uniform(-75, 75)) if rng.uniform() < rolled else 0.0
+
+
+def _movement(
+    rng: np.random.Generator,
+    look: domain.Look,
+    person: body.Body,
+    num: int,
+    rolled: float,
+) -> tuple:
+    t = rng.uniform(0, 5) + look.speed * np.arange(num) / FPS
+    angles, activity = motion.sample(rng, t)
+    view = _view(look.camera_pitch, draw_roll(rng, rolled))
+    return body.joints(angles, person.lengths) @ view.T, activity
+
+
+def _pixels(
+    joints: np.ndarray,
+    vertices: np.ndarray,
+    look: domain.Look,
+    size: int,
+    margin: float,
+) -> np.ndarray:
+    """Where the vertices are in a person-centred crop, `[T, V, 2]` pixels."""
+    flat = render.project(joints, look.distance, 1.0)
+    boxes = np.concatenate([flat.min(1) - _FLESH_MM, flat.max(1) + _FLESH_MM], axis=1)
+    centres, side = crop_box.square(boxes)
+    side = side * look.zoom
+    centres = centres + look.shift * side
+    flat = render.project(vertices, look.distance, 1.0)
+    pixels_per_mm = size / (side * margin)
+    return (flat - centres[:, None]) * pixels_per_mm + (size - 1) / 2
+
+
+def clip(
+    place: domain.Domain,
+    rng: np.random.Generator,
+    *,
+    num_frames: int,
+    size: int,
+    margin: float = 1.0,
+    rolled: float = 0.0,
+) -> Clip:
+    """Renders one person moving in one scene.
+
+    Args:
+        place: the domain.
+        rng: the source of randomness.
+        num_frames: at 30 frames per second.
+        size: side of the pictures, pixels.
+        margin: the pictures' side relative to the person's square crop: 1.5 leaves room
+            to turn a picture by any angle.
+        rolled: share of scenes seen by a camera that is rolled up to 75 degrees.
+    """
+    look = domain.sample(place, rng)
+    person = body.sample(rng, 0.06 * place.proportions)
+    joints, activity = _movement(rng, look, person, num_frames, rolled)
+    vertices = mesh.vertices(joints, np.full(num_frames, person.girth))
+    pixels = _pixels(joints, vertices, look, size, margin)
+    return Clip(render.scene(vertices, pixels, look, size, rng), joints, activity)
+
+
+def frames(
+    place: domain.Domain,
+    rng: np.random.Generator,
+    *,
+    count: int,
+    size: int,
+    rolled: float = 0.5,
+) -> tuple:
+    """Renders single pictures, each of another person in another scene.
+
+    Returns:
+        uint8 RGB `[count, size, size, 3]` and joints `[count, 17, 3]` (mm, camera frame,
+        root-relative).
+    """
+    looks = [domain.sample(place, rng) for _ in range(count)]
+    people = [body.sample(rng, 0.06 * place.proportions) for _ in range(count)]
+    angles = [motion.sample(rng, rng.uniform(0, 5, 1))[0] for _ in range(count)]
+    lengths = np.stack([person.lengths for person in people])
+    joints = body.joints(np.concatenate(angles), lengths)
+    views = [_view(look.camera_pitch, draw_roll(rng, rolled)) for look in looks]
+    joints = np.einsum("nij,nkj->nki", np.stack(views), joints)
+    vertices = mesh.vertices(joints, np.array([person.girth for person in people]))
+    images = np.empty((count, size, size, 3), np.uint8)
+    for n, look in enumerate(looks):
+        surface = vertices[n : n + 1]
+        pixels = _pixels(joints[n : n + 1], surface, look, size, 1.0)
+        images[n] = render.scene(surface, pixels, look, size, rng)[0]
+    return images, joints
+
+
+def motions(
+    rng: np.random.Generator,
+    *,
+    count: int,
+    num_frames: int,
+    rolled: float = 0.5,
+    place: domain.Domain = domain.STREET,
+) -> np.ndarray:
+    """Returns unpaired motions, `[count, num_frames, 17, 3]`, as motion capture would.
+
+    The views are those of a camera at any height a domain may have; time may run
+    backwards and at half to one and a half times its speed, as the rules make it.
+    """
+    out = np.empty((count, num_frames, SKELETON.num_joints, 3), np.float32)
+    for i in range(count):
+        look = domain.sample(place, rng)
+        person = body.sample(rng, 0.06 * place.proportions)
+        joints, _ = _movement(rng, look, person, num_frames, rolled)
+        out[i] = joints[::-1] if rng.uniform() < 0.5 else joints
+    return out
+
+
+def mean_bone_lengths() -> np.ndarray:
+    """Returns the mean bone lengths of the world's people, `[17]`, mm."""
+    return body.mean_lengths()
