@@ -1,0 +1,218 @@
+"""What a run leaves behind: its state to resume from, and portable weights.
+
+Both are loud: a restore that leaves a variable untouched, or finds one that nobody
+asked for, is an error and never a silently half-initialised network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pathlib
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from sa3dhp import errors
+
+_META = "meta.json"
+_MAX_LOSS = 1e-3  # of an array's norm; what float16 may cost
+
+
+class State:
+    """The resumable state of a run: a few TensorFlow checkpoints in one folder."""
+
+    def __init__(
+        self, folder: str | os.PathLike, trackables: Mapping, max_to_keep: int = 2
+    ) -> None:
+        """Tracks every object in `trackables`, whose variables must exist already.
+
+        Args:
+            folder: where the checkpoints lie; made on the first save.
+            trackables: name -> `tf.Variable`, model or optimizer.
+            max_to_keep: older checkpoints are deleted.
+        """
+        self._checkpoint = tf.train.Checkpoint(**trackables)
+        self._manager = tf.train.CheckpointManager(
+            self._checkpoint, str(folder), max_to_keep=max_to_keep
+        )
+
+    def save(self, step: int) -> None:
+        """Writes the state of `step`."""
+        self._manager.save(checkpoint_number=step)
+
+    def restore(self) -> bool:
+        """Reads the newest checkpoint; False if there is none.
+
+        Raises:
+            InputError: if it does not match the tracked objects one to one.
+        """
+        path = self._manager.latest_checkpoint
+        if path is None:
+            return False
+        try:
+            status = self._checkpoint.restore(path)
+            status.assert_existing_objects_matched()
+            status.assert_consumed()
+        except (AssertionError, ValueError, tf.errors.OpError) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise errors.InputError(
+                f"{path}: does not fit the networks of this run ({reason[:200]}); "
+                "use the configuration it was made with, or another --workdir"
+            ) from error
+        return True
+
+
+def named_weights(model: tf.keras.Model) -> dict[str, tf.Variable]:
+    """The weights of a built model by the path of attributes that leads to each.
+
+    Unlike Keras' variable names and their order, the paths depend neither on what else
+    the process built before, nor on which layers are frozen.
+
+    Raises:
+        ValueError: if the model has no weights yet.
+    """
+    if not (model.built and model.weights):
+        raise ValueError(f"{model.name}: no weights yet; call it once to build it")
+    wanted = {id(variable) for variable in model.weights}
+    view = tf.train.TrackableView(model)
+    found, seen, queue = {}, {id(model)}, [("", model)]
+    for path, node in queue:  # breadth first; the queue grows while we walk
+        for name, child in view.children(node).items():
+            if id(child) in seen:
+                continue
+            seen.add(id(child))
+            queue.append((f"{path}/{name}".lstrip("/"), child))
+            if id(child) in wanted:
+                found[queue[-1][0]] = child
+    if len(found) != len(wanted):
+        raise ValueError(f"{model.name}: {len(wanted) - len(found)} weights untracked")
+    return dict(sorted(found.items()))
+
+
+def weights_hash(model: tf.keras.Model) -> str:
+    """SHA-256 of the weights' paths, shapes and float32 values, as 64 hex digits."""
+    return _hash({name: var.numpy() for name, var in named_weights(model).items()})
+
+
+def save_weights(
+    path: str | os.PathLike,
+    model: tf.keras.Model,
+    dtype: str = "float16",
+    meta: Mapping | None = None,
+) -> None:
+    """Writes a model's weights into one compressed `.npz` file (see `write_arrays`)."""
+    arrays = {name: var.numpy() for name, var in named_weights(model).items()}
+    write_arrays(path, arrays, dtype=dtype, meta=meta)
+
+
+def load_weights(path: str | os.PathLike, model: tf.keras.Model) -> dict:
+    """Reads the weights of `save_weights` into a built model; returns the meta entry.
+
+    Nothing is assigned unless everything fits.
+
+    Raises:
+        InputError: if the file is missing or damaged, or its names or shapes differ
+            from the model's.
+    """
+    arrays, meta = read_arrays(path)
+    weights = named_weights(model)
+    for what, names in (
+        ("lacks", sorted(set(weights) - set(arrays))),
+        ("has no place for", sorted(set(arrays) - set(weights))),
+    ):
+        if names:
+            holder = path if what == "lacks" else model.name
+            raise errors.InputError(
+                f"{path}: {holder} {what} {len(names)} of the weights ({names[0]}, "
+                f"...); use the configuration that {model.name} was trained with"
+            )
+    for name, variable in weights.items():
+        if arrays[name].shape != tuple(variable.shape):
+            raise errors.InputError(
+                f"{path}: {name}: got {arrays[name].shape}, expected "
+                f"{tuple(variable.shape)}; use the configuration that {model.name} "
+                "was trained with"
+            )
+    for name, variable in weights.items():
+        variable.assign(arrays[name])
+    return meta
+
+
+def write_arrays(
+    path: str | os.PathLike,
+    arrays: Mapping[str, np.ndarray],
+    *,
+    dtype: str = "float16",
+    meta: Mapping | None = None,
+) -> None:
+    """Writes named arrays and a JSON `meta` entry into one compressed `.npz` file.
+
+    With `dtype="float16"` a matrix is halved unless it would overflow or lose more than
+    0.1 % of its norm; vectors (biases, batch-norm statistics) stay float32, where they
+    cost next to nothing. `meta` gains `weights_hash`, of the values as stored.
+
+    Raises:
+        ValueError: if `dtype` is neither "float16" nor "float32".
+    """
+    if dtype not in ("float16", "float32"):
+        raise ValueError(f"dtype: got {dtype!r}, expected 'float16' or 'float32'")
+    stored = {name: _compact(np.asarray(a), dtype) for name, a in arrays.items()}
+    entry = {**(meta or {}), "weights_hash": _hash(stored)}
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            text = np.frombuffer(json.dumps(entry, indent=1).encode(), np.uint8)
+            np.savez_compressed(file, **{_META: text}, **stored)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def read_arrays(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:
+    """Reads `write_arrays`' file: arrays (float32) by name, and the meta entry.
+
+    Raises:
+        InputError: if the file is missing, damaged, or not of this format.
+    """
+    if not pathlib.Path(path).is_file():
+        raise errors.InputError(f"{path}: no such weights file")
+    try:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        meta = json.loads(arrays.pop(_META).tobytes())
+    except (OSError, KeyError, EOFError, ValueError, zipfile.BadZipFile, zlib.error):
+        raise errors.InputError(
+            f"{path}: not a weights file of this program, or damaged; make it again"
+        ) from None
+    if meta.get("weights_hash") != _hash(arrays):
+        raise errors.InputError(f"{path}: damaged (its hash differs); make it again")
+    return {name: a.astype(np.float32) for name, a in arrays.items()}, meta
+
+
+def _compact(array: np.ndarray, dtype: str) -> np.ndarray:
+    array = array.astype(np.float32)
+    if dtype == "float32" or array.ndim < 2:
+        return array
+    with np.errstate(over="ignore"):
+        half = array.astype(np.float16)
+    loss = np.linalg.norm(half.astype(np.float32) - array)
+    return half if loss <= _MAX_LOSS * np.linalg.norm(array) else array
+
+
+def _hash(arrays: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name], dtype="<f4")
+        digest.update(f"{name} {array.shape} ".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

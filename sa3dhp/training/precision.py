@@ -1,0 +1,55 @@
+"""Numerical precision of a run: one global Keras policy, and loss scaling with it."""
+
+from __future__ import annotations
+
+import pathlib
+
+import tensorflow as tf
+
+from sa3dhp import errors
+
+POLICIES = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
+_FAST_BFLOAT16 = ("avx512_bf16", "amx_bf16")  # CPU flags, as in /proc/cpuinfo
+
+
+def set_policy(name: str = "auto", cpuinfo: str = "/proc/cpuinfo") -> str:
+    """Sets the global Keras policy and returns its name (design 7).
+
+    `auto` is float16 with loss scaling on a GPU, bfloat16 on a CPU that computes in it
+    and float32 elsewhere. Weights stay float32 under each policy; losses, kinematics
+    and the last layer of each network compute in float32.
+
+    Args:
+        name: one of `POLICIES`.
+        cpuinfo: the file that lists the CPU's flags; absent means none.
+
+    Raises:
+        InputError: if `name` is none of `POLICIES`.
+    """
+    if name not in POLICIES:
+        expected = ", ".join(POLICIES)
+        raise errors.InputError(f"precision: got {name!r}, expected one of {expected}")
+    if name == "auto":
+        name = _best(cpuinfo)
+    tf.keras.mixed_precision.set_global_policy(name)
+    return name
+
+
+def scaled(optimizer: tf.keras.optimizers.Optimizer) -> tf.keras.optimizers.Optimizer:
+    """Wraps `optimizer` in dynamic loss scaling where the policy is float16.
+
+    float16 gradients below 6e-8 vanish; bfloat16 and float32 have the same exponent
+    range and need no scaling, so that `optimizer` itself comes back.
+    """
+    if tf.keras.mixed_precision.global_policy().compute_dtype != "float16":
+        return optimizer
+    return tf.keras.mixed_precision.LossScaleOptimizer(optimizer)
+
+
+def _best(cpuinfo: str) -> str:
+    if tf.config.list_physical_devices("GPU"):
+        return "mixed_float16"
+    path = pathlib.Path(cpuinfo)
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    flags = next((x for x in text.splitlines() if x.startswith("flags")), "").split()
+    return "mixed_bfloat16" if set(flags) & set(_FAST_BFLOAT16) else "float32"

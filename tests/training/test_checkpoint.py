@@ -1,0 +1,209 @@
+"""State and portable weights: what is saved comes back, and nothing else does."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sa3dhp import errors
+from sa3dhp.training import checkpoint
+
+
+class Block(tf.keras.layers.Layer):
+    """A composite layer, whose `weights` Keras reorders when a part is frozen."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = tf.keras.layers.Dense(16)
+        self.norm = tf.keras.layers.BatchNormalization()
+        self.second = tf.keras.layers.Dense(16)
+
+    def call(self, x, training=None):
+        return self.second(self.norm(self.first(x), training=training))
+
+
+class Net(tf.keras.Model):
+    def __init__(self, units=16):
+        super().__init__()
+        self.block = Block()
+        self.trunk = tf.keras.Sequential([tf.keras.layers.Dense(16, name="inner")])
+        self.head = tf.keras.layers.Dense(units)
+
+    def call(self, x, training=None):
+        return self.head(self.trunk(self.block(x, training=training)))
+
+
+def _net(seed=0, **kwargs):
+    tf.keras.utils.set_random_seed(seed)
+    net = Net(**kwargs)
+    net(tf.ones([1, 16]))
+    return net
+
+
+def test_weights_come_back_exactly_as_float32(tmp_path):
+    net, other = _net(1), _net(2)
+    checkpoint.save_weights(tmp_path / "w.npz", net, dtype="float32", meta={"a": [1]})
+    meta = checkpoint.load_weights(tmp_path / "w.npz", other)
+    for ours, theirs in zip(net.weights, other.weights):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    assert meta["a"] == [1]
+    assert meta["weights_hash"] == checkpoint.weights_hash(other)
+    assert checkpoint.weights_hash(net) == checkpoint.weights_hash(other)
+
+
+def test_names_depend_neither_on_the_process_nor_on_frozen_layers():
+    net, other = _net(1), _net(1)
+    before = checkpoint.weights_hash(net)
+    net.block.first.trainable = False
+    assert checkpoint.weights_hash(net) == before
+    assert set(checkpoint.named_weights(net)) == set(checkpoint.named_weights(other))
+    assert checkpoint.named_weights(net)["block/first/kernel"] is net.block.first.kernel
+
+
+def test_a_frozen_model_loads_the_weights_of_a_trainable_one(tmp_path):
+    net, other = _net(1), _net(2)
+    checkpoint.save_weights(tmp_path / "w.npz", net, dtype="float32")
+    other.block.first.trainable = False
+    checkpoint.load_weights(tmp_path / "w.npz", other)
+    np.testing.assert_array_equal(
+        other.block.first.kernel.numpy(), net.block.first.kernel.numpy()
+    )
+    np.testing.assert_array_equal(
+        other.block.second.kernel.numpy(), net.block.second.kernel.numpy()
+    )
+
+
+def test_every_weight_of_a_nested_functional_model_is_named():
+    class Wrapped(tf.keras.Model):
+        def __init__(self):
+            super().__init__()
+            inputs = tf.keras.Input([16])
+            outputs = tf.keras.layers.Dense(4, name="a")(inputs)
+            outputs = tf.keras.layers.Dense(4, name="b")(outputs)
+            self.backbone = tf.keras.Model(inputs, outputs)
+
+        def call(self, x):
+            return self.backbone(x)
+
+    net = Wrapped()
+    net(tf.ones([1, 16]))
+    assert len(checkpoint.named_weights(net)) == 4
+
+
+def test_float16_costs_less_than_a_thousandth_and_half_the_bytes(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {"k": rng.normal(size=(200, 100)), "b": rng.normal(size=100)}
+    for dtype in ("float16", "float32"):
+        checkpoint.write_arrays(tmp_path / f"{dtype}.npz", arrays, dtype=dtype)
+    half, _ = checkpoint.read_arrays(tmp_path / "float16.npz")
+    assert half["k"].dtype == np.float32
+    np.testing.assert_array_equal(half["b"], arrays["b"].astype(np.float32))
+    error = np.linalg.norm(half["k"] - arrays["k"]) / np.linalg.norm(arrays["k"])
+    assert 0 < error < 1e-3
+    sizes = [(tmp_path / f"{d}.npz").stat().st_size for d in ("float16", "float32")]
+    assert sizes[0] < 0.6 * sizes[1]
+
+
+@pytest.mark.parametrize("scale", [1e6, 1e-9], ids=["overflows", "vanishes"])
+def test_what_float16_cannot_hold_stays_float32(tmp_path, scale):
+    array = scale * np.random.default_rng(0).normal(size=(20, 20))
+    checkpoint.write_arrays(tmp_path / "a.npz", {"k": array})
+    np.testing.assert_array_equal(
+        checkpoint.read_arrays(tmp_path / "a.npz")[0]["k"], array.astype(np.float32)
+    )
+
+
+def test_stored_hash_is_that_of_the_weights_after_loading(tmp_path):
+    checkpoint.save_weights(tmp_path / "w.npz", _net(1), dtype="float16")
+    other = _net(2)
+    meta = checkpoint.load_weights(tmp_path / "w.npz", other)
+    assert checkpoint.weights_hash(other) == meta["weights_hash"]
+
+
+@pytest.mark.parametrize(
+    ("units", "text"), [(8, r"head/bias: got \(16,\), expected \(8,\)")]
+)
+def test_wrong_shape_is_named_and_nothing_is_assigned(tmp_path, units, text):
+    checkpoint.save_weights(tmp_path / "w.npz", _net(1))
+    other = _net(2, units=units)
+    before = checkpoint.weights_hash(other)
+    with pytest.raises(errors.InputError, match=text):
+        checkpoint.load_weights(tmp_path / "w.npz", other)
+    assert checkpoint.weights_hash(other) == before
+
+
+def test_missing_and_extra_weights_are_named(tmp_path):
+    net = _net(1)
+    arrays = {n: v.numpy() for n, v in checkpoint.named_weights(net).items()}
+    checkpoint.write_arrays(tmp_path / "extra.npz", {**arrays, "more": np.ones(2)})
+    with pytest.raises(errors.InputError, match=r"no place for 1 .*\(more"):
+        checkpoint.load_weights(tmp_path / "extra.npz", net)
+    del arrays["head/bias"]
+    checkpoint.write_arrays(tmp_path / "few.npz", arrays)
+    with pytest.raises(errors.InputError, match=r"lacks 1 .*\(head/bias"):
+        checkpoint.load_weights(tmp_path / "few.npz", net)
+
+
+def test_bad_files_are_input_errors(tmp_path):
+    with pytest.raises(errors.InputError, match="no such weights file"):
+        checkpoint.read_arrays(tmp_path / "none.npz")
+    path = tmp_path / "w.npz"
+    checkpoint.save_weights(path, _net(1))
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(errors.InputError, match="damaged"):
+        checkpoint.read_arrays(path)
+    np.savez(path, k=np.ones(3))
+    with pytest.raises(errors.InputError, match="not a weights file"):
+        checkpoint.read_arrays(path)
+    meta = np.frombuffer(json.dumps({"weights_hash": "0"}).encode(), np.uint8)
+    np.savez(path, k=np.ones(3), **{"meta.json": meta})
+    with pytest.raises(errors.InputError, match="hash differs"):
+        checkpoint.read_arrays(path)
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "w.npz"
+    checkpoint.write_arrays(path, {"k": np.ones(3)})
+    with pytest.raises(TypeError):
+        checkpoint.write_arrays(path, {"k": np.zeros(3)}, meta={"bad": object()})
+    assert [p.name for p in tmp_path.iterdir()] == ["w.npz"]
+    np.testing.assert_array_equal(checkpoint.read_arrays(path)[0]["k"], np.ones(3))
+
+
+def test_unbuilt_model_and_unknown_dtype_are_our_own_errors(tmp_path):
+    with pytest.raises(ValueError, match="build it"):
+        checkpoint.named_weights(Net())
+    with pytest.raises(ValueError, match="bfloat16"):
+        checkpoint.write_arrays(tmp_path / "w.npz", {}, dtype="bfloat16")
+
+
+def test_state_comes_back_with_its_optimizer(tmp_path):
+    def make(seed):
+        net = _net(seed)
+        optimizer = tf.keras.optimizers.Adam(0.1)
+        optimizer.build(net.trainable_variables)
+        return net, optimizer, {"net": net, "optimizer": optimizer}
+
+    net, optimizer, tracked = make(1)
+    optimizer.apply_gradients([(tf.ones_like(v), v) for v in net.trainable_variables])
+    assert not checkpoint.State(tmp_path, tracked).restore()
+    checkpoint.State(tmp_path, tracked).save(1)
+    other, theirs, tracked = make(2)
+    assert checkpoint.State(tmp_path, tracked).restore()
+    assert checkpoint.weights_hash(net) == checkpoint.weights_hash(other)
+    for ours, loaded in zip(optimizer.variables, theirs.variables):
+        np.testing.assert_array_equal(ours.numpy(), loaded.numpy())
+
+
+def test_state_that_does_not_fit_is_an_input_error(tmp_path):
+    first, second = tf.Variable(1.0), tf.Variable([1.0, 2.0])
+    checkpoint.State(tmp_path, {"a": first, "b": second}).save(1)
+    for tracked in (
+        {"a": first},  # not consumed
+        {"a": first, "b": second, "c": tf.Variable(0.0)},  # not matched
+        {"a": first, "b": tf.Variable(0.0)},  # another shape
+    ):
+        with pytest.raises(errors.InputError, match="does not fit"):
+            checkpoint.State(tmp_path, tracked).restore()
