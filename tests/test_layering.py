@@ -26,7 +26,9 @@ def _imported(path: pathlib.Path) -> set:
     """The names below `sa3dhp` that a file imports."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sa3dhp"):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+            "sa3dhp"
+        ):
             tail = node.module.split(".")[1:]
             names |= {tail[0]} if tail else {alias.name for alias in node.names}
         elif isinstance(node, ast.Import):
