@@ -1,0 +1,190 @@
+"""The one form all data takes: mocap as `Sequence`, annotated images as `Frames`.
+
+Both are millimetres, right-handed, y **down**. Two frames exist:
+
+* `camera`: x right in the image, y down, z away from the camera.
+* `world`: y along gravity (down); where x and z point is the data set's business.
+
+A world frame is thus a camera that stands level: turning it by a yaw and a pitch
+(`view_matrix`) is all it takes to look at a motion from somewhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from sa3dhp import errors
+from sa3dhp.skeleton import skeleton as skeletons
+
+COORDINATE_FRAMES = ("camera", "world")
+
+
+def _checked_joints(name: str, joints: np.ndarray, skeleton: str, axes: int):
+    """Returns `joints` as float32; raises `InputError` unless `[N, J, axes]`."""
+    joints = np.asarray(joints, np.float32)
+    expected = (skeletons.get(skeleton).num_joints, axes)
+    if joints.ndim != 3 or joints.shape[1:] != expected:
+        raise errors.InputError(
+            f"{name}: expected [N, {expected[0]}, {axes}] for skeleton {skeleton}, "
+            f"got {joints.shape}"
+        )
+    return joints
+
+
+def _checked_mask(name: str, mask: np.ndarray, shape: tuple) -> np.ndarray:
+    """Returns `mask` as bool; raises `InputError` unless of that shape."""
+    mask = np.asarray(mask, bool)
+    if mask.shape != shape:
+        raise errors.InputError(f"{name}: mask expected {shape}, got {mask.shape}")
+    return mask
+
+
+def _check_finite(name: str, values: np.ndarray, mask: np.ndarray | None) -> None:
+    bad = ~np.isfinite(values).all(-1)
+    if mask is not None:
+        bad &= mask
+    if bad.any():
+        frame = int(np.argwhere(bad)[0, 0])
+        raise errors.InputError(
+            f"{name}: not a finite number at frame {frame}; mask it or drop the frame"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Sequence:
+    """A motion without images.
+
+    Attributes:
+        name: unique in its data set, e.g. `02_01`.
+        skeleton: id of a named skeleton, which gives `J`.
+        joints: `[T, J, 3]`, float32, mm, root not subtracted.
+        frame: `camera` or `world`, see the module.
+        fps: frames per second.
+        subject: whom it shows; splits are made by it.
+        action: what the data set calls it.
+        split: the data set's own split, "" if it has none.
+        mask: `[T, J]`, True = valid; None = all valid.
+        note: where it came from and what was done to it.
+    """
+
+    name: str
+    skeleton: str
+    joints: np.ndarray
+    frame: str
+    fps: float
+    subject: str = ""
+    action: str = ""
+    split: str = ""
+    mask: np.ndarray | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        joints = _checked_joints(self.name, self.joints, self.skeleton, 3)
+        object.__setattr__(self, "joints", joints)
+        if self.mask is not None:
+            mask = _checked_mask(self.name, self.mask, joints.shape[:2])
+            object.__setattr__(self, "mask", mask)
+        if self.frame not in COORDINATE_FRAMES:
+            raise errors.InputError(
+                f"{self.name}: frame expected one of {COORDINATE_FRAMES}, "
+                f"got {self.frame!r}"
+            )
+        if not self.fps > 0:
+            raise errors.InputError(f"{self.name}: fps expected > 0, got {self.fps}")
+        _check_finite(self.name, joints, self.mask)
+
+    def __len__(self) -> int:
+        return len(self.joints)
+
+    def window(self, start: int, stop: int, name: str | None = None) -> Sequence:
+        """The frames `start <= t < stop` as a sequence of their own."""
+        return dataclasses.replace(
+            self,
+            name=self.name if name is None else name,
+            joints=self.joints[start:stop],
+            mask=None if self.mask is None else self.mask[start:stop],
+        )
+
+
+def resample(sequence: Sequence, fps: float = 30.0) -> Sequence:
+    """Returns the sequence at another frame rate; the first frame stays the first.
+
+    Every k-th frame where the rates divide (120 -> 30, also 120.00048 -> 30), linear
+    interpolation between neighbours elsewhere. Interpolation shortens a limb that
+    turns by d radians between two frames by at most d^2 / 8 of its length. A joint is
+    valid where both neighbours are.
+    """
+    if not fps > 0:
+        raise errors.InputError(f"fps: expected > 0, got {fps}")
+    ratio = sequence.fps / fps
+    stride = round(ratio)
+    mask = sequence.mask
+    if stride >= 1 and abs(ratio - stride) < 1e-3 * stride:
+        joints = sequence.joints[::stride]
+        mask = None if mask is None else mask[::stride]
+    else:
+        # The tolerance keeps the last frame where it falls on one of ours exactly.
+        count = int(np.floor((len(sequence) - 1) / ratio + 1e-6)) + 1
+        time = np.minimum(np.arange(count) * ratio, len(sequence) - 1)
+        low = time.astype(int)
+        high = np.minimum(low + 1, len(sequence) - 1)
+        weight = (time - low)[:, None, None]
+        joints = (1 - weight) * sequence.joints[low] + weight * sequence.joints[high]
+        mask = None if mask is None else mask[low] & mask[high]
+    return dataclasses.replace(sequence, joints=joints, mask=mask, fps=float(fps))
+
+
+def view_matrix(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray:
+    """Returns the rotation `[3, 3]` from the world to a camera's axes.
+
+    `x_camera = view_matrix(...) @ x_world`. Radians. With yaw 0 the camera looks along
+    the world's z; a positive yaw turns what it sees from z towards x (to the right), a
+    positive pitch looks down, a positive roll turns the image from x towards y
+    (clockwise on the screen).
+    """
+    (cy, sy), (cp, sp), (cr, sr) = (
+        (np.cos(angle), np.sin(angle)) for angle in (yaw, pitch, roll)
+    )
+    turn = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    tilt = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
+    spin = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
+    return spin @ tilt @ turn
+
+
+def to_camera(
+    sequence: Sequence, yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0
+) -> np.ndarray:
+    """Returns root-relative joints seen by a camera at that angle.
+
+    Args:
+        sequence: in the `world` frame.
+        yaw: radians, as are `pitch` and `roll`; see `view_matrix`.
+
+    Returns:
+        `[T, J, 3]`, float32, mm, camera frame, root at zero.
+
+    Raises:
+        InputError: if the sequence is in a camera's frame already.
+    """
+    if sequence.frame != "world":
+        raise errors.InputError(
+            f"{sequence.name}: frame expected 'world', got {sequence.frame!r}: "
+            "it has its view already"
+        )
+    joints = sequence.joints - sequence.joints[:, :1]
+    return joints @ view_matrix(yaw, pitch, roll).T.astype(np.float32)
+
+
+def random_view(
+    rng: np.random.Generator,
+    max_pitch: float = np.radians(20),
+    max_roll: float = np.radians(5),
+) -> tuple[float, float, float]:
+    """Draws (yaw, pitch, roll): any heading, level on average."""
+    return (
+        float(rng.uniform(-np.pi, np.pi)),
+        float(rng.uniform(-max_pitch, max_pitch)),
+        float(rng.uniform(-max_roll, max_roll)),
+    )
