@@ -87,7 +87,7 @@ class Rule:
         return tf.convert_to_tensor(joints)
 
     def spatial_images(self, images: tf.Tensor) -> tf.Tensor:
-        """Mirrors and rotates images `[..., H, W, C]` of the stored size (uncropped)."""
+        """Mirrors and rotates images `[..., H, W, C]` of the stored size."""
         if self.flip:
             images = image.flip(images)
         if self.angle:
@@ -137,7 +137,7 @@ class Rule:
         rank = clip.shape.rank
         if rank is None or rank < -axis or clip.shape[axis] != self.clip_length:
             raise errors.InputError(
-                f"clip: rule {self.id} ({self.name}) expected {self.clip_length} frames "
+                f"clip: rule {self.id} expected {self.clip_length} frames "
                 f"on axis {axis}, got {tuple(clip.shape)}"
             )
         return (
