@@ -1,4 +1,4 @@
-"""The adversarial terms of the auto-encoders: distances of logits from +1 and -1 [W]."""
+"""Adversarial terms of the auto-encoders: how far logits are from +1 or -1 ([W])."""
 
 from __future__ import annotations
 

@@ -1,0 +1,62 @@
+"""One Adam, with loss scaling where float16 needs it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+LossScaleOptimizer = tf.keras.mixed_precision.LossScaleOptimizer
+
+
+def adam(
+    learning_rate: Any,
+    variables: list[tf.Variable],
+    *,
+    clip_norm: float | None = None,
+    ema: float = 0.0,
+) -> tf.keras.optimizers.Optimizer:
+    """Returns an Adam whose slots exist already, so that a restore finds them.
+
+    Args:
+        learning_rate: a number or a `tf.keras.optimizers.schedules` schedule.
+        variables: those it will update.
+        clip_norm: largest norm of all gradients together; None for no limit.
+        ema: momentum of a moving average of the variables; 0 for none.
+
+    Returns:
+        The optimizer; under the policy `mixed_float16` it scales the loss.
+    """
+    optimizer = tf.keras.optimizers.Adam(
+        learning_rate,
+        global_clipnorm=clip_norm,
+        use_ema=ema > 0,
+        ema_momentum=ema if ema > 0 else 0.99,
+    )
+    if tf.keras.mixed_precision.global_policy().compute_dtype == "float16":
+        optimizer = LossScaleOptimizer(optimizer)
+    optimizer.build(variables)
+    return optimizer
+
+
+def update(
+    optimizer: tf.keras.optimizers.Optimizer,
+    tape: tf.GradientTape,
+    loss: tf.Tensor,
+    variables: list[tf.Variable],
+) -> None:
+    """Moves the variables down the gradient; a step that overflows float16 is skipped.
+
+    Args:
+        optimizer: from `adam`.
+        tape: that recorded `loss`.
+        loss: a float32 scalar.
+        variables: those the optimizer was made for.
+    """
+    if isinstance(optimizer, LossScaleOptimizer):
+        scale = tf.cast(optimizer.loss_scale, loss.dtype)
+        gradients = tape.gradient(loss, variables, output_gradients=scale)
+        gradients = optimizer.get_unscaled_gradients(gradients)
+    else:
+        gradients = tape.gradient(loss, variables)
+    optimizer.apply_gradients(zip(gradients, variables))

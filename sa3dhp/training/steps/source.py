@@ -1,0 +1,144 @@
+"""Stage 3: the image encoder on labelled source images ([M] 3.1.3, [S] 5c)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from sa3dhp.losses import pose as pose_losses
+from sa3dhp.models import image_encoder, pose_autoencoder
+from sa3dhp.skeleton import kinematics
+from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.training.steps import optimisation
+
+
+class SourceLoss:
+    """||D_p G(x) - y|| on labelled images, with or without a pull of z to E_p(y).
+
+    The terms: `joints`, the mean distance of the joints, mm; `latent`,
+    |G(x) - E_p(y)|, ours, which tells the encoder where on the latent space a pose
+    lies before the decoder's gradient can.
+    """
+
+    UNIT_MM = 100.0  # of the joint distance in the total
+
+    def __init__(
+        self,
+        pose_encoder: pose_autoencoder.PoseEncoder,
+        pose_decoder: pose_autoencoder.PoseDecoder,
+        skeleton: skeletons.Skeleton,
+        bone_lengths: np.ndarray,
+        *,
+        joints_weight: float = 1.0,
+        latent_weight: float = 0.0,
+    ):
+        """Keeps the frozen networks.
+
+        Args:
+            pose_encoder, pose_decoder: E_p and D_p.
+            skeleton: of the labels.
+            bone_lengths: `[J]`, mm, of the decoded poses; root 0.
+            joints_weight: of `joints`, per `UNIT_MM`.
+            latent_weight: of `latent`; 0 is the paper's loss.
+        """
+        self._pose_encoder, self._pose_decoder = pose_encoder, pose_decoder
+        self._skeleton = skeleton
+        self._bone_lengths = np.asarray(bone_lengths, np.float32)
+        self._joints_weight, self._latent_weight = joints_weight, latent_weight
+
+    def terms(self, latent: tf.Tensor, joints: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns the unweighted terms of `[B, D]` latents and `[B, J, 3]` mm."""
+        local = self._pose_decoder(latent)
+        pred = kinematics.from_local(local, self._skeleton, self._bone_lengths)
+        target = self._pose_encoder(kinematics.to_local(joints, self._skeleton))
+        return {
+            "joints": pose_losses.joint_distance(pred, joints),
+            "latent": pose_losses.absolute_difference(latent, target),
+        }
+
+    def total(self, terms: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Returns the weighted sum."""
+        joints = terms["joints"] / self.UNIT_MM
+        return self._joints_weight * joints + self._latent_weight * terms["latent"]
+
+
+class SourceStep:
+    """Trains G on labelled images; E_p and D_p stay as they are."""
+
+    def __init__(
+        self,
+        encoder: image_encoder.ImageEncoder,
+        loss: SourceLoss,
+        *,
+        learning_rate: Any = 1e-4,
+        clip_norm: float | None = None,
+        ema: float = 0.0,
+    ):
+        """Builds the optimizer.
+
+        Args:
+            encoder: G.
+            loss: holds E_p, D_p and the weights of the terms.
+            learning_rate: a number or a Keras schedule.
+            clip_norm: largest norm of the gradient; None for no limit.
+            ema: momentum of the moving average that `finalise` puts in; 0 for none.
+        """
+        self._encoder, self._loss = encoder, loss
+        self._variables = encoder.trainable_variables
+        self._ema = ema
+        self._optimizer = optimisation.adam(
+            learning_rate, self._variables, clip_norm=clip_norm, ema=ema
+        )
+        self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+    @property
+    def models(self) -> dict[str, tf.keras.Model]:
+        """The networks by name."""
+        return {"image_encoder": self._encoder}
+
+    @property
+    def trackables(self) -> dict:
+        """All that a checkpoint must hold."""
+        return {
+            **self.models,
+            "optimizer": self._optimizer,
+            "iteration": self.iteration,
+        }
+
+    def terms(
+        self, batch: tuple[tf.Tensor, tf.Tensor], training: bool = False
+    ) -> dict[str, tf.Tensor]:
+        """Returns the unweighted terms.
+
+        Args:
+            batch: images `[B, H, W, 3]`, RGB in [0, 1], and their joints `[B, J, 3]`,
+                mm, camera frame, root-relative.
+            training: whether batch norm uses the batch's statistics.
+
+        Returns:
+            The terms of `SourceLoss`.
+        """
+        images, joints = batch
+        return self._loss.terms(self._encoder(images, training=training), joints)
+
+    @tf.function(reduce_retracing=True)
+    def __call__(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Runs one iteration; returns the terms before it."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(self._variables)
+            terms = self.terms(batch, training=True)
+            loss = self._loss.total(terms)
+        optimisation.update(self._optimizer, tape, loss, self._variables)
+        self.iteration.assign_add(1)
+        return terms
+
+    def finalise(self) -> None:
+        """Puts the moving average of the weights in, if one was kept.
+
+        Batch norm's statistics stay those of the last steps.
+        """
+        if self._ema > 0:
+            inner = getattr(self._optimizer, "inner_optimizer", self._optimizer)
+            inner.finalize_variable_values(self._variables)
