@@ -7,6 +7,7 @@ import pytest
 
 ORDER = [
     {"errors"},
+    {"config"},
     {"geometry"},
     {"skeleton"},
     {"relations", "visualisation"},
