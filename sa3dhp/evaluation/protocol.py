@@ -1,0 +1,261 @@
+"""Protocol cards: what a number means, in a small file with a hash.
+
+A card names joints, root, alignment, thresholds, the frames that count and the way they
+are averaged. Results carry the hash of their card, and results with different hashes are
+not compared.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import hashlib
+import json
+import pathlib
+from typing import Any
+
+import numpy as np
+import yaml
+
+from sa3dhp import errors
+from sa3dhp.skeleton import skeleton as skeletons
+
+_CARDS = pathlib.Path(__file__).parent / "cards"
+
+# What a method was told about the target; numbers of two classes are not compared.
+UNSTATED = "unstated"
+TARGET_INFORMATION = {
+    "R": "raw RGB of the target, no annotation",
+    "E": "estimated 2D key-points of the target",
+    "G": "ground-truth 2D key-points of the target",
+    "L": "3D labels of the target",
+    "N": "nothing of the target",
+    UNSTATED: "not stated",
+}
+METRICS = {
+    "mpjpe": "mm",
+    "pa_mpjpe": "mm",
+    "n_mpjpe": "mm",
+    "pck": "%",
+    "auc": "%",
+}
+LOWER_IS_BETTER = ("mpjpe", "pa_mpjpe", "n_mpjpe")
+_CHOICES = {
+    "alignment": ("root", "none"),
+    "averaging": ("frame", "action", "sequence"),
+    "headline": tuple(METRICS),
+}
+# Words about the numbers, which change none of them: no part of the hash.
+_PROSE = ("name", "title", "citation", "note")
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """How predictions are scored.
+
+    Attributes:
+        name: the card's file name without its ending.
+        title: one line for people.
+        skeleton: id of the skeleton in which both sides are compared.
+        joints: names of the joints that are averaged.
+        root: the mean of these joints is the origin (alignment `root`).
+        alignment: `root`, or `none` for camera coordinates; MPJPE, PCK and AUC use it
+            (N-MPJPE adds a scale, PA-MPJPE a similarity).
+        metrics: the metrics that the card reports.
+        headline: the metric that stands for the whole result.
+        pck_threshold_mm: a joint counts when strictly nearer than this.
+        auc_thresholds_mm: first, last and step of the thresholds averaged by AUC.
+        frame_stride: frames count whose number is `first_frame` plus a multiple of it.
+        first_frame: number of the first frame of a sequence.
+        averaging: `frame`: every frame weighs the same; `action` or `sequence`: the mean
+            of the means of each.
+        citation: where the protocol is written down.
+        note: what a reader should know.
+        subjects: only these subjects count (empty: all).
+        sequences: only sequences whose names start so count (empty: all).
+        groups: name -> sequences whose frames are also reported together.
+        action_names: names of actions that files give as numbers.
+    """
+
+    name: str
+    title: str
+    skeleton: str
+    joints: tuple[str, ...]
+    root: tuple[str, ...]
+    alignment: str
+    metrics: tuple[str, ...]
+    headline: str
+    pck_threshold_mm: float
+    auc_thresholds_mm: tuple[float, float, float]
+    frame_stride: int
+    first_frame: int
+    averaging: str
+    citation: str
+    note: str = ""
+    subjects: tuple[str, ...] = ()
+    sequences: tuple[str, ...] = ()
+    groups: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    action_names: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @functools.cached_property
+    def hash(self) -> str:
+        """Twelve hex digits over everything that can change a number."""
+        content = dataclasses.asdict(self)
+        for key in _PROSE:
+            del content[key]
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def thresholds(self) -> np.ndarray:
+        """The thresholds of AUC, mm."""
+        start, stop, step = self.auc_thresholds_mm
+        return np.arange(start, stop + step / 2, step)
+
+    @property
+    def joint_indices(self) -> tuple[int, ...]:
+        """Indices of `joints` in the skeleton."""
+        return skeletons.get(self.skeleton).indices(*self.joints)
+
+    @property
+    def root_indices(self) -> tuple[int, ...]:
+        """Indices of `root` in the skeleton."""
+        return skeletons.get(self.skeleton).indices(*self.root)
+
+    def describe(self) -> str:
+        """Returns the card as one line for the head of a table."""
+        count = len(self.joints)
+        where = f"relative to {' + '.join(self.root)}"
+        if self.alignment == "none":
+            where = "in camera coordinates"
+        return f"{self.name} {self.hash}: {self.title}; {count} joints {where}"
+
+
+def names() -> list[str]:
+    """Returns the names of the cards that come with the package."""
+    return sorted(path.stem for path in _CARDS.glob("*.yaml"))
+
+
+def load(name: str) -> Card:
+    """Returns a card by name, or from a YAML file of the user.
+
+    Raises:
+        errors.InputError: if there is no such card, or it has an unknown key, a missing
+            key, a wrong type, or a joint that its skeleton does not have.
+    """
+    path = pathlib.Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise errors.InputError(f"protocol: no file {name}")
+    else:
+        path = _CARDS / f"{name}.yaml"
+        if name not in names():
+            near = difflib.get_close_matches(name, names(), 1, 0.5)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise errors.InputError(
+                f"protocol: unknown card {name!r}, expected one of {', '.join(names())}"
+                f" or a .yaml file{hint}"
+            )
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        line = str(error).splitlines()[0]
+        raise errors.InputError(f"protocol {path}: not readable YAML ({line})") from None
+    return from_dict(path.stem, content)
+
+
+def from_dict(name: str, content: Any) -> Card:
+    """Returns the card of a parsed YAML file; raises InputError as `load` does."""
+    if not isinstance(content, dict):
+        raise errors.InputError(
+            f"protocol {name}: got a {type(content).__name__}, expected `key: value` "
+            "lines; copy one of the package's cards"
+        )
+    fields = {f.name: f for f in dataclasses.fields(Card) if f.name != "name"}
+    unknown = sorted(set(content) - set(fields), key=str)
+    if unknown:
+        raise errors.InputError(
+            f"protocol {name}: unknown key {unknown[0]!r}, expected {', '.join(fields)}"
+        )
+    for key, field in fields.items():
+        required = (field.default, field.default_factory) == (dataclasses.MISSING,) * 2
+        if required and key not in content:
+            raise errors.InputError(f"protocol {name}: the key {key!r} is missing")
+    values = {key: _typed(name, fields[key], value) for key, value in content.items()}
+    card = Card(name=name, **values)
+    _validate(card)
+    return card
+
+
+def _typed(name: str, field: dataclasses.Field, value: Any) -> Any:
+    """One value as its field's type; numbers and texts are not mixed up."""
+    kind = str(field.type)
+    good = {
+        "str": lambda v: isinstance(v, str),
+        "float": _is_number,
+        "int": lambda v: isinstance(v, int) and not isinstance(v, bool),
+        "tuple[str, ...]": _are_texts,
+        "tuple[float, float, float]": lambda v: (
+            isinstance(v, list) and len(v) == 3 and all(map(_is_number, v))
+        ),
+        "dict[str, str]": lambda v: isinstance(v, dict) and _are_texts(list(v.values())),
+        "dict[str, tuple[str, ...]]": lambda v: (
+            isinstance(v, dict) and all(map(_are_texts, v.values()))
+        ),
+    }[kind](value)
+    if not good:
+        raise errors.InputError(
+            f"protocol {name}: {field.name} is {value!r}, expected {kind}"
+        )
+    if kind == "float":
+        return float(value)
+    if isinstance(value, list):
+        return tuple(float(v) if _is_number(v) else v for v in value)
+    if isinstance(value, dict):
+        lists = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+        return {str(k): v for k, v in lists.items()}
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _validate(card: Card) -> None:
+    """Raises InputError where a value is of the right type and yet wrong."""
+    for key, choices in _CHOICES.items():
+        if getattr(card, key) not in choices:
+            raise errors.InputError(
+                f"protocol {card.name}: {key} is {getattr(card, key)!r}, expected one "
+                f"of {', '.join(choices)}"
+            )
+    wrong = [metric for metric in card.metrics if metric not in METRICS]
+    if wrong or card.headline not in card.metrics:
+        raise errors.InputError(
+            f"protocol {card.name}: metrics are {list(card.metrics)}, expected some of "
+            f"{', '.join(METRICS)}, the headline {card.headline!r} among them"
+        )
+    start, stop, step = card.auc_thresholds_mm
+    positive = card.pck_threshold_mm > 0 and card.frame_stride > 0 and step > 0
+    if not positive or stop < start or not card.joints or not card.root:
+        raise errors.InputError(
+            f"protocol {card.name}: thresholds, stride and the lists of joints and root "
+            "must not be empty, zero or negative"
+        )
+    try:
+        _ = card.joint_indices, card.root_indices
+    except errors.InputError as error:
+        raise errors.InputError(f"protocol {card.name}: {error}") from None
+
+
+def restricted(card: Card, joints: tuple[str, ...]) -> Card:
+    """Returns the card with only some of its joints: another name and another hash."""
+    if joints == card.joints:
+        return card
+    name = f"{card.name} ({len(joints)} of {len(card.joints)} joints)"
+    return dataclasses.replace(card, name=name, joints=joints)
