@@ -25,7 +25,7 @@ from sa3dhp import errors
 
 _POSITIVE = re.compile(
     r".*(steps|_every|_size|_units|_channels|_frames|_stride|_clips|_widths|_batch)"
-    r"|pairs|workers|temperature|fps"
+    r"|pairs|temperature|fps"
 )
 
 
@@ -45,8 +45,7 @@ class Data:
     clip_frames: int = 30  # T ([S] 5b)
     fps: float = 30.0  # Hz ([M] 4)
     unpaired_clips: int = 4000  # procedural only: motions in the unpaired set [D]
-    roll_deg: float = 60.0  # unpaired and source bodies roll by up to this [D]
-    flip: bool = True  # and are mirrored half the time [D]
+    rolled: float = 0.5  # share of unpaired and source bodies seen rolled [D]
     target_clips: int = 200  # procedural only: unlabelled clips to adapt to [D]
     evaluation_clips: int = 50  # procedural only: labelled, only ever measured on [D]
 
@@ -92,7 +91,8 @@ class Source:
     batch_size: int = 32  # images [D]
     learning_rate: float = 1e-4  # Adam [D]
     latent_weight: float = 0.0  # of |G(x) - E_p(y)|; the paper has none
-    workers: int = 1  # processes that render; images do not depend on it
+    clip_norm: float = 0.0  # largest norm of the gradient; 0 for no limit [D]
+    ema: float = 0.0  # momentum of the weights' moving average; 0 for none [D]
 
 
 @dataclasses.dataclass(frozen=True)

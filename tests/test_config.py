@@ -23,11 +23,13 @@ def test_defaults_need_no_file():
 
 def test_file_then_overrides_replace_single_values(tmp_path):
     path = _file(tmp_path, "training: {seed: 3}\nrelations: {rules: [z1]}\n")
-    loaded = config.load(path, ("training.seed=4", "data.flip=false", "source.steps=7"))
+    loaded = config.load(
+        path, ("training.seed=4", "adaptation.normalise=true", "source.steps=7")
+    )
     assert loaded.relations.rules == ("z1",)
     assert loaded.training.seed == 4
-    assert (loaded.data.flip, loaded.source.steps) == (False, 7)
-    assert loaded.adaptation == config.Adaptation()
+    assert (loaded.adaptation.normalise, loaded.source.steps) == (True, 7)
+    assert loaded.data == config.Data()
 
 
 def test_dump_then_load_is_identity(tmp_path):
@@ -57,7 +59,7 @@ def test_differences_name_the_key_and_both_values():
         ("training=3", "training: got 3, expected a mapping of keys to values"),
         ("training.seed=3.5", "training.seed: got 3.5, expected a whole number"),
         ("training.seed=true", "training.seed: got True, expected a whole number"),
-        ("data.flip=1", "data.flip: got 1, expected true or false"),
+        ("adaptation.normalise=1", "adaptation.normalise: got 1, expected true or"),
         ("data.target_path=3", "data.target_path: got 3, expected a text in quotes"),
         ("relations.rules=z1", "relations.rules: got 'z1', expected a list"),
         ("relations.pose_widths=[8, a]", "got 'a', expected a whole number"),
@@ -69,7 +71,7 @@ def test_differences_name_the_key_and_both_values():
         ("adaptation.held_out=1.0", "expected a share between 0 and 1"),
         ("data.stored_size=100", "expected at least data.image_size = 224"),
         ("training.seed", "expected section.key=value"),
-        ("data.flip=[", "--set data.flip=[: not YAML"),
+        ("data.fps=[", "--set data.fps=[: not YAML"),
     ],
 )
 def test_bad_override_is_one_line_with_its_remedy(override, message):

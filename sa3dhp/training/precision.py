@@ -1,4 +1,4 @@
-"""Numerical precision of a run: one global Keras policy, and loss scaling with it."""
+"""Numerical precision of a run: one global Keras policy."""
 
 from __future__ import annotations
 
@@ -33,17 +33,6 @@ def set_policy(name: str = "auto", cpuinfo: str = "/proc/cpuinfo") -> str:
         name = _best(cpuinfo)
     tf.keras.mixed_precision.set_global_policy(name)
     return name
-
-
-def scaled(optimizer: tf.keras.optimizers.Optimizer) -> tf.keras.optimizers.Optimizer:
-    """Wraps `optimizer` in dynamic loss scaling where the policy is float16.
-
-    float16 gradients below 6e-8 vanish; bfloat16 and float32 have the same exponent
-    range and need no scaling, so that `optimizer` itself comes back.
-    """
-    if tf.keras.mixed_precision.global_policy().compute_dtype != "float16":
-        return optimizer
-    return tf.keras.mixed_precision.LossScaleOptimizer(optimizer)
 
 
 def _best(cpuinfo: str) -> str:

@@ -47,14 +47,3 @@ def test_auto_on_a_gpu_is_float16(monkeypatch):
 def test_unknown_policy_is_an_input_error():
     with pytest.raises(errors.InputError, match=r"got 'float64', expected one of auto"):
         precision.set_policy("float64")
-
-
-def test_only_float16_scales_the_loss():
-    for name, scales in (
-        ("float32", False),
-        ("mixed_bfloat16", False),
-        ("mixed_float16", True),
-    ):
-        precision.set_policy(name)
-        optimizer = precision.scaled(tf.keras.optimizers.Adam())
-        assert hasattr(optimizer, "get_scaled_loss") == scales

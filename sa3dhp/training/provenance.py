@@ -1,0 +1,76 @@
+"""Which code, on which machine, made a result: without it a number is not reported."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import tensorflow as tf
+
+import sa3dhp
+
+
+def describe() -> dict:
+    """Returns command, commit, versions and hardware of this process."""
+    gpus = tf.config.list_physical_devices("GPU")
+    names = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    return {
+        "command": " ".join(["python", *sys.argv]),
+        "commit": commit(),
+        "versions": {
+            "sa3dhp": sa3dhp.__version__,
+            "python": platform.python_version(),
+            "tensorflow": tf.__version__,
+            "numpy": np.__version__,
+        },
+        "hardware": {
+            "cpu": _cpu(),
+            "cores": len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count(),
+            "gpus": [name.get("device_name", "unknown") for name in names],
+        },
+    }
+
+
+def commit(folder: str | os.PathLike | None = None) -> str:
+    """The commit of the code, `-dirty` appended if it was changed; or `unknown`."""
+    folder = pathlib.Path(folder or __file__).resolve()
+    folder = folder if folder.is_dir() else folder.parent
+    command = ["git", "-C", str(folder), "describe", "--always", "--abbrev=40"]
+    try:
+        done = subprocess.run(
+            [*command, "--exclude=*", "--dirty"], capture_output=True, text=True
+        )
+    except OSError:  # no git here
+        return "unknown"
+    return done.stdout.strip() or "unknown"
+
+
+def write_json(path: str | os.PathLike, content: dict) -> None:
+    """Writes a JSON file under a temporary name, then renames it."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=1)
+            file.write("\n")
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _cpu() -> str:
+    path = pathlib.Path("/proc/cpuinfo")
+    lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
+    found = [x.split(":", 1)[1].strip() for x in lines if x.startswith("model name")]
+    return found[0] if found else platform.processor() or platform.machine()
