@@ -16,6 +16,7 @@ import dataclasses
 import numpy as np
 
 from sa3dhp import errors
+from sa3dhp.geometry import camera
 from sa3dhp.skeleton import skeleton as skeletons
 
 COORDINATE_FRAMES = ("camera", "world")
@@ -139,18 +140,12 @@ def resample(sequence: Sequence, fps: float = 30.0) -> Sequence:
 def view_matrix(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray:
     """Returns the rotation `[3, 3]` from the world to a camera's axes.
 
-    `x_camera = view_matrix(...) @ x_world`. Radians. With yaw 0 the camera looks along
-    the world's z; a positive yaw turns what it sees from z towards x (to the right), a
-    positive pitch looks down, a positive roll turns the image from x towards y
-    (clockwise on the screen).
+    `x_camera = view_matrix(...) @ x_world`; zero angles leave a point where it is. The
+    angles (radians) are those of `camera.world_to_camera`: the camera walks around by
+    the yaw, looks down by the pitch, and its picture turns clockwise by the roll.
     """
-    (cy, sy), (cp, sp), (cr, sr) = (
-        (np.cos(angle), np.sin(angle)) for angle in (yaw, pitch, roll)
-    )
-    turn = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    tilt = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
-    spin = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    return spin @ tilt @ turn
+    y_down = np.diag([1.0, -1.0, -1.0])
+    return camera.world_to_camera(yaw, pitch, roll) @ y_down
 
 
 def to_camera(

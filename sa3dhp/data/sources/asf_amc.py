@@ -13,7 +13,7 @@ import pathlib
 import numpy as np
 
 from sa3dhp import errors
-from sa3dhp.data.sources import euler
+from sa3dhp.geometry import rotation
 
 INCH = 25.4  # mm
 
@@ -124,7 +124,7 @@ def read_asf(path: str | pathlib.Path) -> Skeleton:
                     name,
                     order[parent],
                     direction * float(block["length"][0]) * unit,
-                    euler.matrix("zyx", np.array(angles[::-1], np.float64)),
+                    rotation.from_euler(np.radians(np.float64(angles)), "xyz"),
                     tuple(word.lower() for word in block.get("dof", [])),
                 )
             )
@@ -227,6 +227,6 @@ def _local_rotation(bone: Bone, motion: dict[str, np.ndarray]) -> np.ndarray | N
     turning = [n for n, dof in enumerate(bone.dof) if dof[0] == "r"]
     if bone.name not in motion or not turning:
         return None
-    axes = "".join(bone.dof[n][1] for n in reversed(turning))
-    rotation = euler.matrix(axes, motion[bone.name][:, turning[::-1]])
-    return bone.axis @ rotation @ bone.axis.T
+    axes = "".join(bone.dof[n][1] for n in turning)
+    angles = np.radians(motion[bone.name][:, turning])
+    return bone.axis @ rotation.from_euler(angles, axes) @ bone.axis.T
