@@ -44,8 +44,8 @@ def check(
             )
         if value.ndim != 3 or value.shape[-1] != 3:
             raise errors.InputError(
-                f"{name}: got shape {value.shape}, expected [N, J, 3]: x, y, z in mm for "
-                "each joint of each sample"
+                f"{name}: got shape {value.shape}, expected [N, J, 3]: x, y, z in mm "
+                "for each joint of each sample"
             )
         arrays[name] = np.array(value, dtype=np.float64)
     pred, target = arrays["predictions"], arrays["reference"]

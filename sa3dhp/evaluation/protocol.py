@@ -1,8 +1,8 @@
 """Protocol cards: what a number means, in a small file with a hash.
 
 A card names joints, root, alignment, thresholds, the frames that count and the way they
-are averaged. Results carry the hash of their card, and results with different hashes are
-not compared.
+are averaged. Results carry the hash of their card, and results with different hashes
+are not compared.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class Card:
         auc_thresholds_mm: first, last and step of the thresholds averaged by AUC.
         frame_stride: frames count whose number is `first_frame` plus a multiple of it.
         first_frame: number of the first frame of a sequence.
-        averaging: `frame`: every frame weighs the same; `action` or `sequence`: the mean
-            of the means of each.
+        averaging: `frame`: every frame weighs the same; `action` or `sequence`: the
+            mean of the means of each.
         citation: where the protocol is written down.
         note: what a reader should know.
         subjects: only these subjects count (empty: all).
@@ -161,7 +161,9 @@ def load(name: str) -> Card:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         line = str(error).splitlines()[0]
-        raise errors.InputError(f"protocol {path}: not readable YAML ({line})") from None
+        raise errors.InputError(
+            f"protocol {path}: not readable YAML ({line})"
+        ) from None
     return from_dict(path.stem, content)
 
 
@@ -199,7 +201,9 @@ def _typed(name: str, field: dataclasses.Field, value: Any) -> Any:
         "tuple[float, float, float]": lambda v: (
             isinstance(v, list) and len(v) == 3 and all(map(_is_number, v))
         ),
-        "dict[str, str]": lambda v: isinstance(v, dict) and _are_texts(list(v.values())),
+        "dict[str, str]": lambda v: (
+            isinstance(v, dict) and _are_texts(list(v.values()))
+        ),
         "dict[str, tuple[str, ...]]": lambda v: (
             isinstance(v, dict) and all(map(_are_texts, v.values()))
         ),
@@ -244,8 +248,8 @@ def _validate(card: Card) -> None:
     positive = card.pck_threshold_mm > 0 and card.frame_stride > 0 and step > 0
     if not positive or stop < start or not card.joints or not card.root:
         raise errors.InputError(
-            f"protocol {card.name}: thresholds, stride and the lists of joints and root "
-            "must not be empty, zero or negative"
+            f"protocol {card.name}: thresholds, stride and the lists of joints and "
+            "root must not be empty, zero or negative"
         )
     try:
         _ = card.joint_indices, card.root_indices

@@ -1,0 +1,317 @@
+"""Predictions and a protocol card in, one result out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from sa3dhp import errors
+from sa3dhp.evaluation import metrics, poses, protocol
+from sa3dhp.skeleton import conversion
+from sa3dhp.skeleton import skeleton as skeletons
+
+_NO_LABEL = ""
+
+
+class Evaluator:
+    """Accumulates the errors of predictions under one protocol card.
+
+    Args:
+        card: what counts and how.
+        target_information: class of the method, one of `protocol.TARGET_INFORMATION`.
+        shared_joints: score the joints that both sides have where the card names more;
+            the result then carries another protocol name and hash. Without it such
+            predictions are refused.
+    """
+
+    def __init__(
+        self,
+        card: protocol.Card,
+        target_information: str = protocol.UNSTATED,
+        *,
+        shared_joints: bool = False,
+    ) -> None:
+        if target_information not in protocol.TARGET_INFORMATION:
+            raise errors.InputError(
+                f"target_information: got {target_information!r}, expected one of "
+                f"{', '.join(protocol.TARGET_INFORMATION)}"
+            )
+        self.card = card
+        self._information = target_information
+        self._shared_joints = shared_joints
+        self._tables: list[dict[str, np.ndarray]] = []
+        self._skipped = 0
+        self._notes: list[str] = []
+
+    def add(self, pred: poses.Poses, target: poses.Poses) -> None:
+        """Scores frames: row `i` of both is the same frame.
+
+        Args:
+            pred: the predictions.
+            target: the truth; its labels count, those of `pred` where it has none.
+
+        Raises:
+            errors.InputError: if the two are not the same frames, a valid joint is not
+                finite, a skeleton lacks joints of the card, or no frame is left.
+        """
+        poses.check_same_frames(pred, target)
+        labels = {**pred.labels, **target.labels}
+        keep = self._selected(labels, len(target.joints))
+        sides = [_converted(side, self.card, keep) for side in (pred, target)]
+        self._settle_joints(sides, (pred, target))
+        joints, roots = list(self.card.joint_indices), list(self.card.root_indices)
+        known = sides[0][1] & sides[1][1]
+        mask = known[:, joints]
+        usable = mask.any(axis=1)
+        if self.card.alignment == "root":
+            usable &= known[:, roots].all(axis=1)
+        self._skipped += len(keep) - int(usable.sum())
+        if not usable.any():
+            raise errors.InputError(
+                f"{target.source}: no frame has valid joints for the protocol "
+                f"{self.card.name}; check `mask`"
+            )
+        first, second = (np.nan_to_num(side[0][usable]) for side in sides)
+        table = _table(first, second, mask[usable], self.card)
+        for key in poses.LABELS:
+            if key in labels:
+                table[key] = labels[key][keep][usable]
+        self._tables.append(table)
+
+    def _selected(self, labels: dict[str, np.ndarray], num: int) -> np.ndarray:
+        """Row numbers of the frames that the card counts."""
+        card, keep = self.card, np.ones(num, bool)
+        filters: list[tuple[str, object, Callable[[np.ndarray], np.ndarray]]] = []
+        if card.subjects:
+            filters.append(
+                ("subject", card.subjects, lambda v: np.isin(v, card.subjects))
+            )
+        if card.sequences:
+            filters.append(
+                ("sequence", card.sequences, lambda v: _starts_with(v, card.sequences))
+            )
+        if card.frame_stride > 1:
+            filters.append(
+                (
+                    "frame_number",
+                    f"{card.first_frame} + a multiple of {card.frame_stride}",
+                    lambda v: (v - card.first_frame) % card.frame_stride == 0,
+                )
+            )
+        for key, wanted, accepts in filters:
+            text = wanted if isinstance(wanted, str) else ", ".join(wanted)
+            if key not in labels:
+                self._note(f"no `{key}` in the files: not checked that it is {text}")
+                continue
+            keep &= accepts(labels[key])
+            if not keep.any():
+                raise errors.InputError(
+                    f"{key}: got {labels[key][0]!s} and the like, expected {text} for "
+                    f"the protocol {card.name}; give its test frames"
+                )
+        self._skipped += num - int(keep.sum())
+        return np.flatnonzero(keep)
+
+    def _settle_joints(
+        self,
+        sides: list[tuple[np.ndarray, np.ndarray]],
+        sources: tuple[poses.Poses, poses.Poses],
+    ) -> None:
+        """Refuses skeletons that lack joints of the card, or takes those they share."""
+        card = self.card
+        names = skeletons.get(card.skeleton).joint_names
+        lacking: dict[str, str] = {}
+        for (_, known), source in zip(sides, sources):
+            for index in np.flatnonzero(~known.any(axis=0)):
+                lacking.setdefault(names[index], f"{source.source} ({source.skeleton})")
+        # A joint that a file's mask hides everywhere is as good as not there.
+        roots = card.root if card.alignment == "root" else ()
+        joints = tuple(name for name in card.joints if name not in lacking)
+        missing = [n for n in (*card.joints, *roots) if n in lacking]
+        if not missing:
+            return
+        unusable = len(joints) < 3 or any(name in lacking for name in roots)
+        if unusable or not self._shared_joints:
+            raise errors.InputError(
+                f"{lacking[missing[0]]}: has no {', '.join(dict.fromkeys(missing))}, "
+                f"which the protocol {card.name} needs; "
+                + (
+                    "choose a protocol of its joints"
+                    if unusable
+                    else "choose another protocol or --shared_joints"
+                )
+            )
+        if self._tables:
+            raise errors.InputError(
+                f"{lacking[missing[0]]}: shares other joints than the frames before; "
+                "evaluate it by itself"
+            )
+        self.card = protocol.restricted(card, joints)
+
+    def _note(self, text: str) -> None:
+        if text not in self._notes:
+            self._notes.append(text)
+
+    def result(self) -> dict:
+        """Returns the result of everything added, ready for JSON.
+
+        Returns:
+            `protocol`, `protocol_hash`, `target_information`, `num_samples`,
+            `num_skipped`, `headline`, `notes`, `overall` (metric -> number), and
+            `per_joint`, `per_action`, `per_sequence`, `per_group` (name -> metrics,
+            with `num_samples` but for joints; empty where the files name none).
+
+        Raises:
+            errors.InputError: if nothing was added, or the card averages over labels
+                that the files do not give.
+        """
+        if not self._tables:
+            raise errors.InputError("evaluation: no frames were given")
+        num = [len(table["mask"]) for table in self._tables]
+        mask = np.concatenate([table["mask"] for table in self._tables])
+        values = {
+            metric: np.concatenate([table[metric] for table in self._tables])
+            for metric in self.card.metrics
+        }
+        samples = {k: metrics.mean_over_valid(v, mask) for k, v in values.items()}
+        labels = {
+            key: np.concatenate(
+                [t.get(key, np.full(n, _NO_LABEL)) for t, n in zip(self._tables, num)]
+            )
+            for key in ("action", "sequence")
+        }
+        groups = {
+            key: _starts_with(labels["sequence"], members)
+            for key, members in self.card.groups.items()
+        }
+        per = {
+            "per_action": _means(
+                samples, _members(labels["action"], self.card.action_names)
+            ),
+            "per_sequence": _means(samples, _members(labels["sequence"], {})),
+            "per_group": _means(samples, groups),
+        }
+        return {
+            "protocol": self.card.name,
+            "protocol_hash": self.card.hash,
+            "headline": self.card.headline,
+            "target_information": self._information,
+            "num_samples": len(mask),
+            "num_skipped": self._skipped,
+            "notes": list(self._notes),
+            "overall": self._overall(samples, per),
+            "per_joint": _per_joint(values, mask, self.card.joints),
+            **per,
+        }
+
+    def _overall(self, samples: dict[str, np.ndarray], per: dict) -> dict[str, float]:
+        """The card's average: of frames, or of the means of actions or sequences."""
+        if self.card.averaging == "frame":
+            return {key: float(value.mean()) for key, value in samples.items()}
+        means = list(per[f"per_{self.card.averaging}"].values())
+        if not means:
+            raise errors.InputError(
+                f"protocol {self.card.name}: averages over each {self.card.averaging}, "
+                f"and the files name none; add the array `{self.card.averaging}` [N]"
+            )
+        return {key: float(np.mean([m[key] for m in means])) for key in samples}
+
+
+def evaluate(
+    pred: poses.Poses,
+    target: poses.Poses,
+    card: protocol.Card,
+    target_information: str | None = None,
+    *,
+    shared_joints: bool = False,
+) -> dict:
+    """Returns the result of one set of predictions; `Evaluator` documents it."""
+    stated = target_information or pred.target_information or protocol.UNSTATED
+    evaluator = Evaluator(card, stated, shared_joints=shared_joints)
+    evaluator.add(pred, target)
+    return evaluator.result()
+
+
+def _converted(
+    side: poses.Poses, card: protocol.Card, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Joints in the card's skeleton, and which of them are known, `[n, J]`.
+
+    A masked joint is NaN on its way through the conversion: what is made of it is then
+    unknown by itself.
+    """
+    joints = side.joints[rows]
+    given = np.ones(joints.shape[:2], bool) if side.mask is None else side.mask[rows]
+    bad = np.argwhere(~np.isfinite(joints).all(axis=-1) & given)
+    if bad.size:
+        name = skeletons.get(side.skeleton).joint_names[bad[0, 1]]
+        raise errors.InputError(
+            f"{side.source}: sample {rows[bad[0, 0]]}, joint {name} is not a finite "
+            f"number ({len(np.unique(bad[:, 0]))} of {len(joints)} samples); remove "
+            "these samples or mark the joints in `mask`"
+        )
+    joints = np.where(given[..., None], joints, np.nan)
+    if side.skeleton == card.skeleton:
+        return joints, given
+    joints, valid = conversion.convert(joints, side.skeleton, card.skeleton)
+    return joints, np.isfinite(joints).all(axis=-1) & valid
+
+
+def _table(
+    pred: np.ndarray, target: np.ndarray, mask: np.ndarray, card: protocol.Card
+) -> dict[str, np.ndarray]:
+    """Every metric of every joint, `[N, J]` each, and the mask."""
+    joints, roots = list(card.joint_indices), card.root_indices
+    plain = [side[:, joints] for side in (pred, target)]
+    rooted = [metrics.root_relative(side, roots)[:, joints] for side in (pred, target)]
+    base = metrics.joint_errors(*(rooted if card.alignment == "root" else plain))
+    values = {
+        "mpjpe": lambda: base,
+        "pck": lambda: metrics.hits(base, card.pck_threshold_mm),
+        "auc": lambda: metrics.share_of_thresholds(base, card.thresholds),
+        "n_mpjpe": lambda: metrics.joint_errors(
+            metrics.scale_aligned(*rooted, mask), rooted[1]
+        ),
+        "pa_mpjpe": lambda: metrics.joint_errors(
+            metrics.similarity_aligned(*rooted, mask), rooted[1]
+        ),
+    }
+    return {"mask": mask, **{name: values[name]() for name in card.metrics}}
+
+
+def _starts_with(values: np.ndarray, prefixes: tuple[str, ...]) -> np.ndarray:
+    """True where a name starts with one of the prefixes (`TS1`, `TS1/person_0`)."""
+    return np.array([str(value).startswith(prefixes) for value in values], bool)
+
+
+def _members(labels: np.ndarray, names: dict[str, str]) -> dict[str, np.ndarray]:
+    """Name -> which samples bear it."""
+    return {
+        names.get(label, label): labels == label
+        for label in map(str, np.unique(labels))
+        if label != _NO_LABEL
+    }
+
+
+def _means(samples: dict[str, np.ndarray], members: dict[str, np.ndarray]) -> dict:
+    """Name -> mean of each metric over its samples, and their number."""
+    return {
+        name: {
+            **{key: float(value[rows].mean()) for key, value in samples.items()},
+            "num_samples": int(rows.sum()),
+        }
+        for name, rows in members.items()
+        if rows.any()
+    }
+
+
+def _per_joint(
+    values: dict[str, np.ndarray], mask: np.ndarray, names: tuple[str, ...]
+) -> dict:
+    """Joint -> mean of each metric over the samples in which it is valid."""
+    return {
+        name: {k: float(v[mask[:, j], j].mean()) for k, v in values.items()}
+        for j, name in enumerate(names)
+        if mask[:, j].any()
+    }

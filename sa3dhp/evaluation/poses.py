@@ -1,0 +1,206 @@
+"""Poses in files: `.npz` with `joints [N, J, 3]` in mm and the id of their skeleton."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import zipfile
+
+import numpy as np
+
+from sa3dhp import errors
+from sa3dhp.skeleton import skeleton as skeletons
+
+LABELS = ("action", "sequence", "subject", "frame_number")
+
+
+@dataclasses.dataclass(frozen=True)
+class Poses:
+    """The poses of `N` frames.
+
+    Attributes:
+        joints: `[N, J, 3]` float64, mm, camera frame (x right, y down, z away).
+        skeleton: id of the skeleton that names the `J` joints.
+        mask: `[N, J]`, True = valid, or None.
+        labels: of `action`, `sequence`, `subject` (texts) and `frame_number` (integers)
+            those that are known, `[N]` each.
+        target_information: class of the method, one of `protocol.TARGET_INFORMATION`,
+            or None.
+        source: where they come from, for messages.
+    """
+
+    joints: np.ndarray
+    skeleton: str
+    mask: np.ndarray | None = None
+    labels: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    target_information: str | None = None
+    source: str = "poses"
+
+
+def read_arrays(path: str | pathlib.Path, what: str) -> dict[str, np.ndarray]:
+    """Returns the arrays of an `.npz` file; nothing in it is ever unpickled.
+
+    Args:
+        path: the file.
+        what: its role, for messages: `predictions`, `reference`, `dataset`.
+
+    Raises:
+        errors.InputError: if the file is missing, truncated, no `.npz`, or holds
+            pickled objects.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise errors.InputError(f"{what}: no file {path}; check the path")
+    try:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise errors.InputError(
+                    f"{what} {path}: holds one array, expected an .npz with the arrays "
+                    "`joints` and `skeleton`; write it with numpy.savez"
+                )
+            return {key: archive[key] for key in archive.files}
+    except errors.InputError:
+        raise
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if "allow_pickle" in reason or "pickle" in reason:
+            reason = "it is no .npz, or holds pickled objects, which are never loaded"
+        raise errors.InputError(
+            f"{what} {path}: not readable ({reason}); write it with numpy.savez"
+        ) from None
+
+
+def read(path: str | pathlib.Path, what: str) -> Poses:
+    """Returns the poses of an `.npz` file.
+
+    Keys: `joints [N, J, 3]` in mm, `skeleton` (an id); optional `mask [N, J]`,
+    and `action`, `sequence`, `subject`, `frame_number` (or `frame`) of `[N]`, and
+    `target_information`.
+
+    Raises:
+        errors.InputError: as `read_arrays`, and if a key is missing or has a wrong
+            shape or type.
+    """
+    return from_arrays(read_arrays(path, what), f"{what} {path}")
+
+
+def from_arrays(arrays: dict[str, np.ndarray], source: str) -> Poses:
+    """Returns the poses in a dict of arrays with the keys that `read` documents."""
+    for key in ("joints", "skeleton"):
+        if key not in arrays:
+            raise errors.InputError(
+                f"{source}: the array `{key}` is missing, got "
+                f"{', '.join(sorted(arrays)) or 'nothing'}; save joints [N, J, 3] in "
+                f"mm and skeleton, one of {', '.join(skeletons.ALL)}"
+            )
+    joints = _joints(arrays["joints"], source)
+    skeleton = skeletons.get(_text(arrays["skeleton"], "skeleton", source))
+    if joints.shape[1] != skeleton.num_joints:
+        same = [s.id for s in skeletons.ALL.values() if s.num_joints == joints.shape[1]]
+        raise errors.InputError(
+            f"{source}: joints have shape {joints.shape}, expected [N, "
+            f"{skeleton.num_joints}, 3] for the skeleton {skeleton.id}"
+            + (f"; {joints.shape[1]} joints have {', '.join(same)}" if same else "")
+        )
+    information = arrays.get("target_information")
+    return Poses(
+        joints=joints,
+        skeleton=skeleton.id,
+        mask=_mask(arrays.get("mask"), joints, source),
+        labels=_labels(arrays, len(joints), source),
+        target_information=None
+        if information is None
+        else _text(information, "target_information", source),
+        source=source,
+    )
+
+
+def _joints(value: np.ndarray, source: str) -> np.ndarray:
+    """`[N, J, 3]` float64."""
+    if value.dtype.kind not in "fiu" or value.ndim != 3 or value.shape[-1] != 3:
+        raise errors.InputError(
+            f"{source}: joints have shape {value.shape} of {value.dtype}, expected "
+            "[N, J, 3] numbers in mm"
+        )
+    if not len(value):
+        raise errors.InputError(
+            f"{source}: joints are empty, expected at least a frame"
+        )
+    return value.astype(np.float64)
+
+
+def _text(value: np.ndarray, key: str, source: str) -> str:
+    """One text out of a 0-d or one-element array of texts."""
+    if value.dtype.kind not in "US" or value.size != 1:
+        raise errors.InputError(
+            f"{source}: {key} has shape {value.shape} of {value.dtype}, expected a text"
+        )
+    item = value.reshape(-1)[0]
+    return item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item)
+
+
+def _mask(
+    value: np.ndarray | None, joints: np.ndarray, source: str
+) -> np.ndarray | None:
+    """`[N, J]` bool; also from a `[J]` mask that holds for all frames."""
+    if value is None:
+        return None
+    if value.dtype.kind not in "biuf" or value.shape not in (
+        joints.shape[:2],
+        joints.shape[1:2],
+    ):
+        raise errors.InputError(
+            f"{source}: mask has shape {value.shape}, expected {joints.shape[:2]}"
+        )
+    return np.broadcast_to(value.astype(bool), joints.shape[:2])
+
+
+def _labels(
+    arrays: dict[str, np.ndarray], num: int, source: str
+) -> dict[str, np.ndarray]:
+    """The labels of the frames; `frame` is another name of `frame_number`."""
+    labels = {}
+    for key in LABELS:
+        value = arrays.get(key)
+        if value is None and key == "frame_number":
+            value = arrays.get("frame")
+        if value is None:
+            continue
+        if value.shape == ():
+            value = np.broadcast_to(value, (num,))
+        if value.shape != (num,):
+            raise errors.InputError(
+                f"{source}: {key} has shape {value.shape}, expected ({num},): one for "
+                "each frame of `joints`"
+            )
+        if key == "frame_number":
+            if value.dtype.kind not in "iuf" or (value != np.floor(value)).any():
+                raise errors.InputError(
+                    f"{source}: {key} is {value.dtype}, expected whole numbers"
+                )
+            labels[key] = value.astype(np.int64)
+        elif value.dtype.kind == "S":
+            labels[key] = np.char.decode(value, "utf-8", "replace")
+        else:
+            labels[key] = value.astype(str)
+    return labels
+
+
+def check_same_frames(pred: Poses, target: Poses) -> None:
+    """Raises InputError where two lists of frames are visibly not the same frames."""
+    if len(pred.joints) != len(target.joints):
+        raise errors.InputError(
+            f"{pred.source}: got {len(pred.joints)} frames, expected "
+            f"{len(target.joints)} as in {target.source}; give both the same frames in "
+            "the same order"
+        )
+    for key in sorted(set(pred.labels) & set(target.labels)):
+        differ = np.flatnonzero(pred.labels[key] != target.labels[key])
+        if differ.size:
+            row = differ[0]
+            raise errors.InputError(
+                f"{pred.source}: {key} of frame {row} is {pred.labels[key][row]!s}, "
+                f"expected {target.labels[key][row]!s} as in {target.source} "
+                f"({differ.size} frames differ); bring both into the same order"
+            )

@@ -1,0 +1,168 @@
+"""Protocol cards: what they say, what their hash covers, what the loader refuses."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import yaml
+
+from sa3dhp import errors
+from sa3dhp.evaluation import metrics, protocol
+
+EXPECTED = {
+    "h36m_p1",
+    "h36m_p2",
+    "mpi_inf_3dhp",
+    "mpi_inf_3dhp_17",
+    "3dpw_14",
+    "3dpw_smpl",
+    "procedural",
+}
+
+PINNED = {
+    "3dpw_14": "2c5011ac8c60",
+    "3dpw_smpl": "f2042180248d",
+    "h36m_p1": "4a8106d0c6d3",
+    "h36m_p2": "81d6ca5ab00e",
+    "mpi_inf_3dhp": "2db522ab5cc8",
+    "mpi_inf_3dhp_17": "4686f5f78abc",
+    "procedural": "26f852d490c8",
+}
+
+
+def _content(name="procedural"):
+    path = protocol._CARDS / f"{name}.yaml"
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def test_all_cards_are_there_and_no_two_are_the_same():
+    assert set(protocol.names()) == EXPECTED
+    hashes = {protocol.load(name).hash for name in protocol.names()}
+    assert len(hashes) == len(EXPECTED)
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_cards_cite_a_source_and_report_the_five_metrics(name):
+    card = protocol.load(name)
+    assert card.citation and card.title
+    assert card.metrics == tuple(protocol.METRICS)
+    np.testing.assert_array_equal(card.thresholds, metrics.AUC_THRESHOLDS_MM)
+    assert card.pck_threshold_mm == 150
+    assert card.name in card.describe() and card.hash in card.describe()
+
+
+def test_human36m_takes_every_64th_frame_of_two_subjects():
+    for name in ("h36m_p1", "h36m_p2"):
+        card = protocol.load(name)
+        assert (card.frame_stride, card.first_frame) == (64, 1)
+        assert card.subjects == ("S9", "S11") and len(card.joints) == 14
+    assert protocol.load("h36m_p1").headline == "mpjpe"
+    assert protocol.load("h36m_p2").headline == "pa_mpjpe"
+
+
+def test_the_two_3dhp_cards_differ_by_pelvis_spine_and_head():
+    official = protocol.load("mpi_inf_3dhp")
+    circulating = protocol.load("mpi_inf_3dhp_17")
+    assert len(official.joints) == 14 and len(circulating.joints) == 17
+    extra = set(circulating.joints) - set(official.joints)
+    assert extra == {"pelvis", "spine", "head"}
+    assert official.groups["outdoor"] == ("TS5", "TS6")
+    assert official.action_names["5"] == "On The Floor"
+
+
+def test_hash_covers_what_changes_numbers_and_nothing_else():
+    card = protocol.load("h36m_p1")
+    prose = dataclasses.replace(card, name="x", title="y", citation="z", note="w")
+    assert prose.hash == card.hash
+    for change in (
+        {"joints": card.joints[:-1]},
+        {"joints": card.joints[::-1]},
+        {"root": ("neck",)},
+        {"alignment": "none"},
+        {"pck_threshold_mm": 149.0},
+        {"auc_thresholds_mm": (0.0, 200.0, 5.0)},
+        {"frame_stride": 1},
+        {"first_frame": 0},
+        {"averaging": "action"},
+        {"headline": "auc"},
+        {"subjects": ("S9",)},
+    ):
+        assert dataclasses.replace(card, **change).hash != card.hash, change
+
+
+def test_hash_does_not_depend_on_order_of_keys_or_spelling_of_numbers():
+    content = _content()
+    turned = dict(reversed(list(content.items())))
+    turned["pck_threshold_mm"] = 150.0
+    assert protocol.from_dict("a", turned).hash == protocol.load("procedural").hash
+
+
+def test_hashes_are_pinned():
+    """A change here makes every result written before incomparable: mean it."""
+    assert {name: protocol.load(name).hash for name in protocol.names()} == PINNED
+
+
+def test_a_card_of_the_user_is_read_from_its_file(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({**_content(), "pck_threshold_mm": 100}))
+    card = protocol.load(str(path))
+    assert card.name == "mine" and card.pck_threshold_mm == 100
+
+
+def test_restricted_card_has_another_name_and_hash():
+    card = protocol.load("mpi_inf_3dhp_17")
+    fewer = protocol.restricted(card, card.joints[:-2])
+    assert fewer.name == "mpi_inf_3dhp_17 (15 of 17 joints)"
+    assert fewer.hash != card.hash
+    assert protocol.restricted(card, card.joints) is card
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"jonts": []}, "unknown key 'jonts'"),
+        ({"joints": ["elbow"]}, "'elbow' is not in sa3dhp17"),
+        ({"root": []}, "must not be empty"),
+        ({"skeleton": "mine"}, "unknown id 'mine'"),
+        ({"alignment": "rot"}, "alignment is 'rot', expected one of root, none"),
+        ({"pck_threshold_mm": "1e-4"}, "pck_threshold_mm is '1e-4', expected float"),
+        ({"pck_threshold_mm": True}, "expected float"),
+        ({"frame_stride": 1.5}, "frame_stride is 1.5, expected int"),
+        ({"frame_stride": 0}, "must not be"),
+        ({"auc_thresholds_mm": [0, 150]}, "auc_thresholds_mm"),
+        ({"metrics": ["mpjpe", "iou"]}, "metrics are"),
+        ({"metrics": ["pck"]}, "the headline 'mpjpe' among them"),
+        ({"groups": {"a": "TS1"}}, "groups is"),
+    ],
+)
+def test_wrong_cards_are_refused_by_key(change, message):
+    with pytest.raises(errors.InputError, match=message):
+        protocol.from_dict("mine", {**_content(), **change})
+
+
+def test_missing_key_is_named():
+    content = _content()
+    del content["joints"]
+    with pytest.raises(errors.InputError, match="the key 'joints' is missing"):
+        protocol.from_dict("mine", content)
+
+
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("h36m_p3", "did you mean h36m_p[12]"),
+        ("../../etc/passwd", "unknown card"),
+        ("/nowhere/x.yaml", "no file"),
+    ],
+)
+def test_unknown_protocol_is_refused(name, message):
+    with pytest.raises(errors.InputError, match=message):
+        protocol.load(name)
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "a: [", "\x00"])
+def test_files_that_are_no_card_are_refused(tmp_path, text):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(errors.InputError, match="protocol"):
+        protocol.load(str(path))
