@@ -67,8 +67,8 @@ _RECIPES = {
     "pelvis": ({"left_hip": 0.5, "right_hip": 0.5}, True),
     "neck": ({"left_shoulder": 0.5, "right_shoulder": 0.5}, True),
     # The top is about 175 mm above the base of the skull. The line from the chest is
-    # the straighter guide (neck -> head leans forwards by 36 degrees in a walk, chest
-    # -> head by 13) and is 330 mm long.
+    # the straighter guide (neck -> head leans forwards by 44 degrees in a walk, chest
+    # -> head by 17) and is 330 mm long.
     "head_top": ({"smpl24:spine3": -0.53, "skull_base": 1.53}, False),
 }
 

@@ -9,14 +9,15 @@ of every local vector, whichever its frame.
 Departure from the paper: a Gram-Schmidt of (parent limb, normal) at every joint breaks
 down where the limb is near the normal, which is what the thighs of a sitting person do.
 Here a frame is carried down the tree instead: the frame of a joint is its parent's,
-turned by the smallest rotation that takes a fixed rest direction to the limb. (The two
-hips share the pelvis' frame, which follows the line from hip to hip: data sets place
-their root at different heights above it.) A limb therefore always has the same
-coordinates in its own frame, and what is left, the antipode of the rest direction, lies
-where no joint can go (a knee bent forwards by 120 degrees). The smallest rotation
-a -> b is two half turns, about a and about a + b: no angle, no square root, orthogonal
-to rounding error, and finite but at the antipode, where the first turn is taken about
-another axis (`_carry`).
+turned by the smallest rotation that takes a fixed rest direction to the limb. Hips and
+shoulders follow the line from side to side instead of their own limb: data sets differ
+by up to 60 degrees in where they place pelvis and neck on the spine, and thighs and
+upper arms must not inherit that. Elsewhere a limb always has the same coordinates in
+its own frame, and what is left, the antipode of the rest direction, lies where no joint
+can go (a knee bent forwards by 120 degrees). The smallest rotation a -> b is two half
+turns, about a and about a + b: no angle, no square root, orthogonal to rounding error,
+and finite but at the antipode, where the first turn is taken about another axis
+(`_carry`).
 
 Sums of products are written out: a matmul may run in TF32 on a GPU, which would cost
 half a millimetre.
@@ -54,6 +55,8 @@ _REST = {
     # Thighs lift forwards and sideways: the antipode is up and back.
     "knee": (0.3, 0.8, -0.7),
 }
+# Their children's frame follows the line from left to right.
+_ACROSS = ("left_shoulder", "right_shoulder")
 _TORSO = ("pelvis", "neck", "left_hip", "right_hip")
 
 
@@ -102,6 +105,8 @@ class _Level:
     parents: list[int]  # positions among the frames of the level above
     rest: np.ndarray  # [k, 3]
     carried: list[int]  # positions within `joints` that have children
+    other: list[int]  # for each carried one the position of its counterpart there
+    across: np.ndarray  # [carried, 1], True for those that follow the line between
 
 
 @functools.cache
@@ -122,8 +127,10 @@ def _plan(skeleton: skeletons.Skeleton) -> tuple[_Level, ...]:
             break
         carried = [i for i, j in enumerate(joints) if j in skeleton.parents]
         parents = [above.index(skeleton.parents[j]) for j in joints]
-        levels.append(_Level(joints, parents, rest[joints], carried))
         above = [joints[i] for i in carried]
+        other = [above.index(skeleton.flip_indices[j]) for j in above]
+        across = np.array([[skeleton.joint_names[j] in _ACROSS] for j in above], bool)
+        levels.append(_Level(joints, parents, rest[joints], carried, other, across))
     return tuple(levels)
 
 
@@ -294,11 +301,15 @@ def _carry_level(frames: tf.Tensor, local: tf.Tensor, level: _Level) -> tf.Tenso
     """Carries the frames of a level on to those of its joints that have children."""
     if not level.carried:
         return frames
-    return _carry(
-        tf.gather(frames, level.carried, axis=-3),
-        tf.gather(local, level.carried, axis=-2),
-        level.rest[level.carried],
-    )
+    rest = level.rest[level.carried]
+    part = tf.gather(local, level.carried, axis=-2)
+    if level.across.any():
+        line = part - tf.gather(part, level.other, axis=-2)
+        squared = tf.reduce_sum(line**2, -1, keepdims=True)
+        none = squared <= _MIN_SINE**2
+        line = tf.where(none, rest, line / tf.sqrt(tf.where(none, 1.0, squared)))
+        part = tf.where(level.across, line, part)
+    return _carry(tf.gather(frames, level.carried, axis=-3), part, rest)
 
 
 def _carry(frames: tf.Tensor, local: tf.Tensor, rest: np.ndarray) -> tf.Tensor:
