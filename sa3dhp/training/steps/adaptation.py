@@ -1,0 +1,367 @@
+"""Stage 5: adaptation to unlabelled videos ([M] eq. 1-4, [S] Alg. 1, l. 8-11)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from sa3dhp import errors
+from sa3dhp.losses import contrastive
+from sa3dhp.losses import relation as relation_losses
+from sa3dhp.models import image_encoder, motion_autoencoder, relation_network
+from sa3dhp.relations import image as image_relations
+from sa3dhp.relations import rules as relation_rules
+from sa3dhp.training.steps import optimisation, source
+
+CLIP_LENGTH = 2 * relation_rules.MOTION_LENGTH
+# The frames of the clip that the contrastive terms and the 30-frame rules use: those
+# that `slow-backward` takes for its partner.
+_START = relation_rules.MOTION_LENGTH // 2
+MIDDLE = tuple(range(_START, _START + relation_rules.MOTION_LENGTH))
+CONTRASTIVE = {"cr": ("lcr", "hcr"), "lcr": ("lcr",), "hcr": ("hcr",)}
+LABELLED = "source"
+
+Look = tuple[bool, float]  # how frames are shown to G: mirrored?, in-plane angle
+PLAIN: Look = (False, 0.0)
+
+
+class AdaptationStep:
+    """Moves one block of G so that its latents obey the relations on target videos.
+
+    One Adam per term; the terms take turns, one per iteration. Batch norm runs on the
+    source's statistics, and nothing below the block gets a backward pass.
+
+    The terms, all unweighted: a rule's id for its relational energy (eq. 2-3); `lcr`,
+    `hcr` (eq. 1) or `cr`, their sum; `source`, the labelled loss of the
+    semi-supervised setting.
+    """
+
+    def __init__(
+        self,
+        encoder: image_encoder.ImageEncoder,
+        motion_encoder: motion_autoencoder.MotionEncoder,
+        relation_networks: Mapping[str, relation_network.RelationNetwork],
+        rules: Mapping[str, relation_rules.Rule],
+        augmentation: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+        *,
+        terms: tuple[str, ...] = ("cr", "z3", "v2", "v3"),
+        learning_rate: float | Mapping[str, float] = 1e-5,
+        temperature: float = 1.0,
+        normalise: bool = False,
+        trainable_block: str = "res3",
+        labelled_loss: source.SourceLoss | None = None,
+        teacher: image_encoder.ImageEncoder | None = None,
+        teacher_momentum: float = 0.0,
+        seed: int = 0,
+    ):
+        """Builds one optimizer per term.
+
+        Args:
+            encoder: G, started from G^s.
+            motion_encoder: E_m, frozen.
+            relation_networks: T by rule id, frozen; at least those of `terms`.
+            rules: the rules by id.
+            augmentation: (images `[N, S, S, 3]` in [0, 1], seed `[2]` int64) -> images;
+                changes the look and keeps the pose.
+            terms: in the order of their turns.
+            learning_rate: for all, or by term.
+            temperature: of the contrastive terms.
+            normalise: whether the contrastive terms use the cosine.
+            trainable_block: see `ImageEncoder.res_variables`; the paper's is `res3`.
+            labelled_loss: of the term `source`.
+            teacher: an encoder of the same shape; ours, off in the paper. It gets the
+                weights of `encoder` and its block follows as a moving average; each
+                side of a relation is then compared with the teacher's other side.
+            teacher_momentum: of that average, in (0, 1).
+            seed: of the augmentation, a function of (seed, iteration).
+
+        Raises:
+            InputError: if a term has no rule, network, labelled loss or learning rate,
+                or the teacher no momentum.
+        """
+        self._encoder, self._motion_encoder = encoder, motion_encoder
+        self._networks, self._rules = dict(relation_networks), dict(rules)
+        self._augmentation = augmentation
+        self._terms = tuple(terms)
+        self._temperature, self._normalise = temperature, normalise
+        self._labelled_loss = labelled_loss
+        self._teacher, self._momentum = teacher, teacher_momentum
+        self._seed = seed
+        self._block = trainable_block
+        self._variables = encoder.res_variables(trainable_block)
+        self._check(learning_rate, labelled_loss is not None, teacher is not None)
+        if isinstance(learning_rate, Mapping):
+            rates = learning_rate
+        else:
+            rates = dict.fromkeys(self._terms, learning_rate)
+        self._optimizers = {
+            term: optimisation.adam(rates[term], self._variables)
+            for term in self._terms
+        }
+        self._updates = {
+            term: tf.function(
+                functools.partial(self._update, term), reduce_retracing=True
+            )
+            for term in self._terms
+        }
+        if teacher is not None:
+            teacher.set_weights(encoder.get_weights())
+        self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+    @property
+    def models(self) -> dict[str, tf.keras.Model]:
+        """The networks by name."""
+        return {"image_encoder": self._encoder}
+
+    @property
+    def trackables(self) -> dict:
+        """All that a checkpoint must hold."""
+        optimizers = {f"{t}_optimizer": o for t, o in self._optimizers.items()}
+        teacher = {} if self._teacher is None else {"teacher": self._teacher}
+        return {**self.models, **optimizers, **teacher, "iteration": self.iteration}
+
+    def terms(self, batch: Any, training: bool = False) -> dict[str, tf.Tensor]:
+        """Returns all unweighted terms; `training` changes nothing, see `__call__`."""
+        found = {}
+        for term in self._terms:
+            found.update(self._readings(term, batch))
+        return found
+
+    def __call__(self, batch: Any) -> dict[str, tf.Tensor]:
+        """Runs the iteration of one term.
+
+        Args:
+            batch: clips `[V, 60, S, S, 3]`, uint8 or float in [0, 1], 30 fps, one video
+                each, at the stored size; with the term `source` a tuple (clips, images
+                `[B, H, W, 3]` in [0, 1], joints `[B, J, 3]` mm).
+
+        Returns:
+            The term before the update, and for contrastive terms their accuracy.
+
+        Raises:
+            InputError: if the clips have another shape.
+        """
+        turn = int(self.iteration.numpy()) % len(self._terms)
+        readings = self._updates[self._terms[turn]](batch)
+        self.iteration.assign_add(1)
+        return readings
+
+    @tf.function(reduce_retracing=True)
+    def residuals(self, clips: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns monitors that need no label; updates nothing.
+
+        Args:
+            clips: `[V, 60, S, S, 3]`, as for `__call__`.
+
+        Returns:
+            Scalars by name: the residual of each rule that has a network, `lcr`, `hcr`
+            and their accuracies, and `spread`, the standard deviation of z over all
+            frames, mean over its coordinates. The augmentation is the same at every
+            call, so that the numbers of two models can be compared.
+        """
+        clips = self._checked(clips)
+        chosen = [rule for rule in self._rules.values() if rule.id in self._networks]
+        needed = _needed_frames(chosen)
+        needed[PLAIN] |= set(MIDDLE)
+        latents = self._latents(self._encoder, clips, needed)
+        anchor = latents.pick(PLAIN, MIDDLE)
+        seed = tf.constant([self._seed, 0], tf.int64)
+        [positive] = self._encode(self._encoder, [self._augmented(clips, seed)])
+        found = self._contrast(anchor, positive, ("lcr", "hcr"))
+        for rule in chosen:
+            pair = self._pair(rule, latents)
+            found[rule.id] = relation_losses.residual(
+                self._networks[rule.id](pair[0]), pair[1]
+            )
+        spread = tf.math.reduce_std(tf.reshape(anchor, [-1, anchor.shape[-1]]), 0)
+        return {**found, "spread": tf.reduce_mean(spread)}
+
+    def _update(self, term: str, batch: Any) -> dict[str, tf.Tensor]:
+        """One iteration of a term."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(self._variables)
+            readings = self._readings(term, batch)
+        loss = readings[term]
+        optimisation.update(self._optimizers[term], tape, loss, self._variables)
+        if self._teacher is not None:
+            slow = self._teacher.res_variables(self._block)
+            for average, variable in zip(slow, self._variables):
+                average.assign_add((1.0 - self._momentum) * (variable - average))
+        return readings
+
+    def _readings(self, term: str, batch: Any) -> dict[str, tf.Tensor]:
+        """The term under its name, with what else is known of it."""
+        clips, *labelled = batch if isinstance(batch, (tuple, list)) else (batch,)
+        if term == LABELLED:
+            images, joints = labelled
+            latent = self._encoder(images, training=False)
+            terms = self._labelled_loss.terms(latent, joints)
+            return {**terms, term: self._labelled_loss.total(terms)}
+        clips = self._checked(clips)
+        if term not in CONTRASTIVE:
+            return {term: self._relation(self._rules[term], clips)}
+        seed = tf.stack([tf.constant(self._seed, tf.int64), self.iteration])
+        plain = self._shown(clips, PLAIN, MIDDLE)
+        sides = self._encode(self._encoder, [plain, self._augmented(clips, seed)])
+        readings = self._contrast(*sides, CONTRASTIVE[term])
+        return {**readings, term: tf.add_n([readings[n] for n in CONTRASTIVE[term]])}
+
+    def _contrast(
+        self, anchor: tf.Tensor, positive: tf.Tensor, names: tuple[str, ...]
+    ) -> dict[str, tf.Tensor]:
+        """Eq. 1 on `[V, 30, D]` latents (`lcr`), on their motions (`hcr`), or both."""
+        readings = {}
+        for name in names:
+            video = tf.range(tf.shape(anchor)[0])
+            if name == "hcr":
+                sides = [self._motion_encoder(side) for side in (anchor, positive)]
+            else:
+                sides = [
+                    tf.reshape(side, [-1, side.shape[-1]])  # [V 30, D]
+                    for side in (anchor, positive)
+                ]
+                video = tf.repeat(video, len(MIDDLE))
+            readings[name], readings[f"{name}_accuracy"] = contrastive.info_nce(
+                *sides, video, self._temperature, self._normalise
+            )
+        return readings
+
+    def _relation(self, rule: relation_rules.Rule, clips: tf.Tensor) -> tf.Tensor:
+        """Eq. 2 or 3; with a teacher, the mean of both sides against its other side."""
+        network = self._networks[rule.id]
+        needed = _needed_frames([rule])
+        pair = self._pair(rule, self._latents(self._encoder, clips, needed))
+        if self._teacher is None:
+            return relation_losses.residual(network(pair[0]), pair[1])
+        # The tape does not watch the teacher: its side passes no gradient.
+        target = self._pair(rule, self._latents(self._teacher, clips, needed))
+        return 0.5 * (
+            relation_losses.residual(network(pair[0]), target[1])
+            + relation_losses.residual(network(target[0]), pair[1])
+        )
+
+    def _pair(
+        self, rule: relation_rules.Rule, latents: _Latents
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Anchors' and partners' latents: z `[V, 30, D]`, or v `[V, M]`."""
+        anchor_frames, partner_frames = _frames(rule)
+        anchor = latents.pick(PLAIN, anchor_frames)
+        partner = latents.pick(_look(rule), partner_frames)
+        if rule.space == "motion":
+            return self._motion_encoder(anchor), self._motion_encoder(partner)
+        return anchor, partner
+
+    def _latents(
+        self,
+        encoder: image_encoder.ImageEncoder,
+        clips: tf.Tensor,
+        needed: dict[Look, set[int]],
+    ) -> _Latents:
+        """Encodes each needed frame once, all in one batch."""
+        frames = {look: tuple(sorted(chosen)) for look, chosen in needed.items()}
+        shown = [self._shown(clips, look, chosen) for look, chosen in frames.items()]
+        return _Latents(frames, dict(zip(frames, self._encode(encoder, shown))))
+
+    def _encode(
+        self, encoder: image_encoder.ImageEncoder, shown: list[tf.Tensor]
+    ) -> list[tf.Tensor]:
+        """G on several `[V, F, s, s, 3]` at once: as many `[V, F, D]`."""
+        images = tf.concat(shown, axis=1)
+        flat = tf.reshape(images, [-1, *images.shape[2:]])
+        latents = encoder(flat, training=False)
+        latents = tf.reshape(latents, [-1, images.shape[1], latents.shape[-1]])
+        return tf.split(latents, [part.shape[1] for part in shown], axis=1)
+
+    def _shown(
+        self, clips: tf.Tensor, look: Look, frames: tuple[int, ...]
+    ) -> tf.Tensor:
+        """Frames as a rule shows them, cropped to what G sees: `[V, F, s, s, 3]`."""
+        images = tf.gather(clips, frames, axis=1)
+        mirrored, angle = look
+        if mirrored:
+            images = image_relations.flip(images)
+        if angle:
+            images = image_relations.rotate_in_plane(images, angle)
+        return image_relations.center_crop(images, self._encoder.image_size)
+
+    def _augmented(self, clips: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """The middle frames in another light: `[V, 30, s, s, 3]`."""
+        images = self._shown(clips, PLAIN, MIDDLE)
+        flat = tf.reshape(images, [-1, *images.shape[2:]])
+        return tf.reshape(self._augmentation(flat, seed), tf.shape(images))
+
+    @staticmethod
+    def _checked(clips: tf.Tensor) -> tf.Tensor:
+        """The clips as float32 in [0, 1]."""
+        shape = clips.shape
+        if shape.rank != 5 or shape[1] != CLIP_LENGTH or shape[4] != 3:
+            raise errors.InputError(
+                f"clips: expected [V, {CLIP_LENGTH}, S, S, 3], got {tuple(shape)}"
+            )
+        if clips.dtype == tf.uint8:
+            return tf.cast(clips, tf.float32) / 255.0
+        return tf.cast(clips, tf.float32)
+
+    def _check(self, learning_rate: Any, labelled: bool, teacher: bool) -> None:
+        """Refuses terms without what they need."""
+        for term in self._terms:
+            if isinstance(learning_rate, Mapping) and term not in learning_rate:
+                raise errors.InputError(f"learning_rate: none given for {term!r}")
+            if term == LABELLED and not labelled:
+                raise errors.InputError("terms: 'source' needs a labelled_loss")
+            if term in CONTRASTIVE or term == LABELLED:
+                continue
+            if term not in self._rules or term not in self._networks:
+                known = sorted({*self._rules} & {*self._networks})
+                raise errors.InputError(
+                    f"terms: no rule or relation network for {term!r}; expected one of "
+                    f"{', '.join([*CONTRASTIVE, LABELLED, *known])}"
+                )
+        if teacher != (0.0 < self._momentum < 1.0):
+            raise errors.InputError(
+                "teacher: give the encoder and a momentum in (0, 1), or neither; got "
+                f"{'an' if teacher else 'no'} encoder and {self._momentum}"
+            )
+
+
+class _Latents:
+    """Latents `[V, F, D]` by the look of the frames; picked by frame of the clip."""
+
+    def __init__(
+        self, frames: dict[Look, tuple[int, ...]], values: dict[Look, tf.Tensor]
+    ):
+        self._frames, self._values = frames, values
+
+    def pick(self, look: Look, frames: tuple[int, ...]) -> tf.Tensor:
+        """The latents of some frames, in their order."""
+        columns = [self._frames[look].index(frame) for frame in frames]
+        return tf.gather(self._values[look], columns, axis=1)
+
+
+def _look(rule: relation_rules.Rule) -> Look:
+    """How the rule shows the partner's frames."""
+    return rule.flip, rule.angle
+
+
+def _frames(
+    rule: relation_rules.Rule,
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The frames of the 60-frame clip on the anchor's and on the partner's side."""
+    if rule.space == "pose":
+        return MIDDLE, MIDDLE
+    start = (CLIP_LENGTH - rule.clip_length) // 2
+    sides = (rule.anchor_frames, rule.partner_frames)
+    return tuple(tuple(start + frame for frame in side) for side in sides)
+
+
+def _needed_frames(rules: list[relation_rules.Rule]) -> dict[Look, set[int]]:
+    """The frames that the rules need, by how they are shown."""
+    needed = {PLAIN: set()}
+    for rule in rules:
+        anchor, partner = _frames(rule)
+        needed[PLAIN].update(anchor)
+        needed.setdefault(_look(rule), set()).update(partner)
+    return needed
