@@ -6,16 +6,16 @@ a box bent to the shape of the joint's range, without the seam at 180 degrees. A
 [P], joints are independent of each other, so a pose inside all limits can still be
 implausible.
 
-The angles come from 180 pieces of the CMU clips at hand (27 subjects at 30 fps, mirrored
-as well; jumps of capture cut out): per 30 degrees of azimuth the angle that leaves out
-0.4 % of the vectors, plus 6 degrees, within what anatomy allows. Shoulders are wider
-than CMU needs: its neck lies lower on the spine than that of SURREAL or Human3.6M.
+The angles come from 180 pieces of CMU clips (27 subjects at 30 fps, mirrored as well;
+jumps of capture cut out): per 30 degrees of azimuth the angle that leaves out 0.4 % of
+the vectors, plus 6 degrees, within what anatomy allows. Shoulders are wider than CMU
+needs: its neck lies lower on the spine than that of SURREAL or Human3.6M.
 
 Measured on those clips: 99.93 % of the vectors are inside (least: feet, 99.8 %), and
 99.2 % of the poses in all joints. Fitted on two thirds of the subjects and tested on
-the others, thrice: 99.5 % of vectors (least: head, 98.6 %). Of all directions the regions
-hold: shoulders 21 %, head 22 %, shins 34 %, thighs 49 %, feet 49 %, forearms 55 %, upper
-arms 60 %; of poses with random directions fewer than one in 10,000 is inside.
+the others, thrice: 99.5 % of vectors (least: head, 98.6 %). Of all directions the
+regions hold: shoulders 21 %, head 22 %, shins 34 %, thighs 49 %, feet 49 %, forearms
+55 %, upper arms 60 %; of poses with random directions not one in 10,000 is inside.
 """
 
 from __future__ import annotations
