@@ -24,7 +24,7 @@ import yaml
 from sa3dhp import errors
 
 _POSITIVE = re.compile(
-    r".*(steps|_every|_size|_units|_channels|_frames|_stride|_clips|_widths|_batch)"
+    r".*(steps|_every|_size|_units|_channels|_frames|_stride|_clips|_widths|_batch|views)"
     r"|pairs|temperature|fps"
 )
 
@@ -35,6 +35,8 @@ class Data:
 
     unpaired: Literal["procedural", "cmu"] = "cmu"  # poses that belong to no image
     unpaired_path: str = ""  # folder of the motion capture; unused if procedural
+    held_out_subjects: tuple[str, ...] = ()  # cmu only: kept from the priors, to test
+    views: int = 4  # cmu only: cameras that each motion is seen from [D]
     source: Literal["procedural"] = "procedural"  # labelled images
     target: Literal["procedural", "videos"] = "procedural"  # unlabelled clips
     target_path: str = ""  # folder of videos; unused if procedural
@@ -68,7 +70,7 @@ class PoseAutoencoder:
     batch_size: int = 32  # poses ([P])
     learning_rate: float = 1e-4  # Adam ([P])
     cycle_weight: float = 100.0  # ([W])
-    local_weight: float = 1.0  # of the local vectors within the cycle [D]
+    local_weight: float = 0.0  # of the local vectors in the cycle; the paper has none
     adversarial_weight: float = 5.0  # ([W])
 
 
@@ -79,8 +81,9 @@ class MotionAutoencoder:
     steps: int = 100_000  # [D]
     batch_size: int = 32  # clips [D]
     learning_rate: float = 1e-4  # Adam [D]
-    joint_weight: float = 1.0  # of the decoded joints beside the latents [D]
-    adversarial_weight: float = 1.0  # 0 is reconstruction alone, as in [S]
+    latent_weight: float = 1.0  # of the sequence of latents [D]
+    joints_weight: float = 1.0  # of the decoded joints, in 250 mm [D]
+    adversarial_weight: float = 0.0  # 0 is reconstruction alone ([S] 5b)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +93,9 @@ class Source:
     steps: int = 200_000  # [D]
     batch_size: int = 32  # images [D]
     learning_rate: float = 1e-4  # Adam [D]
+    joints_weight: float = 1.0  # of the distance of the joints, in 100 mm
     latent_weight: float = 0.0  # of |G(x) - E_p(y)|; the paper has none
+    augmentation: float = 1.0  # strength of the changes of light and colour [D]
     clip_norm: float = 0.0  # largest norm of the gradient; 0 for no limit [D]
     ema: float = 0.0  # momentum of the weights' moving average; 0 for none [D]
 
@@ -101,7 +106,7 @@ class Relations:
 
     rules: tuple[str, ...] = ("z3", "v2", "v3")  # ([M] 3.3)
     theta_deg: float = 50.0  # in-plane angle, degrees ([S] Table 2)
-    pairs: int = 100_000  # latent pairs, encoded once for each rule [D]
+    pairs: int = 50_000  # latent pairs, encoded once for each rule [D]
     steps: int = 20_000  # for each rule [D]
     batch_size: int = 256  # pairs [D]
     learning_rate: float = 1e-3  # Adam [D]

@@ -124,8 +124,8 @@ def frames(
     """Renders single pictures, each of another person in another scene.
 
     Returns:
-        uint8 RGB `[count, size, size, 3]` and joints `[count, 17, 3]` (mm, camera frame,
-        root-relative).
+        uint8 RGB `[count, size, size, 3]` and joints `[count, 17, 3]` (mm, camera
+        frame, root-relative).
     """
     looks = [domain.sample(place, rng) for _ in range(count)]
     people = [body.sample(rng, 0.06 * place.proportions) for _ in range(count)]

@@ -1,0 +1,180 @@
+"""The data of each stage, chosen by the configuration: `build.py`'s twin.
+
+Sources become batches here and nowhere else: unpaired poses and motions, labelled
+source images, unlabelled target clips and the labelled clips results are measured on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from sa3dhp import config as configs
+from sa3dhp import errors
+from sa3dhp.data import augment, pipeline, schema
+from sa3dhp.data.sources import cmu
+from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.synthetic import domain, world
+
+SKELETON = skeletons.SA3DHP17
+# The worlds a seed opens, apart from each other whatever their sizes.
+_UNPAIRED, _TARGET, _TEST, _UNPAIRED_TEST = range(4)
+
+
+@dataclasses.dataclass(frozen=True)
+class Unpaired:
+    """Motions that belong to no image.
+
+    Attributes:
+        motions: of `[T, 17, 3]`, mm, camera frame, root-relative.
+        bone_lengths: `[17]`, mm, the mean of those that train the prior.
+    """
+
+    motions: tuple
+    bone_lengths: np.ndarray
+
+
+@functools.lru_cache(maxsize=2)
+def unpaired(config: configs.Config, held_out: bool = False) -> Unpaired:
+    """Returns the unpaired motions that train the priors, or those kept from them.
+
+    Args:
+        config: `data.unpaired` says where from.
+        held_out: other seeds of the embedded world; for motion capture, the subjects
+            in `data.held_out_subjects`.
+
+    Raises:
+        InputError: if there is no motion capture where the configuration says.
+    """
+    data, seed = config.data, config.training.seed
+    rng = pipeline.rng(seed, "world", _UNPAIRED_TEST if held_out else _UNPAIRED)
+    if data.unpaired == "procedural":
+        count = -(-data.unpaired_clips // 10) if held_out else data.unpaired_clips
+        motions = world.motions(
+            rng, count=count, num_frames=2 * data.clip_frames, rolled=data.rolled
+        )
+        return Unpaired(tuple(motions), world.mean_bone_lengths())
+    sequences = cmu.unpaired_sequences(pathlib.Path(data.unpaired_path))
+    kept = {s.subject in data.held_out_subjects for s in sequences}
+    if kept != {True, False}:
+        subjects = ", ".join(sorted({s.subject for s in sequences}))
+        raise errors.InputError(
+            f"data.held_out_subjects: got {', '.join(data.held_out_subjects)}; expected "
+            f"some but not all of the subjects in {data.unpaired_path}: {subjects}"
+        )
+    train = [s for s in sequences if s.subject not in data.held_out_subjects]
+    test = [s for s in sequences if s.subject in data.held_out_subjects]
+    motions = [
+        _seen(sequence, rng, data.rolled)
+        for sequence in (test if held_out else train)
+        for _ in range(data.views)
+    ]
+    return Unpaired(tuple(motions), cmu.fixed_bone_lengths(train))
+
+
+def bone_lengths(config: configs.Config) -> np.ndarray:
+    """Returns the bone lengths the decoder will use, `[17]`, mm; root 0."""
+    return unpaired(config).bone_lengths
+
+
+def _seen(
+    sequence: schema.Sequence, rng: np.random.Generator, rolled: float
+) -> np.ndarray:
+    """Motion capture from a random heading, height and roll; mirrored half the time."""
+    yaw, pitch, _ = schema.random_view(rng)
+    joints = schema.to_camera(sequence, yaw, pitch, world.draw_roll(rng, rolled))
+    if rng.uniform() < 0.5:
+        joints = joints[:, list(SKELETON.flip_indices)] * np.float32([-1, 1, 1])
+    return joints
+
+
+def pose_batches(config: configs.Config, held_out: bool = False) -> pipeline.Batches:
+    """Returns the batches of stage 1: joints `[B, 17, 3]`, mm."""
+    motions = unpaired(config, held_out).motions
+    size = config.pose_autoencoder.batch_size
+    return pipeline.poses(motions, config.training.seed, size)
+
+
+def motion_batches(config: configs.Config, held_out: bool = False) -> pipeline.Batches:
+    """Returns the batches of stage 2: joints `[B, 30, 17, 3]`, mm.
+
+    A third of the windows runs at double speed, as the anchors of `slow-backward` do.
+    """
+    return pipeline.motion_windows(
+        unpaired(config, held_out).motions,
+        "motions",
+        config.training.seed,
+        batch_size=config.motion_autoencoder.batch_size,
+        num_frames=config.data.clip_frames,
+        strides=(1, 1, 2),
+    )
+
+
+def pair_batches(
+    config: configs.Config, num_frames: int, held_out: bool = False
+) -> pipeline.Batches:
+    """Returns windows that rules make pairs of: joints `[256, num_frames, 17, 3]`."""
+    return pipeline.motion_windows(
+        unpaired(config, held_out).motions,
+        "pairs",
+        config.training.seed,
+        batch_size=256,
+        num_frames=num_frames,
+    )
+
+
+def source_batches(config: configs.Config, held_out: bool = False) -> pipeline.Batches:
+    """Returns the batches of stage 3, rendered as they are needed.
+
+    Returns:
+        Images float32 `[B, S, S, 3]`, RGB in [0, 1], and their joints `[B, 17, 3]`, mm.
+        Those held out are of other people, neither augmented nor rolled.
+    """
+    data, seed = config.data, config.training.seed
+    place = domain.get(data.source_domain)
+    change = tf.function(augment.photometric)
+
+    def make(step: int) -> tuple:
+        images, joints = world.frames(
+            place,
+            pipeline.rng(seed, "source_test" if held_out else "source", step),
+            count=config.source.batch_size,
+            size=data.image_size,
+            rolled=0.0 if held_out else data.rolled,
+        )
+        pixels = tf.constant(images, tf.float32) / 255.0
+        if not held_out:
+            key = tf.constant([seed, step], tf.int64)
+            pixels = change(pixels, key, config.source.augmentation)
+        return pixels, tf.constant(joints)
+
+    return pipeline.stream(make)
+
+
+def target_clips(config: configs.Config, test: bool = False) -> list:
+    """Renders the embedded world's target clips, with the margin rotations bring in.
+
+    Args:
+        config: `data.target_domain` says of which place.
+        test: the labelled clips results are measured on; other people in other scenes
+            than those adapted to.
+
+    Returns:
+        Of `world.Clip`, 60 frames each. Adaptation must not look at their joints.
+    """
+    data = config.data
+    rng = pipeline.rng(config.training.seed, "world", _TEST if test else _TARGET)
+    return [
+        world.clip(
+            domain.get(data.target_domain),
+            rng,
+            num_frames=2 * data.clip_frames,
+            size=data.stored_size,
+            margin=data.stored_size / data.image_size,
+        )
+        for _ in range(data.evaluation_clips if test else data.target_clips)
+    ]
