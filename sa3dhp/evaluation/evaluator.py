@@ -57,8 +57,10 @@ class Evaluator:
         """
         poses.check_same_frames(pred, target)
         labels = {**pred.labels, **target.labels}
-        keep = self._selected(labels, len(target.joints))
-        sides = [_converted(side, self.card, keep) for side in (pred, target)]
+        keep, notes = select_frames(self.card, labels, len(target.joints))
+        self._notes += [note for note in notes if note not in self._notes]
+        self._skipped += len(target.joints) - len(keep)
+        sides = [converted(side, self.card, keep) for side in (pred, target)]
         self._settle_joints(sides, (pred, target))
         joints, roots = list(self.card.joint_indices), list(self.card.root_indices)
         known = sides[0][1] & sides[1][1]
@@ -78,40 +80,6 @@ class Evaluator:
             if key in labels:
                 table[key] = labels[key][keep][usable]
         self._tables.append(table)
-
-    def _selected(self, labels: dict[str, np.ndarray], num: int) -> np.ndarray:
-        """Row numbers of the frames that the card counts."""
-        card, keep = self.card, np.ones(num, bool)
-        filters: list[tuple[str, object, Callable[[np.ndarray], np.ndarray]]] = []
-        if card.subjects:
-            filters.append(
-                ("subject", card.subjects, lambda v: np.isin(v, card.subjects))
-            )
-        if card.sequences:
-            filters.append(
-                ("sequence", card.sequences, lambda v: _starts_with(v, card.sequences))
-            )
-        if card.frame_stride > 1:
-            filters.append(
-                (
-                    "frame_number",
-                    f"{card.first_frame} + a multiple of {card.frame_stride}",
-                    lambda v: (v - card.first_frame) % card.frame_stride == 0,
-                )
-            )
-        for key, wanted, accepts in filters:
-            text = wanted if isinstance(wanted, str) else ", ".join(wanted)
-            if key not in labels:
-                self._note(f"no `{key}` in the files: not checked that it is {text}")
-                continue
-            keep &= accepts(labels[key])
-            if not keep.any():
-                raise errors.InputError(
-                    f"{key}: got {labels[key][0]!s} and the like, expected {text} for "
-                    f"the protocol {card.name}; give its test frames"
-                )
-        self._skipped += num - int(keep.sum())
-        return np.flatnonzero(keep)
 
     def _settle_joints(
         self,
@@ -148,10 +116,6 @@ class Evaluator:
                 "evaluate it by itself"
             )
         self.card = protocol.restricted(card, joints)
-
-    def _note(self, text: str) -> None:
-        if text not in self._notes:
-            self._notes.append(text)
 
     def result(self) -> dict:
         """Returns the result of everything added, ready for JSON.
@@ -233,13 +197,49 @@ def evaluate(
     return evaluator.result()
 
 
-def _converted(
+def select_frames(
+    card: protocol.Card, labels: dict[str, np.ndarray], num: int
+) -> tuple[np.ndarray, list[str]]:
+    """Returns the rows of the frames that the card counts, and what was not checked.
+
+    Raises:
+        errors.InputError: if no frame is left.
+    """
+    stride = card.frame_stride
+    filters: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {}
+    if card.subjects:
+        text = ", ".join(card.subjects)
+        filters["subject"] = text, lambda v: np.isin(v, card.subjects)
+    if card.sequences:
+        text = ", ".join(card.sequences)
+        filters["sequence"] = text, lambda v: _starts_with(v, card.sequences)
+    if stride > 1:
+        text = f"{card.first_frame} plus a multiple of {stride}"
+        filters["frame_number"] = text, lambda v: (v - card.first_frame) % stride == 0
+    keep, notes = np.ones(num, bool), []
+    for key, (text, accepts) in filters.items():
+        if key not in labels:
+            notes.append(f"no `{key}` in the files: not checked that it is {text}")
+            continue
+        keep &= accepts(labels[key])
+        if not keep.any():
+            raise errors.InputError(
+                f"{key}: got {labels[key][0]!s} and the like, expected {text} for "
+                f"the protocol {card.name}; give its test frames"
+            )
+    return np.flatnonzero(keep), notes
+
+
+def converted(
     side: poses.Poses, card: protocol.Card, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Joints in the card's skeleton, and which of them are known, `[n, J]`.
+    """Returns joints in the card's skeleton and which of them are known, `[n, J]`.
 
     A masked joint is NaN on its way through the conversion: what is made of it is then
     unknown by itself.
+
+    Raises:
+        errors.InputError: if a valid joint is not finite.
     """
     joints = side.joints[rows]
     given = np.ones(joints.shape[:2], bool) if side.mask is None else side.mask[rows]

@@ -1,0 +1,156 @@
+"""Results on disk: written whole or not at all, and compared only where it is fair."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+
+from sa3dhp import errors
+from sa3dhp.evaluation import protocol, tables
+
+_PARTS = ("source_only", "adapted")  # what an adaptation writes into one file
+_SETTING = ("protocol", "protocol_hash", "target_information")
+
+
+def check_writable(path: str | pathlib.Path) -> None:
+    """Raises InputError at once where `write` would fail after all the work."""
+    path = pathlib.Path(path)
+    if path.is_dir():
+        raise errors.InputError(f"output: {path} is a folder, expected a file name")
+    if not os.access(path.parent, os.W_OK):
+        raise errors.InputError(
+            f"output: {path.parent} is no folder one can write to; make it first"
+        )
+
+
+def write(path: str | pathlib.Path, result: Mapping) -> None:
+    """Writes a result as JSON under a temporary name and moves it into place."""
+    path = pathlib.Path(path)
+    check_writable(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        text = json.dumps(result, indent=2, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(path: str | pathlib.Path) -> dict[str, dict]:
+    """Returns the results in a file, or in the `result.json` of a folder, by label.
+
+    A file of `tools/evaluate.py` holds one result; that of an adaptation holds two, told
+    apart as `FILE:source_only` and `FILE:adapted`.
+
+    Returns:
+        label -> `overall` (metric -> number), `protocol`, `protocol_hash`,
+        `target_information`.
+
+    Raises:
+        errors.InputError: if the file is missing, is no JSON or holds no result.
+    """
+    path = pathlib.Path(path)
+    file = path / "result.json" if path.is_dir() else path
+    if not file.is_file():
+        raise errors.InputError(f"results: no file {file}; check the path")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError):
+        raise errors.InputError(
+            f"results {file}: not JSON; give files that evaluate or adapt wrote"
+        ) from None
+    found = {}
+    if isinstance(content, dict) and all(key in content for key in _SETTING):
+        setting = {key: str(content[key]) for key in _SETTING}
+        if isinstance(content.get("overall"), dict):
+            found[str(path)] = {**setting, "overall": _numbers(content["overall"])}
+        for part in _PARTS:
+            if isinstance(content.get(part), dict):
+                overall = _numbers(content[part])
+                found[f"{path}:{part}"] = {**setting, "overall": overall}
+    if not found or not all(entry["overall"] for entry in found.values()):
+        raise errors.InputError(
+            f"results {file}: holds no result, expected {', '.join(_SETTING)} and "
+            "`overall`; give files that evaluate or adapt wrote"
+        )
+    return found
+
+
+def _numbers(values: Mapping) -> dict[str, float]:
+    """The metrics among the entries of a result."""
+    return {
+        key: float(values[key])
+        for key in protocol.METRICS
+        if isinstance(values.get(key), (int, float))
+    }
+
+
+def compare(
+    entries: Mapping[str, Mapping],
+    *,
+    allow_different_protocols: bool = False,
+    allow_different_information: bool = False,
+) -> str:
+    """Returns results side by side as text, each with what was known of the target.
+
+    Args:
+        entries: label -> result, as `read` gives them; the first is the one to which the
+            changes in percent relate.
+        allow_different_protocols: print them although their cards differ.
+        allow_different_information: print them although their classes of target
+            information differ.
+
+    Raises:
+        errors.InputError: if they differ and it was not allowed.
+    """
+    _refuse(
+        entries,
+        "protocol_hash",
+        lambda e: f"{e['protocol']} ({e['protocol_hash']})",
+        "" if allow_different_protocols else "--allow_different_protocols",
+    )
+    _refuse(
+        entries,
+        "target_information",
+        lambda e: f"class {e['target_information']}",
+        "" if allow_different_information else "--allow_different_information",
+    )
+    present = set.intersection(*(set(e["overall"]) for e in entries.values()))
+    metrics = [metric for metric in protocol.METRICS if metric in present]
+    if not metrics:
+        raise errors.InputError("results: have no metric in common")
+    rows = [["", "protocol", "information", *tables.header(metrics)]]
+    first = next(iter(entries.values()))["overall"]
+    for number, (label, entry) in enumerate(entries.items()):
+        cells = [
+            tables.number(entry["overall"][metric])
+            + (
+                f" ({_change(first[metric], entry['overall'][metric])})"
+                if number
+                else ""
+            )
+            for metric in metrics
+        ]
+        rows.append([label, entry["protocol"], entry["target_information"], *cells])
+    classes = sorted({entry["target_information"] for entry in entries.values()})
+    legend = [f"{c}: {protocol.TARGET_INFORMATION.get(c, c)}" for c in classes]
+    return tables.align_columns(rows) + "\n\n" + "\n".join(legend)
+
+
+def _change(before: float, after: float) -> str:
+    return tables.percent_change(before, after)
+
+
+def _refuse(entries: Mapping[str, Mapping], key: str, words, flag: str) -> None:
+    """Raises InputError where entries differ in `key`, unless no flag is asked for."""
+    values: dict[str, Sequence[str]] = {}
+    for label, entry in entries.items():
+        values.setdefault(entry[key], (label, words(entry)))
+    if flag and len(values) > 1:
+        (label_a, a), (label_b, b) = list(values.values())[:2]
+        raise errors.InputError(
+            f"results: {label_a} is {a}, {label_b} is {b}: such numbers do not compare; "
+            f"evaluate both alike, or say {flag}"
+        )
