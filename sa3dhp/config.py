@@ -198,6 +198,29 @@ def dump(config: Config, path: str | os.PathLike) -> None:
     os.replace(temporary, path)
 
 
+def begin(config: Config, workdir: str | os.PathLike) -> None:
+    """Writes `<workdir>/config.yaml`, or checks that the run there has the same.
+
+    The steps to do and how often to report may change when a run goes on.
+
+    Raises:
+        InputError: if the folder holds a run of another configuration.
+    """
+    path = pathlib.Path(workdir) / "config.yaml"
+    if path.is_file():
+        changed = [
+            difference
+            for difference in differences(load(path), config)
+            if not re.match(r"[a-z_]+\.(steps|[a-z]+_every):", difference)
+        ]
+        if changed:
+            raise errors.InputError(
+                f"{path}: a run of another configuration ({'; '.join(changed)}); "
+                "use another --workdir"
+            )
+    dump(config, path)
+
+
 def to_yaml(config: Config) -> str:
     """Every value of `config` as YAML, sections and keys in their order."""
     sections = {

@@ -116,3 +116,16 @@ def test_shipped_configuration_loads_and_says_how_it_is_run(path):
     header = path.read_text().splitlines()[0]
     assert header.startswith("# "), "the header gives command and result"
     assert "python tools/" in path.read_text()
+
+
+def test_a_folder_holds_one_configuration_whose_steps_may_grow(tmp_path):
+    config.begin(config.Config(), tmp_path)
+    more = config.load(None, ("source.steps=9", "training.log_every=2"))
+    config.begin(more, tmp_path)
+    assert config.load(tmp_path / "config.yaml") == more
+    other = config.load(None, ("training.seed=5",))
+    with pytest.raises(
+        errors.InputError, match=r"training.seed: 0 -> 5\); use another"
+    ):
+        config.begin(other, tmp_path)
+    assert config.load(tmp_path / "config.yaml") == more

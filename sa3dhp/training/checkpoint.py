@@ -178,25 +178,39 @@ def write_arrays(
         raise
 
 
+def read_meta(path: str | os.PathLike) -> dict:
+    """Reads the meta entry alone of `write_arrays`' file.
+
+    Raises:
+        InputError: as `read_arrays`.
+    """
+    return _read(path, only_meta=True)[1]
+
+
 def read_arrays(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:
     """Reads `write_arrays`' file: arrays (float32) by name, and the meta entry.
 
     Raises:
         InputError: if the file is missing, damaged, or not of this format.
     """
+    arrays, meta = _read(path)
+    if meta.get("weights_hash") != _hash(arrays):
+        raise errors.InputError(f"{path}: damaged (its hash differs); make it again")
+    return {name: a.astype(np.float32) for name, a in arrays.items()}, meta
+
+
+def _read(path: str | os.PathLike, only_meta: bool = False) -> tuple[dict, dict]:
     if not pathlib.Path(path).is_file():
         raise errors.InputError(f"{path}: no such weights file")
     try:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        meta = json.loads(arrays.pop(_META).tobytes())
+            meta = json.loads(file[_META].tobytes())
+            names = [] if only_meta else [x for x in file.files if x != _META]
+            return {name: file[name] for name in names}, meta
     except (OSError, KeyError, EOFError, ValueError, zipfile.BadZipFile, zlib.error):
         raise errors.InputError(
             f"{path}: not a weights file of this program, or damaged; make it again"
         ) from None
-    if meta.get("weights_hash") != _hash(arrays):
-        raise errors.InputError(f"{path}: damaged (its hash differs); make it again")
-    return {name: a.astype(np.float32) for name, a in arrays.items()}, meta
 
 
 def _compact(array: np.ndarray, dtype: str) -> np.ndarray:

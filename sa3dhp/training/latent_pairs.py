@@ -18,29 +18,29 @@ from sa3dhp.skeleton import skeleton as skeletons
 
 Encoder = Callable[[tf.Tensor], tf.Tensor]
 Batches = Callable[[int], Iterator]
+_CHUNK = 256  # clips encoded at once
 _STREAM = 11  # tells these draws from those of other uses of the seed
 
 
 def encode(
     rule: rules.Rule,
-    clips: Iterator[np.ndarray],
-    count: int,
+    clips: np.ndarray,
     skeleton: skeletons.Skeleton,
     encode_pose: Encoder,
     encode_motion: Encoder,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the latents of `count` anchors and of their partners.
+    """Returns the latents of all anchors and of their partners.
 
     Args:
         rule: says how a partner is made.
-        clips: batches `[B, rule.clip_length, J, 3]`, mm, camera frame, root-relative.
-        count: pairs to collect.
+        clips: motion rules: `[N, rule.clip_length, J, 3]`; pose rules: `[N, J, 3]`; mm,
+            camera frame, root-relative.
         skeleton: of the clips.
         encode_pose: local vectors `[M, J, 3]` -> z `[M, D]`.
         encode_motion: z `[B, 30, D]` -> v `[B, D']`; for motion rules.
 
     Returns:
-        Anchors and partners, `[count, D]` each: z of a pose rule, v of a motion rule.
+        Anchors and partners, `[N, D]` each: z of a pose rule, v of a motion rule.
     """
 
     @tf.function(reduce_retracing=True)
@@ -52,14 +52,13 @@ def encode(
         frames = len(rule.anchor_frames)
         return encode_motion(tf.reshape(z, [-1, frames, z.shape[-1]]))
 
-    anchors, partners, collected = [], [], 0
-    while collected < count:
-        pair = rule.pair_joints(tf.constant(next(clips), tf.float32), skeleton)
-        anchor, partner = (latent(side).numpy() for side in pair)
-        anchors.append(anchor)
-        partners.append(partner)
-        collected += len(anchor)
-    return np.concatenate(anchors)[:count], np.concatenate(partners)[:count]
+    latents: tuple[list, list] = ([], [])
+    for start in range(0, len(clips), _CHUNK):
+        chunk = tf.constant(clips[start : start + _CHUNK], tf.float32)
+        for side, joints in zip(latents, rule.pair_joints(chunk, skeleton)):
+            side.append(latent(joints).numpy())
+    anchors, partners = map(np.concatenate, latents)
+    return anchors, partners
 
 
 def batches(
@@ -92,7 +91,7 @@ def report(
     Args:
         rule: what the network stands for.
         transform: T, an anchor's latents to its partner's.
-        clips: `[N, rule.clip_length, J, 3]`, mm.
+        clips: as in `encode`.
         skeleton: of the clips.
         bone_lengths: `[J]`, mm, of decoded poses; root 0.
         encode_pose: as in `encode`.
@@ -105,9 +104,7 @@ def report(
         `decoded_mm`: mean distance between the joints of T(z) and the partner's;
         `reconstructed_mm`: the same of z+ itself, the best that T could reach.
     """
-    anchor, partner = encode(
-        rule, iter([clips]), len(clips), skeleton, encode_pose, encode_motion
-    )
+    anchor, partner = encode(rule, clips, skeleton, encode_pose, encode_motion)
     target = rule.pair_joints(tf.constant(clips, tf.float32), skeleton)[1]
     target = kinematics.to_local(target, skeleton)
     target = kinematics.from_local(target, skeleton, bone_lengths)

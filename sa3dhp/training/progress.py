@@ -37,6 +37,7 @@ class Progress:
         self._began = self._drawn = clock()
         self._tenth = 100 * start // total // percent
         self._open = False
+        self._first: tuple[int, float] | None = None  # step and time
 
     def __enter__(self) -> Progress:
         return self
@@ -50,6 +51,7 @@ class Progress:
     def update(self, done: int, terms: Mapping[str, float]) -> None:
         """Draws the state after `done` steps, if it is time to."""
         now, last = self._clock(), done == self._total
+        self._first = self._first or (done, now)
         if self._stream.isatty():
             if last or now - self._drawn >= _REFRESH:
                 self._drawn, self._open = now, True
@@ -63,12 +65,13 @@ class Progress:
             self._stream.flush()
 
     def _line(self, done: int, terms: Mapping[str, float], now: float) -> str:
-        elapsed = now - self._began
-        left = elapsed / max(done - self._start, 1) * (self._total - done)
         filled = _WIDTH * done // self._total
-        when = f"{duration(elapsed)} taken"
+        when = f"{duration(now - self._began)} taken"
         if done < self._total:
-            when = f"{duration(left)} left"
+            # The first step, which traces the graph, says nothing about the others.
+            first, then = self._first or (self._start, self._began)
+            pace = (now - then) / (done - first) if done > first else 0.0
+            when = f"{duration(pace * (self._total - done))} left" if pace else "..."
         parts = [
             f"{self._name} [{'#' * filled}{'.' * (_WIDTH - filled)}]",
             f"{done}/{self._total}",

@@ -67,3 +67,15 @@ def test_the_line_is_ended_when_an_error_breaks_in():
 def test_durations_read_like_a_clock():
     assert progress.duration(59.6) == "1:00"
     assert progress.duration(3661) == "1:01:01"
+
+
+def test_time_left_does_not_count_the_slow_first_step():
+    stream, clock = io.StringIO(), Clock()
+    bar = progress.Progress("a", 0, 4, stream=stream, clock=clock)
+    for done, now in ((1, 60.0), (2, 61.0)):
+        clock.now = now
+        bar.update(done, {})
+    assert [line.split("  ")[2] for line in stream.getvalue().splitlines()] == [
+        "...",
+        "0:02 left",
+    ]

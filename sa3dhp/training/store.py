@@ -1,0 +1,142 @@
+"""The folder of trained networks, each of which knows what it was trained on.
+
+`<name>.npz` holds a network's weights with its stage, steps, seed, commit and the hash
+of each frozen network it was trained on; `meta.json` the skeleton and bone lengths.
+Networks that do not belong together are an error, not a silently worse result.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from sa3dhp import errors
+from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.training import checkpoint, provenance
+
+_META = "meta.json"
+_STAGES = {
+    _META: "pose_autoencoder",
+    "pose_encoder": "pose_autoencoder",
+    "pose_decoder": "pose_autoencoder",
+    "motion_encoder": "motion_autoencoder",
+    "motion_decoder": "motion_autoencoder",
+    "image_encoder": "source",
+}
+
+
+class Store:
+    """Trained networks in a folder."""
+
+    def __init__(self, folder: str | os.PathLike) -> None:
+        """`folder` need not exist before the first save."""
+        self.folder = pathlib.Path(folder)
+
+    def save(
+        self,
+        networks: Mapping[str, tf.keras.Model],
+        *,
+        trained_on: tuple[str, ...] = (),
+        **meta: object,
+    ) -> None:
+        """Writes networks by name, in float16.
+
+        Args:
+            networks: by file name.
+            trained_on: names in this folder that they were trained on.
+            **meta: kept with each of them; see `load`'s `expected`.
+        """
+        entry = {
+            **meta,
+            "trained_on": {name: self.hash(name) for name in trained_on},
+            "commit": provenance.commit(),
+        }
+        for name, network in networks.items():
+            checkpoint.save_weights(self._path(name), network, meta=entry)
+
+    def load(self, name: str, network: tf.keras.Model, **expected: object) -> None:
+        """Puts the weights of `name` into `network` and freezes it.
+
+        Args:
+            name: of the file.
+            network: built as it was trained.
+            **expected: entries of `meta` that must be these where they are present.
+
+        Raises:
+            InputError: if the file is missing or damaged, fits another network or
+                configuration, or was trained on others than those in the folder.
+        """
+        path = self._existing(name)
+        meta = checkpoint.read_meta(path)
+        for key, value in expected.items():
+            if meta.get(key, value) != value:
+                raise errors.InputError(
+                    f"{path}: {key}: trained with {meta[key]}, expected {value}; "
+                    f"change the configuration, or {_command(name, self.folder)}"
+                )
+        for other, trained_on in meta.get("trained_on", {}).items():
+            if self.hash(other) != trained_on:
+                raise errors.InputError(
+                    f"{path}: trained on another {other}.npz than the one beside it; "
+                    f"{_command(name, self.folder)}"
+                )
+        checkpoint.load_weights(path, network)
+        network.trainable = False
+
+    def hash(self, name: str) -> str:
+        """The hash of the weights stored under `name`."""
+        return checkpoint.read_meta(self._existing(name))["weights_hash"]
+
+    def save_bones(self, skeleton: skeletons.Skeleton, lengths: np.ndarray) -> None:
+        """Writes `meta.json`: the skeleton, its `[J]` bone lengths in mm, root 0."""
+        rounded = [round(float(length), 3) for length in lengths]
+        provenance.write_json(
+            self._path(_META),
+            {
+                "skeleton": skeleton.id,
+                "joint_names": list(skeleton.joint_names),
+                "bone_lengths_mm": rounded,
+            },
+        )
+
+    def bones(self, skeleton: skeletons.Skeleton) -> np.ndarray:
+        """Returns the bone lengths that go with the pose decoder, `[J]`, mm, root 0.
+
+        Raises:
+            InputError: if `meta.json` is missing, damaged or of another skeleton.
+        """
+        path = self._existing(_META)
+        again = _command(_META, self.folder)
+        try:
+            meta = json.loads(path.read_text(encoding="utf-8"))
+            name, lengths = meta["skeleton"], np.float32(meta["bone_lengths_mm"])
+        except (ValueError, KeyError, TypeError):
+            raise errors.InputError(f"{path}: damaged; {again}") from None
+        if name != skeleton.id or lengths.shape != (skeleton.num_joints,):
+            raise errors.InputError(
+                f"{path}: got {name} with {lengths.size} bones, expected "
+                f"{skeleton.id} with {skeleton.num_joints}; {again}"
+            )
+        return lengths
+
+    def _path(self, name: str) -> pathlib.Path:
+        return self.folder / (name if name == _META else f"{name}.npz")
+
+    def _existing(self, name: str) -> pathlib.Path:
+        path = self._path(name)
+        if not path.is_file():
+            raise errors.InputError(
+                f"{path}: no such checkpoint; {_command(name, self.folder)}"
+            )
+        return path
+
+
+def _command(name: str, folder: pathlib.Path) -> str:
+    relation = name.startswith("relation_")
+    stage = "relations" if relation else _STAGES.get(name, "all")
+    return f"run python tools/pretrain.py --stage={stage} --checkpoints={folder}"
