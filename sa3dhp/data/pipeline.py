@@ -130,19 +130,18 @@ def windows(
 
 def motion_windows(
     motions: Sequence[np.ndarray],
-    use: str,
     seed: int,
     *,
     batch_size: int,
     num_frames: int,
     strides: tuple = (1,),
 ) -> Batches:
-    """Returns batches `[B, num_frames, J, 3]` of `windows`; `use` is their stream."""
+    """Returns batches `[B, num_frames, J, 3]` of `windows`."""
 
     def make(step: int) -> np.ndarray:
         return windows(
             motions,
-            rng(seed, use, step),
+            rng(seed, "motions", step),
             count=batch_size,
             num_frames=num_frames,
             strides=strides,

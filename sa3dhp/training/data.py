@@ -76,11 +76,6 @@ def unpaired(config: configs.Config, held_out: bool = False) -> Unpaired:
     return Unpaired(tuple(motions), cmu.fixed_bone_lengths(train))
 
 
-def bone_lengths(config: configs.Config) -> np.ndarray:
-    """Returns the bone lengths the decoder will use, `[17]`, mm; root 0."""
-    return unpaired(config).bone_lengths
-
-
 def _seen(
     sequence: schema.Sequence, rng: np.random.Generator, rolled: float
 ) -> np.ndarray:
@@ -92,21 +87,19 @@ def _seen(
     return joints
 
 
-def pose_batches(config: configs.Config, held_out: bool = False) -> pipeline.Batches:
-    """Returns the batches of stage 1: joints `[B, 17, 3]`, mm."""
-    motions = unpaired(config, held_out).motions
+def pose_batches(config: configs.Config, motions: tuple) -> pipeline.Batches:
+    """Returns the batches of stage 1: joints `[B, 17, 3]`, mm, drawn from motions."""
     size = config.pose_autoencoder.batch_size
     return pipeline.poses(motions, config.training.seed, size)
 
 
-def motion_batches(config: configs.Config, held_out: bool = False) -> pipeline.Batches:
+def motion_batches(config: configs.Config, motions: tuple) -> pipeline.Batches:
     """Returns the batches of stage 2: joints `[B, 30, 17, 3]`, mm.
 
     A third of the windows runs at double speed, as the anchors of `slow-backward` do.
     """
     return pipeline.motion_windows(
-        unpaired(config, held_out).motions,
-        "motions",
+        motions,
         config.training.seed,
         batch_size=config.motion_autoencoder.batch_size,
         num_frames=config.data.clip_frames,
@@ -114,25 +107,20 @@ def motion_batches(config: configs.Config, held_out: bool = False) -> pipeline.B
     )
 
 
-def pair_batches(
-    config: configs.Config, num_frames: int, held_out: bool = False
-) -> pipeline.Batches:
-    """Returns windows that rules make pairs of: joints `[256, num_frames, 17, 3]`."""
-    return pipeline.motion_windows(
-        unpaired(config, held_out).motions,
-        "pairs",
-        config.training.seed,
-        batch_size=256,
-        num_frames=num_frames,
-    )
+def motion_pairs(
+    config: configs.Config, motions: tuple, num_frames: int, count: int
+) -> np.ndarray:
+    """Returns windows that rules make pairs of, `[count, num_frames, 17, 3]`, mm."""
+    rng = pipeline.rng(config.training.seed, "pairs", num_frames)
+    return pipeline.windows(motions, rng, count=count, num_frames=num_frames)
 
 
-def source_batches(config: configs.Config, held_out: bool = False) -> pipeline.Batches:
+def source_batches(config: configs.Config) -> pipeline.Batches:
     """Returns the batches of stage 3, rendered as they are needed.
 
     Returns:
-        Images float32 `[B, S, S, 3]`, RGB in [0, 1], and their joints `[B, 17, 3]`, mm.
-        Those held out are of other people, neither augmented nor rolled.
+        Images float32 `[B, S, S, 3]`, RGB in [0, 1], augmented, and their joints
+        `[B, 17, 3]`, mm.
     """
     data, seed = config.data, config.training.seed
     place = domain.get(data.source_domain)
@@ -141,18 +129,32 @@ def source_batches(config: configs.Config, held_out: bool = False) -> pipeline.B
     def make(step: int) -> tuple:
         images, joints = world.frames(
             place,
-            pipeline.rng(seed, "source_test" if held_out else "source", step),
+            pipeline.rng(seed, "source", step),
             count=config.source.batch_size,
             size=data.image_size,
-            rolled=0.0 if held_out else data.rolled,
+            rolled=data.rolled,
         )
         pixels = tf.constant(images, tf.float32) / 255.0
-        if not held_out:
-            key = tf.constant([seed, step], tf.int64)
-            pixels = change(pixels, key, config.source.augmentation)
-        return pixels, tf.constant(joints)
+        key = tf.constant([seed, step], tf.int64)
+        return change(pixels, key, config.source.augmentation), tf.constant(joints)
 
     return pipeline.stream(make)
+
+
+def source_test(config: configs.Config, count: int) -> tuple:
+    """Returns unseen source images, neither augmented nor rolled, and their joints.
+
+    Returns:
+        uint8 `[count, S, S, 3]`, RGB, and `[count, 17, 3]`, mm.
+    """
+    data = config.data
+    return world.frames(
+        domain.get(data.source_domain),
+        pipeline.rng(config.training.seed, "source_test", 0),
+        count=count,
+        size=data.image_size,
+        rolled=0.0,
+    )
 
 
 def target_clips(config: configs.Config, test: bool = False) -> list:
