@@ -2,10 +2,10 @@
 
     python tools/evaluate.py --predictions=pred.npz --reference=ref.npz \
         --protocol=h36m_p1 [--diagnose] [--output=result.json]
-    python tools/evaluate.py --model=SAVED_MODEL --dataset=data.npz --protocol=procedural
+    python tools/evaluate.py --model=SAVED_MODEL --dataset=data.npz
 
-Arrays: `joints [N, J, 3]` in mm and `skeleton`; optional `mask`, `action`, `sequence`,
-`subject`, `frame_number`. A data set also has `images` uint8 `[N, H, W, 3]`.
+Arrays: `joints [N, J, 3]` in mm and `skeleton`; optional `mask`, `action`,
+`sequence`, `subject`, `frame_number`. A data set has `images` uint8 `[N, H, W, 3]` too.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ flags.DEFINE_enum(
     "target_information",
     None,
     ["R", "E", "G", "L", "N"],
-    "What the method knew of the target: raw RGB, estimated or ground-truth 2D, labels, "
-    "nothing. [the file's word]",
+    "What the method knew of the target: raw RGB, estimated 2D, ground-truth 2D, "
+    "labels, nothing. [the file's word]",
 )
 flags.DEFINE_string("output", None, "Writes the result as JSON.")
 flags.DEFINE_bool("diagnose", False, "Says what is wrong: axes, sides, unit, order.")

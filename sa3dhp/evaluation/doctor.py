@@ -311,7 +311,7 @@ def _rotation_words(
         return "most of the rest is rotation or scale that differs from frame to frame"
     return (
         f"one rotation by {angle:.0f} degrees and a scale of {scale:.2f} for all "
-        f"frames leave {left:.4g} mm: are the two in different frames, camera and world?"
+        f"frames leave {left:.4g} mm: is one in the camera, the other in the world?"
     )
 
 

@@ -26,8 +26,8 @@ def read_dataset(path: str | pathlib.Path) -> tuple[np.ndarray, poses.Poses]:
     source = f"dataset {path}"
     if "images" not in arrays:
         raise errors.InputError(
-            f"{source}: the array `images` is missing, expected uint8 [N, H, W, 3]; got "
-            f"{', '.join(sorted(arrays)) or 'nothing'}"
+            f"{source}: the array `images` is missing, expected uint8 [N, H, W, 3]; "
+            f"got {', '.join(sorted(arrays)) or 'nothing'}"
         )
     images = arrays["images"]
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
@@ -39,8 +39,8 @@ def read_dataset(path: str | pathlib.Path) -> tuple[np.ndarray, poses.Poses]:
     truth = poses.from_arrays(arrays, source)
     if len(images) != len(truth.joints):
         raise errors.InputError(
-            f"{source}: got {len(images)} images and {len(truth.joints)} poses, expected "
-            "as many of both"
+            f"{source}: got {len(images)} images and {len(truth.joints)} poses, "
+            "expected as many of both"
         )
     return images, truth
 

@@ -41,8 +41,8 @@ def write(path: str | pathlib.Path, result: Mapping) -> None:
 def read(path: str | pathlib.Path) -> dict[str, dict]:
     """Returns the results in a file, or in the `result.json` of a folder, by label.
 
-    A file of `tools/evaluate.py` holds one result; that of an adaptation holds two, told
-    apart as `FILE:source_only` and `FILE:adapted`.
+    A file of `tools/evaluate.py` holds one result; that of an adaptation holds two,
+    told apart as `FILE:source_only` and `FILE:adapted`.
 
     Returns:
         label -> `overall` (metric -> number), `protocol`, `protocol_hash`,
@@ -96,8 +96,8 @@ def compare(
     """Returns results side by side as text, each with what was known of the target.
 
     Args:
-        entries: label -> result, as `read` gives them; the first is the one to which the
-            changes in percent relate.
+        entries: label -> result, as `read` gives them; the changes in percent relate
+            to the first.
         allow_different_protocols: print them although their cards differ.
         allow_different_information: print them although their classes of target
             information differ.
@@ -151,6 +151,6 @@ def _refuse(entries: Mapping[str, Mapping], key: str, words, flag: str) -> None:
     if flag and len(values) > 1:
         (label_a, a), (label_b, b) = list(values.values())[:2]
         raise errors.InputError(
-            f"results: {label_a} is {a}, {label_b} is {b}: such numbers do not compare; "
-            f"evaluate both alike, or say {flag}"
+            f"results: {label_a} is {a}, {label_b} is {b}: such numbers do not "
+            f"compare; evaluate both alike, or say {flag}"
         )

@@ -1,0 +1,112 @@
+"""The tools as a user runs them: output, one-line errors, nothing half written."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+RNG = np.random.default_rng(0)
+TRUTH = RNG.normal(size=(6, 17, 3)) * 300
+
+
+@pytest.fixture
+def run(repo_root, tmp_path):
+    def call(tool, *flags):
+        command = [sys.executable, str(repo_root / "tools" / tool), *flags]
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(repo_root), "PATH": ""},
+        )
+
+    return call
+
+
+@pytest.fixture
+def files(tmp_path):
+    np.savez(tmp_path / "ref.npz", joints=TRUTH, skeleton="sa3dhp17", action=["a"] * 6)
+    np.savez(tmp_path / "pred.npz", joints=TRUTH * [1, -1, 1], skeleton="sa3dhp17")
+    return tmp_path
+
+
+def test_evaluate_prints_card_table_and_diagnosis_and_writes_json(run, files):
+    got = run(
+        "evaluate.py",
+        "--predictions=pred.npz",
+        "--reference=ref.npz",
+        "--protocol=h36m_p1",
+        "--target_information=R",
+        "--diagnose",
+        "--output=out.json",
+    )
+    assert got.returncode == 0 and not got.stderr
+    result = json.loads((files / "out.json").read_text())
+    for text in (
+        f"h36m_p1 {result['protocol_hash']}",
+        f"{result['overall']['mpjpe']:.1f}",
+        "right_elbow",
+        "0 mm with y negated",
+    ):
+        assert text in got.stdout, got.stdout
+    assert result["target_information"] == "R"
+    first = run("compare.py", "--results=out.json,out.json")
+    assert first.returncode == 2 and "two or more" in first.stderr
+    result["protocol_hash"] = "other"
+    (files / "b.json").write_text(json.dumps(result))
+    refused = run("compare.py", "--results=out.json,b.json")
+    assert refused.returncode == 2 and "--allow_different_protocols" in refused.stderr
+    shown = run(
+        "compare.py", "--results=out.json,b.json", "--allow_different_protocols"
+    )
+    assert shown.returncode == 0 and "(+0 %)" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"joints": TRUTH[:, :16]}, "expected [N, 17, 3]"),
+        ({"joints": np.where(TRUTH > 500, np.nan, TRUTH)}, "not a finite number"),
+        ({"skeleton": "stickman"}, "unknown id 'stickman'"),
+        ({"skeleton": "coco17"}, "has no"),
+        (None, "no file"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(run, files, change, message):
+    if change is None:
+        (files / "pred.npz").unlink()
+    else:
+        good = {"joints": TRUTH, "skeleton": "sa3dhp17"}
+        np.savez(files / "pred.npz", **{**good, **change})
+    before = sorted(files.iterdir())
+    got = run(
+        "evaluate.py",
+        "--predictions=pred.npz",
+        "--reference=ref.npz",
+        "--output=out.json",
+    )
+    assert got.returncode == 2 and not got.stdout
+    assert got.stderr.startswith("error: ") and got.stderr.count("\n") == 1
+    assert message in got.stderr
+    assert sorted(files.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        ([], "nothing to evaluate"),
+        (["--predictions=pred.npz"], "--reference is missing"),
+        (["--predictions=pred.npz", "--model=m"], "--predictions and --model"),
+        (["--workdir=."], "--dataset is missing"),
+        (["--predictions=pred.npz", "--protocol=h36m"], "did you mean h36m_p"),
+        (["--output=no/such/folder.json"], "make it first"),
+        (["pred.npz"], "not a flag"),
+    ],
+)
+def test_wrong_flags_are_explained(run, files, flags, message):
+    got = run("evaluate.py", *flags)
+    assert got.returncode == 2 and message in got.stderr
+    assert got.stderr.count("\n") == 1
