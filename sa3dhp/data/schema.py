@@ -16,7 +16,9 @@ import dataclasses
 import numpy as np
 
 from sa3dhp import errors
+from sa3dhp.data import calibration
 from sa3dhp.geometry import camera
+from sa3dhp.skeleton import conversion
 from sa3dhp.skeleton import skeleton as skeletons
 
 COORDINATE_FRAMES = ("camera", "world")
@@ -109,6 +111,145 @@ class Sequence:
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class Frames:
+    """Annotated images of one person, from one camera.
+
+    Attributes:
+        name: unique in its data set.
+        skeleton: id of a named skeleton, which gives `J`; sides are the person's as
+            the image shows them.
+        frame_numbers: `[N]`, int, as the data set counts; protocols pick by them.
+        images: N paths, or () for frames of a
+        video: path, "" for images. Neither is opened here.
+        video_indices: `[N]`, int, the frames' places in the video, from 0.
+        joints: `[N, J, 3]`, float32, mm, camera frame, *not* root-relative, so that
+            `camera.project` finds them in the image; None for 2D data sets.
+        keypoints: `[N, J, 2]`, float32, pixels of the whole image, or None.
+        mask: `[N, J]`, True = annotated.
+        camera: None where nothing is known of it.
+        fps: frames per second at which `frame_numbers` count; 0 for single images.
+        labels: `[N]`, int, the data set's classes of frames, or None.
+        subject: whom it shows.
+        action: what the data set calls it.
+        split: the data set's own split, "" if it has none.
+        mirrored: the images show the world in a mirror (SURREAL).
+        note: where it came from and what was done to it.
+    """
+
+    name: str
+    skeleton: str
+    frame_numbers: np.ndarray
+    images: tuple[str, ...] = ()
+    video: str = ""
+    video_indices: np.ndarray | None = None
+    joints: np.ndarray | None = None
+    keypoints: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    camera: calibration.Camera | None = None
+    fps: float = 0.0
+    labels: np.ndarray | None = None
+    subject: str = ""
+    action: str = ""
+    split: str = ""
+    mirrored: bool = False
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        numbers = np.asarray(self.frame_numbers, np.int64)
+        object.__setattr__(self, "frame_numbers", numbers)
+        shape = (len(numbers), skeletons.get(self.skeleton).num_joints)
+        mask = np.ones(shape, bool) if self.mask is None else self.mask
+        mask = _checked_mask(self.name, mask, shape)
+        object.__setattr__(self, "mask", mask)
+        for field, axes in (("joints", 3), ("keypoints", 2)):
+            values = getattr(self, field)
+            if values is not None:
+                label = f"{self.name}: {field}"
+                values = _checked_joints(label, values, self.skeleton, axes)
+                object.__setattr__(self, field, values)
+                _check_finite(label, values, mask)
+        if self.joints is None and self.keypoints is None:
+            raise errors.InputError(f"{self.name}: neither joints nor key-points")
+        if bool(self.images) == bool(self.video):
+            raise errors.InputError(f"{self.name}: expected images or a video")
+        per_frame = dict(
+            images=self.images or None,
+            video_indices=self.video_indices,
+            joints=self.joints,
+            keypoints=self.keypoints,
+            labels=self.labels,
+        )
+        for field, values in per_frame.items():
+            if values is not None and len(values) != len(numbers):
+                raise errors.InputError(
+                    f"{self.name}: {field} expected {len(numbers)}, got {len(values)}"
+                )
+        if self.video and self.video_indices is None:
+            raise errors.InputError(f"{self.name}: a video needs video_indices")
+
+    def __len__(self) -> int:
+        return len(self.frame_numbers)
+
+    def select(self, keep: np.ndarray) -> Frames:
+        """The frames at `keep`: indices, or a mask `[N]`."""
+        keep = np.arange(len(self))[keep]
+        pick = {
+            field: None if getattr(self, field) is None else getattr(self, field)[keep]
+            for field in ("video_indices", "joints", "keypoints", "labels")
+        }
+        return dataclasses.replace(
+            self,
+            frame_numbers=self.frame_numbers[keep],
+            images=tuple(self.images[n] for n in keep) if self.images else (),
+            mask=self.mask[keep],
+            **pick,
+        )
+
+    def as_skeleton(self, target: str) -> Frames:
+        """The same frames with another skeleton's joints; see `conversion.convert`.
+
+        A joint is valid if all joints it is made of are.
+        """
+        weights, valid = conversion.matrix(self.skeleton, target)
+        uses = (weights != 0).astype(int)
+        mask = (~self.mask).astype(int) @ uses.T == 0
+        pick = {
+            field: None
+            if getattr(self, field) is None
+            else conversion.convert(getattr(self, field), self.skeleton, target)[0]
+            for field in ("joints", "keypoints")
+        }
+        return dataclasses.replace(self, skeleton=target, mask=mask & valid, **pick)
+
+    def sequences(self) -> list[Sequence]:
+        """The motions in it: a sequence for each run of frames without a gap.
+
+        Raises:
+            InputError: if there are no 3D joints, or these are single images.
+        """
+        if self.joints is None or not self.fps:
+            raise errors.InputError(f"{self.name}: no motion in 2D or single images")
+        cuts = np.flatnonzero(np.diff(self.frame_numbers) != 1) + 1
+        runs = zip([0, *cuts], [*cuts, len(self)])
+        return [
+            Sequence(
+                f"{self.name}+{self.frame_numbers[start]}",
+                self.skeleton,
+                self.joints[start:stop],
+                "camera",
+                self.fps,
+                self.subject,
+                self.action,
+                self.split,
+                self.mask[start:stop],
+                self.note,
+            )
+            for start, stop in runs
+            if stop > start
+        ]
+
+
 def resample(sequence: Sequence, fps: float = 30.0) -> Sequence:
     """Returns the sequence at another frame rate; the first frame stays the first.
 
@@ -137,6 +278,12 @@ def resample(sequence: Sequence, fps: float = 30.0) -> Sequence:
     return dataclasses.replace(sequence, joints=joints, mask=mask, fps=float(fps))
 
 
+def y_down(points: np.ndarray, up: str) -> np.ndarray:
+    """Turns right-handed points `[..., 3]` with `y` or `z` up into our world frame."""
+    x, y, z = np.moveaxis(np.asarray(points), -1, 0)
+    return np.stack([x, -y, -z] if up == "y" else [x, -z, y], axis=-1)
+
+
 def view_matrix(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray:
     """Returns the rotation `[3, 3]` from the world to a camera's axes.
 
@@ -144,8 +291,8 @@ def view_matrix(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray
     angles (radians) are those of `camera.world_to_camera`: the camera walks around by
     the yaw, looks down by the pitch, and its picture turns clockwise by the roll.
     """
-    y_down = np.diag([1.0, -1.0, -1.0])
-    return camera.world_to_camera(yaw, pitch, roll) @ y_down
+    y_up = np.diag([1.0, -1.0, -1.0])
+    return camera.world_to_camera(yaw, pitch, roll) @ y_up
 
 
 def to_camera(

@@ -263,17 +263,11 @@ def to_sequence(motion: Motion, rig: Rig, name: str, **fields) -> schema.Sequenc
         else:
             a, b = (places[:, sources.index(end)] for end in source[:2])
             joints[:, index] = a + float(source[2]) * (b - a)
-    joints = y_down(joints * unit, rig.up)
+    joints = schema.y_down(joints * unit, rig.up)
     fields = {"fps": motion.fps, "note": f"bvh, rig {rig.id}", **fields}
     return schema.Sequence(
         name, target.id, joints, "world", mask=None if mask.all() else mask, **fields
     )
-
-
-def y_down(points: np.ndarray, up: str) -> np.ndarray:
-    """Turns right-handed points with `up` upwards into the schema's world frame."""
-    x, y, z = np.moveaxis(points, -1, 0)
-    return np.stack([x, -y, -z] if up == "y" else [x, -z, y], axis=-1)
 
 
 def find_unit(motion: Motion, rig: Rig) -> float:

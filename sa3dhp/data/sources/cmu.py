@@ -159,7 +159,7 @@ def read_amc(path: str | pathlib.Path, action: str = "") -> schema.Sequence:
     return schema.Sequence(
         f"{subject}_{trial}",
         target.id,
-        bvh.y_down(joints, "y"),
+        schema.y_down(joints, "y"),
         "world",
         frame_rate(subject),
         subject,

@@ -85,7 +85,7 @@ def test_amc_agrees_with_an_independent_reading(clips, shared_data):
     with np.load(shared_data / "mocap_cmu" / "expected_joints17.npz") as expected:
         assert len(expected.files) == 4
         for name in expected.files:
-            ours = bvh.y_down(_by_name(clips, "amc")[name].joints[::4], "y")
+            ours = schema.y_down(_by_name(clips, "amc")[name].joints[::4], "y")
             np.testing.assert_allclose(ours, expected[name] * 1000, atol=0.01)
 
 

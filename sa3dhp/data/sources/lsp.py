@@ -1,0 +1,71 @@
+"""Leeds Sports Poses and its extension: `joints.mat` beside `images/`, 2D only.
+
+The two say the opposite by the same flag, and are told apart by their shape. LSP is
+`(3, 14, N)` and flags what is *occluded*; its coordinates are good all the same. The
+extension is `(14, 3, N)` and flags what is *annotated*; the coordinates of the rest are
+junk. The latter was checked on 250 genuine images, the former is as its readers say.
+"""
+
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+import scipy.io
+
+from sa3dhp import errors
+from sa3dhp.data import schema
+
+SKELETON = "lsp14"
+TRAIN_IMAGES = 1000  # of LSP: the first are for training, the rest for testing
+
+
+def read_folder(path: str | pathlib.Path) -> list[schema.Frames]:
+    """Reads one of the two data sets.
+
+    Args:
+        path: holds `joints.mat` and `images/`.
+
+    Returns:
+        `lsp14`, single images. LSP gives its training and its test images, the
+        extension one item. Pixels count from 0 here, and from 1 in the file.
+
+    Raises:
+        InputError: if `joints.mat` is missing or of another form.
+    """
+    path = pathlib.Path(path)
+    try:
+        joints = scipy.io.loadmat(path / "joints.mat")["joints"]
+    except (KeyError, OSError, ValueError) as error:
+        raise errors.InputError(f"{path}/joints.mat: not read: {error}") from error
+    if joints.ndim == 3 and joints.shape[:2] == (14, 3):
+        joints = joints.transpose(2, 0, 1)
+        return [_frames(path, joints, 1, "lsp_extended", joints[..., 2] == 1, "train")]
+    if joints.ndim == 3 and joints.shape[:2] == (3, 14):
+        joints = joints.transpose(2, 1, 0)
+        parts = (("train", 1, joints[:TRAIN_IMAGES]), ("test", 1001, joints[1000:]))
+        return [
+            _frames(path, part, first, "lsp", None, split)
+            for split, first, part in parts
+            if len(part)
+        ]
+    raise errors.InputError(
+        f"{path}/joints.mat: joints expected (3, 14, N) for LSP or (14, 3, N) for its "
+        f"extension, got {joints.shape}"
+    )
+
+
+def _frames(path, joints, first, name, mask, split) -> schema.Frames:
+    digits = {"lsp": 4, "lsp_extended": 5}[name]
+    numbers = np.arange(first, first + len(joints))
+    images = path / "images"
+    return schema.Frames(
+        f"{name}_{split}",
+        SKELETON,
+        numbers,
+        images=tuple(str(images / f"im{n:0{digits}d}.jpg") for n in numbers),
+        keypoints=joints[..., :2] - 1.0,
+        mask=mask,
+        split=split,
+        note=name,
+    )
