@@ -57,6 +57,11 @@ def _load(network: tf.keras.Model, path: pathlib.Path) -> None:
         raise errors.InputError(f"weights: {path}: {error}; {remedy}") from error
 
 
+def prepared(images: tf.Tensor) -> tf.Tensor:
+    """Turns RGB in [0, 1] into what ResNet-50 was trained on: BGR around its mean."""
+    return 255.0 * tf.reverse(images, [-1]) - BGR_MEAN
+
+
 class ImageEncoder(tf.keras.Model):
     """G: ResNet-50 up to Res-4F, three convolutions, four blocks of two dense layers.
 
@@ -148,8 +153,9 @@ class ImageEncoder(tf.keras.Model):
                 f"images: expected [B, {size}, {size}, 3], got {tuple(images.shape)}; "
                 "crop or resize them first"
             )
-        x = 255.0 * tf.reverse(images, [-1]) - BGR_MEAN
-        x = self.backbone(x, training=training)  # [B, H / 16, W / 16, 1024]
+        x = self.backbone(
+            prepared(images), training=training
+        )  # [B, H / 16, W / 16, 1024]
         for layer in self._convolutions:
             x = layer(x, training=training)
         x = self._flatten(x)

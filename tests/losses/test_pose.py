@@ -1,0 +1,30 @@
+"""Distances of poses: hand numbers and the point where the root sits."""
+
+import numpy as np
+import tensorflow as tf
+
+from sa3dhp.losses import pose
+
+
+def test_joint_distance_by_hand():
+    pred = tf.constant([[[0.0, 0.0, 0.0], [3.0, 4.0, 0.0]]])
+    assert pose.joint_distance(pred, tf.zeros_like(pred)) == 2.5
+
+
+def test_joint_distance_is_the_mean_of_norms():
+    pred, target = np.random.default_rng(0).normal(size=(2, 3, 5, 17, 3))
+    expected = np.linalg.norm(pred - target, axis=-1).mean()
+    found = pose.joint_distance(tf.constant(pred), tf.constant(target, tf.float32))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_joint_distance_has_no_gradient_at_an_exact_joint():
+    pred = tf.Variable([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    with tf.GradientTape() as tape:
+        loss = pose.joint_distance(pred, tf.zeros([2, 3]))
+    np.testing.assert_allclose(tape.gradient(loss, pred), [[0, 0, 0], [0.5, 0, 0]])
+
+
+def test_absolute_difference_by_hand():
+    found = pose.absolute_difference(tf.constant([1.0, -2.0]), tf.constant([0.0, 1.0]))
+    assert found == 2.0
