@@ -48,6 +48,7 @@ class Data:
     fps: float = 30.0  # Hz ([M] 4)
     unpaired_clips: int = 4000  # procedural only: motions in the unpaired set [D]
     rolled: float = 0.5  # share of unpaired and source bodies seen rolled [D]
+    labelled: float = 0.0  # share of the target clips with labels: semi-supervised
     target_clips: int = 200  # procedural only: unlabelled clips to adapt to [D]
     evaluation_clips: int = 50  # procedural only: labelled, only ever measured on [D]
 
@@ -124,9 +125,11 @@ class Adaptation:
     learning_rate: float = 1e-5  # one Adam for each term [D]
     temperature: float = 1.0  # of the softmax in [M] eq. 1 [D]
     normalise: bool = False  # cosine instead of the dot product of [M] eq. 1
-    local_weight: float = 1.0  # of L_LCR within L_CR ([M] eq. 1)
-    global_weight: float = 1.0  # of L_HCR within L_CR ([M] eq. 1)
-    trainable_block: Literal["res2", "res3", "res4"] = "res3"  # ([M] 3.4)
+    augmentation: float = 1.0  # strength of A(x) in [M] eq. 1 [D]
+    trainable_block: Literal["res2", "res3", "res4", "all", "batch_norm"] = (
+        "res3"  # ([S] Alg. 1)
+    )
+    augmentation: float = 0.5  # strength of A(x) in [M] eq. 1 [D]
     teacher_momentum: float = 0.0  # 0: the partner's side has no teacher ([M])
     evaluate_every: int = 40  # updates between looks at the monitors [D]
     held_out: float = 0.2  # share of the target clips only the monitors see [D]

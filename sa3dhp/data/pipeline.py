@@ -22,7 +22,16 @@ Batches = Callable[[int], Iterator[Any]]
 STREAMS = {
     name: number
     for number, name in enumerate(
-        ("poses", "motions", "source", "source_test", "target", "pairs", "world")
+        (
+            "poses",
+            "motions",
+            "source",
+            "source_test",
+            "target",
+            "pairs",
+            "world",
+            "labelled",
+        )
     )
 }
 
@@ -150,22 +159,26 @@ def motion_windows(
     return stream(make)
 
 
-def clips(videos: np.ndarray, seed: int, batch_size: int) -> Batches:
-    """Returns batches of whole clips, each clip at most once in a batch.
+def clips(
+    pictures: np.ndarray, videos: np.ndarray, seed: int, batch_size: int
+) -> Batches:
+    """Returns batches of clips of different videos: they are each other's negatives.
 
     Args:
-        videos: uint8 `[N, T, S, S, 3]`.
+        pictures: uint8 `[N, T, S, S, 3]`.
+        videos: `[N]`, which video each clip is of.
         seed: of the draw.
-        batch_size: clips per batch; no more than there are clips.
+        batch_size: clips per batch; at most as many as there are videos.
 
     Returns:
         Batches uint8 `[B, T, S, S, 3]`.
     """
+    members = [np.flatnonzero(videos == video) for video in np.unique(videos)]
 
     def make(step: int) -> np.ndarray:
-        chosen = rng(seed, "target", step).choice(
-            len(videos), size=min(batch_size, len(videos)), replace=False
-        )
-        return videos[np.sort(chosen)]
+        generator = rng(seed, "target", step)
+        size = min(batch_size, len(members))
+        chosen = generator.choice(len(members), size=size, replace=False)
+        return pictures[[generator.choice(members[i]) for i in chosen]]
 
     return stream(make)

@@ -7,7 +7,6 @@ import functools
 import itertools
 import math
 import os
-import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ import tensorflow as tf
 
 from sa3dhp import config as configs
 from sa3dhp import errors
+from sa3dhp.data import augment
 from sa3dhp.models import (
     image_encoder,
     motion_autoencoder,
@@ -25,7 +25,8 @@ from sa3dhp.models import (
 from sa3dhp.relations import rules
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.training import data as datasets
-from sa3dhp.training import latent_pairs, loop, store
+from sa3dhp.training import latent_pairs, loop, precision, store
+from sa3dhp.training.steps import adaptation as adaptation_step
 from sa3dhp.training.steps import motion_autoencoder as motion_step
 from sa3dhp.training.steps import pose_autoencoder as pose_step
 from sa3dhp.training.steps import relations as relation_step
@@ -92,15 +93,20 @@ class Builder:
             }
             yield make[name]()
 
-    def network(self, name: str) -> tf.keras.Model:
-        """Returns a new network; its initial weights are a function of the seed."""
+    def network(self, name: str, bare: bool = False) -> tf.keras.Model:
+        """Returns a new network; its initial weights are a function of the seed.
+
+        Args:
+            name: of the file it is kept in.
+            bare: without ImageNet's weights, as others are about to be loaded.
+        """
         config = self._config
-        _seed_everything(self._seed, name)
+        precision.set_seed(self._seed, name)
         if name == "image_encoder":
             g = config.image_encoder
             return image_encoder.ImageEncoder(
                 image_size=config.data.image_size,
-                weights=None if g.weights == "none" else g.weights,
+                weights=None if bare or g.weights == "none" else g.weights,
                 head_stride=g.head_stride,
                 head_channels=g.head_channels,
                 head_units=g.head_units,
@@ -126,16 +132,13 @@ class Builder:
             InputError: if its file is missing or damaged, fits another configuration,
                 or was trained on other predecessors than those in the folder.
         """
-        c = self._config
-        # No download: the weights are in the file.
-        bare = dataclasses.replace(c.image_encoder, weights="none")
-        bare = Builder(dataclasses.replace(c, image_encoder=bare), self._store)
-        network = bare.network(name)
-        expected = {
-            "theta_deg": c.relations.theta_deg,
-            "image_size": c.data.image_size,
-        }
-        self._store.load(name, network, **expected)
+        network = self.network(name, bare=True)
+        self._store.load(
+            name,
+            network,
+            theta_deg=self._config.relations.theta_deg,
+            image_size=self._config.data.image_size,
+        )
         return network
 
     def train(self, name: str, workdir: str | os.PathLike) -> list[tuple]:
@@ -223,7 +226,7 @@ class Builder:
             datasets.pose_batches(self._config, self._unpaired.motions),
             c.steps,
             {name: networks[name] for name in _POSE},
-            _measured(
+            loop.measure(
                 step, lambda: datasets.pose_batches(self._config, self._unseen)(0)
             ),
         )
@@ -249,25 +252,27 @@ class Builder:
             datasets.motion_batches(self._config, self._unpaired.motions),
             c.steps,
             {name: networks[name] for name in _MOTION},
-            _measured(
+            loop.measure(
                 step, lambda: datasets.motion_batches(self._config, self._unseen)(0)
             ),
             _POSE,
         )
 
-    def _source(self) -> Stage:
-        c = self._config.source
-        network = self.network("image_encoder")
-        loss = source_step.SourceLoss(
+    def _source_loss(self) -> source_step.SourceLoss:
+        return source_step.SourceLoss(
             *map(self.load, _POSE),
             SKELETON,
             self.bone_lengths,
-            joints_weight=c.joints_weight,
-            latent_weight=c.latent_weight,
+            joints_weight=self._config.source.joints_weight,
+            latent_weight=self._config.source.latent_weight,
         )
+
+    def _source(self) -> Stage:
+        c = self._config.source
+        network = self.network("image_encoder")
         step = source_step.SourceStep(
             network,
-            loss,
+            self._source_loss(),
             learning_rate=self._rate(c),
             clip_norm=c.clip_norm or None,
             ema=c.ema,
@@ -278,7 +283,7 @@ class Builder:
             datasets.source_batches(self._config),
             c.steps,
             {"image_encoder": network},
-            _measured(step, self._unseen_images),
+            loop.measure(step, self._unseen_images),
             _POSE,
             {"image_size": self._config.data.image_size},
         )
@@ -317,6 +322,35 @@ class Builder:
             {"theta_deg": c.theta_deg},
         )
 
+    def adaptation(self) -> adaptation_step.AdaptationStep:
+        """Returns the step of stage 5, its G starting from G^s.
+
+        Raises:
+            InputError: if a network is missing, or a term unknown.
+        """
+        c = self._config.adaptation
+        encoder = self.load("image_encoder")
+        encoder.trainable = True  # the step itself moves one block of it only
+        teacher = (
+            self.network("image_encoder", bare=True) if c.teacher_momentum else None
+        )
+        return adaptation_step.AdaptationStep(
+            encoder,
+            self.load("motion_encoder"),
+            {rule: self.load(f"relation_{rule}") for rule in self.rules},
+            self.rules,
+            lambda images, seed: augment.photometric(images, seed, c.augmentation),
+            terms=c.terms,
+            learning_rate=c.learning_rate,
+            temperature=c.temperature,
+            normalise=c.normalise,
+            trainable_block=c.trainable_block,
+            labelled_loss=self._source_loss() if "source" in c.terms else None,
+            teacher=teacher,
+            teacher_momentum=c.teacher_momentum,
+            seed=self._seed,
+        )
+
     def _clips(self, motions: list, rule: rules.Rule, count: int) -> np.ndarray:
         """Unpaired clips to make pairs of: `[N, J, 3]`, of motions `[N, T, J, 3]`."""
         length = rule.clip_length
@@ -342,11 +376,6 @@ def _rules(config: configs.Config) -> dict[str, rules.Rule]:
     return {rule: table[rule] for rule in config.relations.rules}
 
 
-def _seed_everything(seed: int, use: str) -> None:
-    """Makes what follows a function of (seed, use), whatever was built before."""
-    tf.keras.utils.set_random_seed(zlib.crc32(f"{seed} {use}".encode()))
-
-
 def _decoder(loaded: dict[str, tf.keras.Model], rule: rules.Rule) -> Callable:
     """Latents of a rule's space to local vectors, one row for each frame."""
     decode_pose = loaded["pose_decoder"]
@@ -358,14 +387,3 @@ def _decoder(loaded: dict[str, tf.keras.Model], rule: rules.Rule) -> Callable:
         return decode_pose(tf.reshape(z, [-1, z.shape[-1]]))
 
     return decode
-
-
-def _measured(step: Any, unseen: Callable[[], Iterator], count: int = 8) -> Callable:
-    """Means of a step's terms over the first batches of unseen data."""
-    terms = tf.function(lambda batch: step.terms(batch, training=False))
-
-    def measure() -> dict[str, float]:
-        found = [terms(batch) for batch in itertools.islice(unseen(), count)]
-        return {k: float(np.mean([float(x[k]) for x in found])) for k in found[0]}
-
-    return measure

@@ -22,7 +22,7 @@ from sa3dhp.synthetic import domain, world
 
 SKELETON = skeletons.SA3DHP17
 # The worlds a seed opens, apart from each other whatever their sizes.
-_UNPAIRED, _TARGET, _TEST, _UNPAIRED_TEST = range(4)
+_UNPAIRED, _TARGET, _TEST, _UNPAIRED_TEST, _SOURCE_CLIPS = range(5)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,8 +63,8 @@ def unpaired(config: configs.Config, held_out: bool = False) -> Unpaired:
     if kept != {True, False}:
         subjects = ", ".join(sorted({s.subject for s in sequences}))
         raise errors.InputError(
-            f"data.held_out_subjects: got {', '.join(data.held_out_subjects)}; expected "
-            f"some but not all of the subjects in {data.unpaired_path}: {subjects}"
+            f"data.held_out_subjects: got {', '.join(data.held_out_subjects)}; "
+            f"expected some but not all of the subjects in {data.unpaired_path}: {subjects}"
         )
     train = [s for s in sequences if s.subject not in data.held_out_subjects]
     test = [s for s in sequences if s.subject in data.held_out_subjects]
@@ -157,26 +157,78 @@ def source_test(config: configs.Config, count: int) -> tuple:
     )
 
 
-def target_clips(config: configs.Config, test: bool = False) -> list:
-    """Renders the embedded world's target clips, with the margin rotations bring in.
-
-    Args:
-        config: `data.target_domain` says of which place.
-        test: the labelled clips results are measured on; other people in other scenes
-            than those adapted to.
-
-    Returns:
-        Of `world.Clip`, 60 frames each. Adaptation must not look at their joints.
-    """
+def _clips(config: configs.Config, place: str, world_number: int, count: int) -> list:
     data = config.data
-    rng = pipeline.rng(config.training.seed, "world", _TEST if test else _TARGET)
+    rng = pipeline.rng(config.training.seed, "world", world_number)
     return [
         world.clip(
-            domain.get(data.target_domain),
+            domain.get(place),
             rng,
             num_frames=2 * data.clip_frames,
             size=data.stored_size,
             margin=data.stored_size / data.image_size,
         )
-        for _ in range(data.evaluation_clips if test else data.target_clips)
+        for _ in range(count)
     ]
+
+
+def target_clips(config: configs.Config) -> np.ndarray:
+    """Renders unlabelled target clips, with the margin that rotations bring in.
+
+    Returns:
+        uint8 `[N, 60, S, S, 3]`. The joints are thrown away.
+    """
+    data = config.data
+    clips = _clips(config, data.target_domain, _TARGET, data.target_clips)
+    return np.stack([clip.images for clip in clips])
+
+
+def test_clips(config: configs.Config) -> list:
+    """Renders labelled target clips, of other people in other scenes.
+
+    Returns:
+        Of `world.Clip`, 60 frames each, what results are measured on.
+    """
+    data = config.data
+    return _clips(config, data.target_domain, _TEST, data.evaluation_clips)
+
+
+def source_clips(config: configs.Config, count: int) -> np.ndarray:
+    """Renders source clips for the floor of the relation residuals.
+
+    Returns:
+        uint8 `[count, 60, S, S, 3]`.
+    """
+    clips = _clips(config, config.data.source_domain, _SOURCE_CLIPS, count)
+    return np.stack([clip.images for clip in clips])
+
+
+def labelled_target_batches(config: configs.Config) -> pipeline.Batches:
+    """Returns labelled target pictures for the semi-supervised setting (design 5).
+
+    Returns:
+        Images float32 `[B, s, s, 3]`, RGB in [0, 1], and joints `[B, 17, 3]`, mm, of
+        the first `data.labelled` of the target clips.
+
+    Raises:
+        InputError: if no clip has labels.
+    """
+    data = config.data
+    count = round(data.labelled * data.target_clips)
+    if not count:
+        raise errors.InputError(
+            f"data.labelled: got {data.labelled}, expected a share above 0 for the "
+            "term 'source'"
+        )
+    clips = _clips(config, data.target_domain, _TARGET, count)
+    images = np.concatenate([clip.images for clip in clips])
+    joints = np.concatenate([clip.joints for clip in clips])
+    edge = (data.stored_size - data.image_size) // 2
+    images = images[:, edge : edge + data.image_size, edge : edge + data.image_size]
+
+    def make(step: int) -> tuple:
+        generator = pipeline.rng(config.training.seed, "labelled", step)
+        chosen = generator.integers(len(images), size=config.source.batch_size)
+        return images[chosen].astype(np.float32) / 255.0, joints[chosen]
+
+    return pipeline.stream(make)

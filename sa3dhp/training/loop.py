@@ -95,6 +95,25 @@ def run(
     return means
 
 
+def measure(
+    step: Any, unseen: Callable[[], Iterable], count: int = 8
+) -> Callable[[], dict[str, float]]:
+    """Returns a function that averages a step's terms over unseen batches.
+
+    Args:
+        step: its `terms(batch, training=False)` is called.
+        unseen: returns the batches, the same at every call.
+        count: batches to look at, at most.
+    """
+    terms = tf.function(lambda batch: step.terms(batch, training=False))
+
+    def means() -> dict[str, float]:
+        found = [terms(batch) for batch in itertools.islice(unseen(), count)]
+        return {k: sum(float(x[k]) for x in found) / len(found) for k in found[0]}
+
+    return means
+
+
 def _batches(dataset: Iterable | Batches, start: int) -> Iterator:
     if callable(dataset):
         return iter(dataset(start))

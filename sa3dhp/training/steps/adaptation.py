@@ -117,6 +117,21 @@ class AdaptationStep:
         return {"image_encoder": self._encoder}
 
     @property
+    def variables(self) -> list[tf.Variable]:
+        """The trainable block's variables, all that ever changes."""
+        return self._variables
+
+    @property
+    def turns(self) -> tuple[str, ...]:
+        """The terms in the order of their turns."""
+        return self._terms
+
+    @property
+    def rule_ids(self) -> list[str]:
+        """The rules that have a relation network."""
+        return [rule for rule in self._rules if rule in self._networks]
+
+    @property
     def trackables(self) -> dict:
         """All that a checkpoint must hold."""
         optimizers = {f"{t}_optimizer": o for t, o in self._optimizers.items()}

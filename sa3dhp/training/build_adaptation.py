@@ -1,0 +1,121 @@
+"""Config in, an adaptation out: the twin of `build.py` for stage 5."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import numpy as np
+
+from sa3dhp import config as configs
+from sa3dhp.data import augment
+from sa3dhp.training import adaptation, build, monitors, store
+from sa3dhp.training import data as datasets
+from sa3dhp.training.steps import adaptation as adaptation_step
+from sa3dhp.training.steps import source as source_step
+
+_SOURCE_CLIPS = 16  # that the floor of the residuals is read from
+
+
+class Adaptation:
+    """One adaptation: the networks, the step, and what it starts from.
+
+    Attributes:
+        model: G with its decoder; source-only until `run`, adapted after.
+        encoder: G.
+        base_hash: of G^s, which a domain pack needs to be applied.
+        bone_lengths: `[17]`, mm, of predicted poses.
+        block: the part of G that moves.
+    """
+
+    def __init__(self, config: configs.Config, networks: store.Store) -> None:
+        """Loads everything that adaptation starts from.
+
+        Raises:
+            InputError: if a checkpoint is missing or does not fit.
+        """
+        self._config = config
+        builder = build.Builder(config, networks)
+        self.encoder = builder.load("image_encoder")
+        self.encoder.trainable = True  # as far as the step's block goes
+        self.base_hash = networks.hash("image_encoder")
+        self.bone_lengths = builder.bone_lengths
+        self.block = config.adaptation.trainable_block
+        pose = (builder.load("pose_encoder"), builder.load("pose_decoder"))
+        self.model = monitors.PoseModel(self.encoder, *pose, self.bone_lengths)
+        self._step = self._make_step(builder, pose)
+
+    def _make_step(
+        self, builder: build.Builder, pose: tuple
+    ) -> adaptation_step.AdaptationStep:
+        c = self._config.adaptation
+        labelled = teacher = None
+        if adaptation_step.LABELLED in c.terms:
+            labelled = source_step.SourceLoss(
+                *pose, build.SKELETON, self.bone_lengths, joints_weight=1.0
+            )
+        if c.teacher_momentum > 0:
+            teacher = builder.load("image_encoder")
+        relations = {rule: builder.load(f"relation_{rule}") for rule in builder.rules}
+        return adaptation_step.AdaptationStep(
+            self.encoder,
+            builder.load("motion_encoder"),
+            relations,
+            builder.rules,
+            lambda images, seed: augment.photometric(images, seed, c.augmentation),
+            terms=c.terms,
+            learning_rate=c.learning_rate,
+            temperature=c.temperature,
+            normalise=c.normalise,
+            trainable_block=c.trainable_block,
+            labelled_loss=labelled,
+            teacher=teacher,
+            teacher_momentum=c.teacher_momentum,
+            seed=self._config.training.seed,
+        )
+
+    def run(
+        self,
+        clips: np.ndarray,
+        workdir: str | os.PathLike,
+        *,
+        videos: np.ndarray | None = None,
+        test_error: Callable[[], float] | None = None,
+    ) -> adaptation.Outcome:
+        """Adapts G to unlabelled clips.
+
+        Args:
+            clips: uint8 `[N, 60, S, S, 3]`, at the stored size.
+            workdir: where state, logs and looks go.
+            videos: `[N]`, which video each clip is of; None: each its own.
+            test_error: MPJPE on labelled clips; logged, not used unless asked for.
+
+        Raises:
+            InputError: if the clips have another size.
+        """
+        c, seed = self._config.adaptation, self._config.training.seed
+        ids = np.arange(len(clips)) if videos is None else np.asarray(videos)
+        train, held_out = adaptation.split(len(clips), c.held_out, seed)
+        size = min(c.clips_per_batch, len(np.unique(ids[train])))
+        source = datasets.source_clips(self._config, max(size, _SOURCE_CLIPS))
+        return adaptation.run(
+            self._step,
+            self.model,
+            clips[train],
+            videos=ids[train],
+            held_out=clips[held_out],
+            source_floor=adaptation.floor(self._step, source, size),
+            num_steps=c.steps,
+            evaluate_every=c.evaluate_every,
+            batch_size=size,
+            seed=seed,
+            workdir=workdir,
+            select=c.select,
+            test_error=test_error,
+            labelled=self._labelled(),
+        )
+
+    def _labelled(self) -> Callable | None:
+        if adaptation_step.LABELLED not in self._config.adaptation.terms:
+            return None
+        return datasets.labelled_target_batches(self._config)

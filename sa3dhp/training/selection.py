@@ -1,0 +1,102 @@
+"""Do no harm: which step of an adaptation to keep, without a label (design 7).
+
+On source images the relation residuals of the source model are not zero: they hold what
+the model and the relation networks cannot know. That is the floor. On the target they
+stand above it; as G adapts they fall towards it, and below it G only learns to agree
+with itself. The kept step is the one whose residuals are nearest to the floor while the
+latents stay apart.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from sa3dhp import errors
+
+# A step is out if the latents' spread has lost more than this share of its start: G
+# gives everyone the same pose.
+MAX_SPREAD_LOSS = 0.15
+# The distance to the floor must shrink by this share, or the source model stays.
+MIN_GAIN = 0.02
+SPREAD = "spread"
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """The step that is kept.
+
+    Attributes:
+        step: updates done; 0 is the source model.
+        adapted: whether it is another model than the source model.
+        verdict: one sentence for the user.
+    """
+
+    step: int
+    adapted: bool
+    verdict: str
+
+
+def distance(monitors: Mapping[str, float], floor: Mapping[str, float]) -> float:
+    """Returns how far the residuals are from the floor: mean |log(residual / floor)|.
+
+    Args:
+        monitors: residuals by rule, of target clips; other keys are ignored.
+        floor: residuals by rule, of the source model on source clips.
+
+    Raises:
+        InputError: if a rule of the floor is missing in the monitors.
+    """
+    missing = sorted(set(floor) - set(monitors))
+    if missing or not floor:
+        raise errors.InputError(
+            f"monitors: got {', '.join(sorted(monitors))}; expected the rules of the "
+            f"floor, {', '.join(sorted(floor)) or 'which has none'}"
+        )
+    ratios = [max(monitors[rule], 1e-9) / max(floor[rule], 1e-9) for rule in floor]
+    return float(np.mean(np.abs(np.log(ratios))))
+
+
+def choose(
+    history: Sequence[Mapping[str, float]], floor: Mapping[str, float]
+) -> Choice:
+    """Returns the step to keep, from monitors of held-out target clips alone.
+
+    Args:
+        history: monitors of the looks in their order, each with its `step`; the first
+            is the source model's, step 0.
+        floor: see `distance`.
+    """
+    start = history[0]
+    lowest = (1 - MAX_SPREAD_LOSS) * start[SPREAD]
+    finite = [h for h in history if all(np.isfinite(v) for v in h.values())]
+    sound = [h for h in finite if h[SPREAD] >= lowest]
+    before = distance(start, floor)
+    best = min(sound, key=lambda h: distance(h, floor), default=start)
+    after = distance(best, floor)
+    if best["step"] == 0 or after > (1 - MIN_GAIN) * before:
+        why = "every step lost the spread of the latents"
+        if len(sound) > 1 or len(history) == 1:
+            why = "no step brought the target's relations nearer to the source's"
+        return Choice(0, False, f"kept the source model: {why}")
+    gain = 100 * (1 - after / max(before, 1e-9))
+    text = (
+        f"kept step {int(best['step'])}: the target's relations came {gain:.0f} % "
+        "nearer to what the model reaches on its own source"
+    )
+    return Choice(int(best["step"]), True, text)
+
+
+def choose_last(history: Sequence[Mapping[str, float]]) -> Choice:
+    """Returns the last step, whatever the monitors say."""
+    step = int(history[-1]["step"])
+    return Choice(step, step > 0, f"kept the last step, {step}, unseen by any monitor")
+
+
+def choose_oracle(history: Sequence[Mapping[str, float]], key: str) -> Choice:
+    """Returns the step of least test error: research only, it looks at labels."""
+    best = min(history, key=lambda h: h[key])
+    step = int(best["step"])
+    return Choice(step, step > 0, f"oracle: step {step} by the labels of the test")
