@@ -18,6 +18,7 @@ setuptools.setup(
     python_requires=">=3.9,<3.12",
     install_requires=[
         "absl-py",
+        "h5py",
         "matplotlib",
         "numpy<2",
         "opencv-python<4.12",  # from 4.12 on it asks for numpy 2
@@ -27,6 +28,7 @@ setuptools.setup(
         "tensorflow-addons==0.23.0",
     ],
     extras_require={
+        "h36m": ["cdflib"],  # Human3.6M's original files
         "test": ["hypothesis", "pytest>=7", "ruff==0.17.5"],
     },
 )

@@ -60,9 +60,13 @@ class _Array(np.ndarray):
         super().__setstate__((version, shape, dtype.dtype, fortran, data))
 
 
-def _bytes(data: Any) -> bytes:
+def _bytes(data: Any = b"") -> bytes:
     """Python 2 wrote bytes as text."""
-    return data.encode("latin1") if isinstance(data, str) else bytes(data)
+    if isinstance(data, str):
+        return data.encode("latin1")
+    if not isinstance(data, (bytes, bytearray, pickle.PickleBuffer)):
+        raise pickle.UnpicklingError("bytes of something that is not bytes")
+    return bytes(data)
 
 
 def _scalar(dtype: _Dtype, data: Any) -> np.generic:
@@ -91,6 +95,9 @@ _ADMITTED = {
     "numpy.core.multiarray.scalar": _scalar,
     "numpy.core.numeric._frombuffer": _from_buffer,
     "collections.OrderedDict": collections.OrderedDict,
+    "builtins.set": set,
+    "builtins.frozenset": frozenset,
+    "builtins.bytes": _bytes,
     "_codecs.encode": _encode,
 }
 
@@ -98,6 +105,7 @@ _ADMITTED = {
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> _Call:
         path = f"{module}.{name}".replace("numpy._core.", "numpy.core.")
+        path = path.replace("__builtin__.", "builtins.")  # Python 2
         if path not in _ADMITTED:
             raise pickle.UnpicklingError(
                 f"it asks for {module}.{name}; only NumPy arrays and plain containers "

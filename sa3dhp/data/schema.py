@@ -162,16 +162,9 @@ class Frames:
         mask = np.ones(shape, bool) if self.mask is None else self.mask
         mask = _checked_mask(self.name, mask, shape)
         object.__setattr__(self, "mask", mask)
-        for field, axes in (("joints", 3), ("keypoints", 2)):
-            values = getattr(self, field)
-            if values is not None:
-                label = f"{self.name}: {field}"
-                values = _checked_joints(label, values, self.skeleton, axes)
-                object.__setattr__(self, field, values)
-                _check_finite(label, values, mask)
         if self.joints is None and self.keypoints is None:
             raise errors.InputError(f"{self.name}: neither joints nor key-points")
-        if bool(self.images) == bool(self.video):
+        if len(numbers) and bool(self.images) == bool(self.video):
             raise errors.InputError(f"{self.name}: expected images or a video")
         per_frame = dict(
             images=self.images or None,
@@ -187,6 +180,13 @@ class Frames:
                 )
         if self.video and self.video_indices is None:
             raise errors.InputError(f"{self.name}: a video needs video_indices")
+        for field, axes in (("joints", 3), ("keypoints", 2)):
+            values = getattr(self, field)
+            if values is not None:
+                label = f"{self.name}: {field}"
+                values = _checked_joints(label, values, self.skeleton, axes)
+                object.__setattr__(self, field, values)
+                _check_finite(label, values, mask)
 
     def __len__(self) -> int:
         return len(self.frame_numbers)

@@ -9,7 +9,7 @@ import pytest
 
 from sa3dhp import errors
 from sa3dhp.data import glitches, schema
-from sa3dhp.data.sources import asf_amc, bvh, cmu
+from sa3dhp.data.sources import asf_amc, bvh, cmu, surreal
 from sa3dhp.skeleton import skeleton as skeletons
 
 LEGS = [
@@ -222,3 +222,25 @@ def test_a_view_of_a_clip_is_a_pose_as_the_networks_want_it(clips):
     joints = schema.to_camera(schema.resample(clips[0]), yaw=1.0, pitch=0.1)
     assert joints[:, 0].any() == np.False_
     assert (joints[:, skeletons.SA3DHP17.index("head_top"), 1] < 0).mean() > 0.9
+
+
+def _reach(joints, skeleton):
+    """Distances of ankles and wrists from the pelvis, `[T, 4]`."""
+    index = skeletons.get(skeleton).index
+    ends = [index(f"{s}_{j}") for j in ("ankle", "wrist") for s in ("left", "right")]
+    return np.linalg.norm(joints[:, ends] - joints[:, [index("pelvis")]], axis=-1)
+
+
+def test_surreal_shows_every_fourth_frame_of_cmu(cmu_folder, shared_data):
+    """Where its frame rate of 30 comes from, and its sides before the mirror."""
+    clip = cmu.read_amc(cmu_folder / "asf_amc/01/01_01.amc")
+    rendered = surreal.read_info(shared_data / "formats/surreal/01_01_c0001_info.mat")
+    joints = rendered.joints[:, list(skeletons.get("smpl24").flip_indices)]
+    theirs = _reach(joints, "smpl24")
+
+    def correlation(stride):
+        ours = _reach(clip.joints[: 100 * stride : stride], "sa3dhp17")
+        return np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(ours.T, theirs.T)])
+
+    assert correlation(4) > 0.99
+    assert max(correlation(stride) for stride in (2, 3, 5, 6)) < 0.8
