@@ -16,7 +16,7 @@ from sa3dhp.data import boxes_file, detection, tracking, video
 LOOKS_PER_SECOND = 10.0  # how often the detector is asked
 LOOK_SIZE = 640  # pixels, longer side of the picture it sees
 BATCH = 16  # pictures per call of the detector
-CUT = 0.7  # Bhattacharyya distance of colour histograms that ends a shot
+CUT = 0.45  # Bhattacharyya distance of colour histograms that ends a shot
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +76,10 @@ def scan(
         count, found, shots = _look(source, every, detector)
     if count == 0:
         raise video.UnreadableError("no frame can be decoded")
-    if count < info.declared_frames - max(5, 0.05 * info.declared_frames):
+    if source.images and count < info.declared_frames:
+        broken = info.declared_frames - count
+        notes.append(f"{broken} of {info.declared_frames} pictures cannot be read")
+    elif count < info.declared_frames - max(5, 0.05 * info.declared_frames):
         notes.append(
             f"ends at frame {count} of {info.declared_frames} (truncated); its last "
             "second is left out"

@@ -176,6 +176,7 @@ def _open(source: Source) -> cv2.VideoCapture:
         cv2.setLogLevel(level)
     if not capture.isOpened():
         raise UnreadableError("cannot be decoded (truncated, or not a video)")
+    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # off by default in some builds
     return capture
 
 
