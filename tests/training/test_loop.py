@@ -164,3 +164,13 @@ def test_short_dataset_is_an_input_error(tmp_path):
 def test_steps_lower_the_loss(tmp_path):
     first = _run(Line(), tmp_path / "a", num_steps=3)
     assert _run(Line(), tmp_path / "b", num_steps=150)["fit"] < 0.2 * first["fit"]
+
+
+def test_measure_averages_terms_of_unseen_batches_and_changes_nothing():
+    step = Line()
+    batches = list(itertools.islice(_batches(0), 3))
+    before = checkpoint.weights_hash(step.model)
+    measure = loop.measure(step, lambda: batches, count=2)
+    expected = np.mean([step.terms(batch)["fit"] for batch in batches[:2]])
+    assert measure() == measure() == {"fit": pytest.approx(expected)}
+    assert checkpoint.weights_hash(step.model) == before

@@ -1,0 +1,84 @@
+"""The folder of trained networks."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sa3dhp import errors
+from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.training import store
+
+SKELETON = skeletons.SA3DHP17
+
+
+def _net(seed):
+    tf.keras.utils.set_random_seed(seed)
+    return tf.keras.Sequential([tf.keras.layers.Dense(3, input_shape=(2,))])
+
+
+@pytest.fixture
+def networks(tmp_path):
+    made = store.Store(tmp_path / "new")
+    made.save({"pose_encoder": _net(1)}, stage="pose_autoencoder", seed=4)
+    made.save({"image_encoder": _net(2)}, trained_on=("pose_encoder",), image_size=64)
+    return made
+
+
+def test_loaded_network_is_the_saved_one_and_frozen(networks):
+    net = _net(3)
+    networks.load("image_encoder", net, image_size=64)
+    np.testing.assert_allclose(net.get_weights()[0], _net(2).get_weights()[0], 1e-3)
+    assert net.trainable_variables == []
+
+
+def test_missing_network_names_the_file_and_the_command(networks):
+    with pytest.raises(
+        errors.InputError,
+        match=r"motion_encoder.npz: no such checkpoint; run python tools/pretrain.py "
+        r"--stage=motion_autoencoder --checkpoints=.*new$",
+    ):
+        networks.load("motion_encoder", _net(0))
+    with pytest.raises(errors.InputError, match="--stage=relations"):
+        networks.load("relation_z3", _net(0))
+    with pytest.raises(errors.InputError, match=r"meta.json: no such.*pose_autoenc"):
+        networks.bones(SKELETON)
+
+
+def test_network_of_another_configuration_is_refused(networks):
+    with pytest.raises(
+        errors.InputError, match="image_size: trained with 64, expected 224"
+    ):
+        networks.load("image_encoder", _net(0), image_size=224)
+
+
+def test_network_whose_predecessor_changed_is_refused(networks):
+    networks.save({"pose_encoder": _net(9)})
+    with pytest.raises(
+        errors.InputError, match=r"trained on another pose_encoder.npz .*--stage=source"
+    ):
+        networks.load("image_encoder", _net(0))
+
+
+def test_bone_lengths_come_back(networks):
+    lengths = np.linspace(0, 500, 17)
+    networks.save_bones(SKELETON, lengths)
+    np.testing.assert_allclose(networks.bones(SKELETON), lengths, atol=1e-3)
+    assert networks.bones(SKELETON).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"skeleton": "smpl24"}, "got smpl24 with 17 bones"),
+        ({"bone_lengths_mm": [1, 2]}, "got sa3dhp17 with 2 bones"),
+        ({"bone_lengths_mm": "x"}, "damaged"),
+    ],
+)
+def test_bad_bone_lengths_are_input_errors(networks, change, text):
+    networks.save_bones(SKELETON, np.ones(17))
+    path = networks.folder / "meta.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(errors.InputError, match=text):
+        networks.bones(SKELETON)
