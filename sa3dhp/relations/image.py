@@ -26,7 +26,8 @@ def rotate_in_plane(images: tf.Tensor, angle: float | tf.Tensor) -> tf.Tensor:
             positive turns x towards y, which is clockwise on the screen.
 
     Returns:
-        The same shape and dtype (computed in float32); differentiable in the images.
+        The same shape and dtype (computed in float32). The gradient with respect to the
+        images is TensorFlow's: the warp backwards, close to the exact one.
 
     Raises:
         InputError: if the images are not floating point or the shape is another.
