@@ -10,7 +10,7 @@ from sa3dhp import errors
 from sa3dhp.geometry import camera
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Camera:
     """A pinhole camera, with distortion and a place in the world where known.
 

@@ -55,7 +55,7 @@ def _check_finite(name: str, values: np.ndarray, mask: np.ndarray | None) -> Non
         )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)  # arrays do not compare
 class Sequence:
     """A motion without images.
 
@@ -111,7 +111,7 @@ class Sequence:
         )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)  # arrays do not compare
 class Frames:
     """Annotated images of one person, from one camera.
 

@@ -217,20 +217,31 @@ def read_folder(
         InputError: if there is no clip, or one cannot be read.
     """
     actions = read_index(index) if index else {}
-    sequences = []
-    for file in sorted(pathlib.Path(path).rglob("*")):
-        reader = {".amc": read_amc, ".bvh": read_bvh}.get(file.suffix.lower())
-        if reader is None:
-            continue
-        subject, trial = clip_id(file)
-        if subjects is None or subject in subjects:
-            sequences.append(reader(file, actions.get(f"{subject}_{trial}", "")))
-    if not sequences:
+    return [
+        _READERS[file.suffix.lower()](file, actions.get("_".join(clip_id(file)), ""))
+        for file in _files(path, subjects)
+    ]
+
+
+_READERS = {".amc": read_amc, ".bvh": read_bvh}
+
+
+def _files(
+    path: str | pathlib.Path, subjects: Collection[str] | None
+) -> list[pathlib.Path]:
+    """The clips of some subjects below a folder; raises `InputError` if none."""
+    files = [
+        file
+        for file in sorted(pathlib.Path(path).rglob("*"))
+        if file.suffix.lower() in _READERS
+        and (subjects is None or clip_id(file)[0] in subjects)
+    ]
+    if not files:
         raise errors.InputError(
             f"{path}: no *.amc or *.bvh of {sorted(subjects or ['any subject'])} below "
             "it; unpack the database there"
         )
-    return sequences
+    return files
 
 
 def unpaired_sequences(
@@ -251,18 +262,17 @@ def unpaired_sequences(
         `sa3dhp17`, mm, world frame; a clip that was cut gives several. Formats other
         than the AMC skeleton and its conversions (DAZ) are left out.
     """
-    best: dict[str, schema.Sequence] = {}
-    for sequence in read_folder(path, subjects):
-        if sequence.note not in SAME_SKELETON:
-            continue
-        held = best.get(sequence.name)
-        rank = SAME_SKELETON.index
-        if held is None or rank(sequence.note) < rank(held.note):
-            best[sequence.name] = sequence
+    once: dict[str, schema.Sequence] = {}
+    files = _files(path, subjects)
+    for file in sorted(files, key=lambda file: file.suffix.lower() != ".amc"):
+        if "_".join(clip_id(file)) not in once:
+            sequence = _READERS[file.suffix.lower()](file)
+            if sequence.note in SAME_SKELETON:
+                once[sequence.name] = sequence
     kept: list[schema.Sequence] = []
-    for sequence in best.values():
+    for _, sequence in sorted(once.items()):
         pieces, dropped = glitches.split(sequence, max_jump)
-        if pieces != [sequence]:
+        if dropped or len(pieces) > 1:
             logging.info(
                 "%s: cut into %d at jumps, %d of %d frames dropped",
                 sequence.name,
