@@ -36,13 +36,15 @@ flags.DEFINE_enum(
 def main() -> None:
     """Trains the stages asked for, one after another."""
     from sa3dhp import config as configs
-    from sa3dhp.training import build, precision, provenance, store
 
     overrides = list(FLAGS.set)
     if FLAGS.precision:
         overrides.append(f"training.precision={FLAGS.precision}")
     config = configs.load(FLAGS.config, overrides)
     workdir = pathlib.Path(FLAGS.workdir)
+    # TensorFlow takes seconds to import: bad input is known before.
+    from sa3dhp.training import build, precision, provenance, store
+
     configs.begin(config, workdir)
     policy = precision.set_policy(config.training.precision)
     run = {**provenance.describe(), "stage": FLAGS.stage, "precision": policy}

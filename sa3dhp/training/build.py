@@ -268,10 +268,11 @@ class Builder:
 
     def _source(self) -> Stage:
         c = self._config.source
+        loss = self._source_loss()
         network = self.network("image_encoder")
         step = source_step.SourceStep(
             network,
-            self._source_loss(),
+            loss,
             learning_rate=self._rate(c),
             clip_norm=c.clip_norm or None,
             ema=c.ema,
@@ -307,7 +308,7 @@ class Builder:
             ),
             c.steps,
             {name: network},
-            lambda: latent_pairs.report(
+            latent_pairs.measure(
                 rule,
                 network,
                 self._clips(self._unseen, rule, min(c.pairs, _REPORTED)),

@@ -75,7 +75,7 @@ def batches(
     return start_at
 
 
-def report(
+def measure(
     rule: rules.Rule,
     transform: Encoder,
     clips: np.ndarray,
@@ -85,8 +85,10 @@ def report(
     encode_pose: Encoder,
     encode_motion: Encoder,
     decode: Encoder,
-) -> dict[str, float]:
-    """How well a relation network knows its rule, on clips it did not train on.
+) -> Callable[[], dict[str, float]]:
+    """Returns a function that tells how well a relation network knows its rule.
+
+    The clips, which it should not have trained on, are encoded here, once.
 
     Args:
         rule: what the network stands for.
@@ -99,6 +101,7 @@ def report(
         decode: z or v, as the rule has it, to local vectors `[..., J, 3]`.
 
     Returns:
+        A function to these, for the network as it is when called:
         `non_localness`: mean ||z - z+||, what the network has to bridge;
         `residual`: mean ||T(z) - z+||;
         `decoded_mm`: mean distance between the joints of T(z) and the partner's;
@@ -114,10 +117,15 @@ def report(
         off = tf.reshape(joints, tf.shape(target)) - target
         return float(tf.reduce_mean(tf.norm(off, axis=-1)))
 
-    pred = transform(tf.constant(anchor))
-    return {
+    anchor, partner = tf.constant(anchor), tf.constant(partner)
+    fixed = {
         "non_localness": float(non_localness.latent_distance(anchor, partner)),
-        "residual": float(non_localness.latent_distance(pred, partner)),
-        "decoded_mm": distance(pred),
-        "reconstructed_mm": distance(tf.constant(partner)),
+        "reconstructed_mm": distance(partner),
     }
+
+    def measured() -> dict[str, float]:
+        pred = transform(anchor)
+        residual = float(non_localness.latent_distance(pred, partner))
+        return {**fixed, "residual": residual, "decoded_mm": distance(pred)}
+
+    return measured

@@ -47,12 +47,12 @@ def test_pairs_are_what_the_rule_makes_of_the_clip(rule, monkeypatch):
 
 
 @pytest.mark.parametrize("id_", ["z3", "v2", "v3"])
-def test_report_of_a_perfect_and_of_an_idle_network(id_):
+def test_measures_of_a_perfect_and_of_an_idle_network(id_):
     rule, clips = RULES[id_], _clips(4, RULES[id_].clip_length)
     lengths = world.mean_bone_lengths()
 
-    def report(transform):
-        return latent_pairs.report(
+    def measured(transform):
+        return latent_pairs.measure(
             rule,
             transform,
             clips,
@@ -61,10 +61,10 @@ def test_report_of_a_perfect_and_of_an_idle_network(id_):
             encode_pose=_flat,
             encode_motion=_whole,
             decode=_decode,
-        )
+        )()
 
     _, partners = latent_pairs.encode(rule, clips, SKELETON, _flat, _whole)
-    perfect, idle = report(lambda _: tf.constant(partners)), report(lambda z: z)
+    perfect, idle = measured(lambda _: tf.constant(partners)), measured(lambda z: z)
     assert perfect["residual"] == 0.0
     assert perfect["decoded_mm"] == perfect["reconstructed_mm"] < 0.01
     assert idle["residual"] == pytest.approx(idle["non_localness"])

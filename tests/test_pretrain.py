@@ -1,0 +1,53 @@
+"""`tools/pretrain.py` as a user runs it."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def _pretrain(*args):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("TF_CPP")}
+    return subprocess.run(
+        [sys.executable, "tools/pretrain.py", "--config=configs/smoke.yaml", *args],
+        cwd=ROOT,
+        env={**env, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--stage=source"], "pose_encoder.npz: no such checkpoint; run python"),
+        (["--set=source.setps=3"], "unknown key source.setps; did you mean source.st"),
+        (["--set=source.learning_rate=1e-4"], "write 1.0e-4"),
+        (["--config=none.yaml"], "none.yaml: no such configuration file"),
+        (["--stage=sauce"], "value should be one of"),
+        (["--precision=half"], "value should be one of"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, args, message):
+    done = _pretrain(*args, f"--workdir={tmp_path / 'run'}")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and done.stderr.startswith("error: ")
+    assert message in done.stderr
+
+
+@pytest.mark.slow
+def test_all_stages_run_quietly_and_say_what_comes_next(tmp_path):
+    done = _pretrain("--stage=all", f"--workdir={tmp_path}", "--precision=float32")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "relation_v3" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("next: python tools/adapt.py")
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert (run["precision"], run["stage"]) == ("float32", "all")
+    assert len(list((tmp_path / "checkpoints").glob("*.npz"))) == 8
+    again = _pretrain("--set=training.seed=2", f"--workdir={tmp_path}")
+    assert again.returncode == 2 and "another --workdir" in again.stderr
