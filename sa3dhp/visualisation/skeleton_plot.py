@@ -178,13 +178,13 @@ def rows(
         )
     (total,) = lengths
     frames = np.linspace(0, total - 1, min(num_frames, total)).round().astype(int)
-    chosen = [(label, view, clip) for label, clip in clips.items() for view in views]
+    chosen = [(label, view, clip) for view in views for label, clip in clips.items()]
     count = len(chosen) + (images is not None)
     figure = mpl_figure.Figure(
         figsize=(_CELL_INCHES * len(frames) + 0.35, _CELL_INCHES * count + 0.4),
         layout="constrained",
     )
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+    figure.get_layout_engine().set(w_pad=0.025, h_pad=0.015, wspace=0.01, hspace=0.01)
     grid = figure.subplots(count, len(frames), squeeze=False)
     extent = half_extent(np.concatenate([clip[frames] for clip in clips.values()]))
     for row, axes_of_row in enumerate(grid):

@@ -1,0 +1,152 @@
+"""The report: complete, self-contained, and honest about every outcome."""
+
+import base64
+import html.parser
+import re
+
+import cv2
+import numpy as np
+import pytest
+
+from sa3dhp import errors
+from sa3dhp.evaluation import report
+
+CLIP = np.random.default_rng(0).normal(size=(2, 17, 3)) * 300
+IMAGES = np.random.default_rng(0).integers(0, 255, (2, 16, 16, 3)).astype(np.uint8)
+RESULT = {
+    "source_only": {"mpjpe": 200.0, "pa_mpjpe": 150.0, "pck": 40.0, "auc": 20.0},
+    "adapted": {"mpjpe": 100.0, "pa_mpjpe": 80.0, "pck": 70.0, "auc": 45.0},
+    "protocol": "procedural",
+    "protocol_hash": "26f852d490c8",
+    "target_information": "R",
+    "seed": 7,
+    "commit": "0123abcd",
+    "hardware": {"cores": 2},
+}
+MONITORS = [
+    {"step": 0, "z3": 2.0, "v2": 1.0, "spread": 0.4},
+    {"step": 10, "z3": 1.2, "v2": 0.6, "spread": 0.38},
+    {"step": 20, "z3": 0.9, "v2": 0.5, "spread": 0.2},
+]
+FLOOR = {"z3": 1.0, "v2": 0.5}
+TERMS = [{"step": s, "cr": 3 - s / 20, "z3": 2.0} for s in range(20)]
+
+
+class _Checker(html.parser.HTMLParser):
+    """Collects what a browser would load, and checks that tags are closed."""
+
+    def __init__(self):
+        super().__init__()
+        self.loaded, self.open = [], []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+        self.loaded += [v for k, v in attrs if k in ("src", "href", "data", "srcset")]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def _written(tmp_path, result=None, **arguments):
+    path = tmp_path / "report.html"
+    report.write(path, RESULT if result is None else result, **arguments)
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+    return path.read_text(encoding="utf-8")
+
+
+def _full(tmp_path, **more):
+    strips = [
+        report.Strip("walk", {"before": CLIP, "after": CLIP, "truth": CLIP}, IMAGES),
+        report.Strip("sit", {"before": CLIP, "after": CLIP}),
+    ]
+    return _written(
+        tmp_path,
+        strips=strips,
+        monitors=MONITORS,
+        floor=FLOOR,
+        terms=TERMS,
+        verdict="kept step 10: because",
+        **{"kept_step": 10, **more},
+    )
+
+
+def test_nothing_is_loaded_from_elsewhere_and_every_picture_opens(tmp_path):
+    text = _full(tmp_path)
+    checker = _Checker()
+    checker.feed(text)
+    assert not checker.open and len(checker.loaded) == 4
+    for source in checker.loaded:
+        head, _, data = source.partition(",")
+        assert head == "data:image/png;base64"
+        image = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), 1)
+        assert image is not None and image.std() > 0
+    assert not re.search(r"https?://|@import|url\(|<script", text)
+
+
+def test_headline_numbers_reason_and_origin_are_there(tmp_path):
+    text = _full(tmp_path, target="street", notes=["2 clips were skipped."])
+    for words in (
+        "lowered the mean joint error on unseen clips of the target (street): from "
+        "200 mm to 100 mm (\N{MINUS SIGN}50 %).",
+        "Kept step 10: because.",
+        "+30.0 points better",
+        "2 clips were skipped.",
+        "at step 10",
+        "mirror and turn the picture",
+        "R: raw RGB of the target",
+        "26f852d490c8",
+        "cores: 2",
+        "tf.saved_model.load",
+    ):
+        assert words in text, words
+
+
+def test_a_worse_result_is_called_worse(tmp_path):
+    worse = {**RESULT, "adapted": {**RESULT["source_only"], "mpjpe": 220.0}}
+    text = _written(tmp_path, worse)
+    assert "did not lower" in text and "do not use the adapted model" in text
+    assert "+20.0 mm worse" in text
+
+
+def test_a_source_model_that_was_kept_is_said_to_be_kept(tmp_path):
+    text = _full(tmp_path, adapted=False, kept_step=0)
+    assert "The source model was kept: its mean joint error" in text
+    assert 'class="verdict kept"' in text
+
+
+def test_without_ground_truth_no_error_is_claimed(tmp_path):
+    text = report.headline({}, MONITORS, FLOOR, 10)
+    assert "2.00 times as much as on its source; now it is 1.20 times" in text
+    assert "no error in mm" in report.headline({}, MONITORS, FLOOR, adapted=False)
+    assert "no error in mm" in report.headline({})
+    page = _written(tmp_path, {"target_information": "R"})
+    assert "The numbers</h2>" not in page and " mm to " not in page
+
+
+def test_a_step_chosen_by_labels_is_called_research(tmp_path):
+    assert "No label was used" in _full(tmp_path)
+    text = _full(tmp_path, label_free=False)
+    assert "No label was used" not in text and "a run for research" in text
+
+
+def test_text_of_the_user_is_escaped(tmp_path):
+    result = {**RESULT, "config": "<b>&.yaml"}
+    text = _written(tmp_path, result, title="<script>", notes=["a < b"])
+    assert "<script>" not in text and "&lt;script&gt;" in text
+    assert "&lt;b&gt;&amp;.yaml" in text and "a &lt; b" in text
+
+
+def test_readings_that_are_not_finite_do_not_stop_the_report(tmp_path):
+    monitors = [{**MONITORS[0], "prior": float("nan")}, {"step": 10, "z3": 1.0}]
+    assert "How it went" in _written(tmp_path, monitors=monitors, kept_step=10)
+
+
+def test_a_report_that_fails_leaves_the_old_one(tmp_path):
+    old = _written(tmp_path)
+    bad = [report.Strip("x", {"before": CLIP, "after": CLIP[:1]})]
+    with pytest.raises(errors.InputError, match="as many of each row"):
+        report.write(tmp_path / "report.html", RESULT, strips=bad)
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == old
+    with pytest.raises(errors.InputError, match="make it first"):
+        report.write(tmp_path / "no" / "report.html", RESULT)
