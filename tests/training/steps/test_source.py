@@ -1,0 +1,128 @@
+"""The source stage: learns, in every precision, and averages its weights."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sa3dhp.skeleton import kinematics
+from sa3dhp.training.steps import optimisation, source
+
+POLICIES = ["float32", "mixed_bfloat16", "mixed_float16"]
+
+
+@pytest.fixture
+def policy(request):
+    tf.keras.mixed_precision.set_global_policy(getattr(request, "param", "float32"))
+    yield
+    tf.keras.mixed_precision.set_global_policy("float32")
+
+
+@pytest.fixture
+def loss(pose_networks, skeleton, bone_lengths):
+    return source.SourceLoss(*pose_networks, skeleton, bone_lengths, latent_weight=1.0)
+
+
+@pytest.fixture
+def batch(poses):
+    joints = poses(16)
+    # Images that hold the pose: joint coordinates as grey values.
+    values = tf.reshape(joints, [16, -1])[:, :48] / 2000.0 + 0.5
+    images = tf.image.resize(tf.reshape(values, [16, 4, 4, 3]), [12, 12], "nearest")
+    return images, joints
+
+
+@pytest.mark.parametrize("policy", POLICIES, indirect=True)
+def test_learns_and_leaves_the_prior_alone(
+    policy, small_encoder, loss, batch, pose_networks, snapshot, unchanged
+):
+    step = source.SourceStep(small_encoder, loss, learning_rate=3e-3, clip_norm=1.0)
+    frozen = [snapshot(model) for model in pose_networks]
+    moving = snapshot(small_encoder)
+    before = step.terms(batch, training=True)
+    for _ in range(30):
+        terms = step(batch)
+        assert all(np.isfinite(value) for value in terms.values())
+    assert terms["joints"] < 0.9 * before["joints"]
+    assert terms["latent"] < before["latent"]
+    assert all(all(unchanged(m, b)) for m, b in zip(pose_networks, frozen))
+    assert not any(unchanged(small_encoder, moving))  # batch statistics too
+    assert step.__call__.experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16"], indirect=True)
+def test_float16_scales_the_loss_and_skips_a_step_that_overflows(
+    policy, small_encoder, loss, batch, unchanged, snapshot
+):
+    step = source.SourceStep(small_encoder, loss, learning_rate=1e-3)
+    optimizer = step.trackables["optimizer"]
+    assert isinstance(optimizer, optimisation.LossScaleOptimizer)
+    weights = [v.numpy() for v in small_encoder.trainable_variables]
+    scale = float(optimizer.loss_scale)
+    images, joints = batch
+    step((images, joints + float("inf")))
+    assert float(optimizer.loss_scale) == scale / 2
+    for variable, value in zip(small_encoder.trainable_variables, weights):
+        np.testing.assert_array_equal(variable, value)
+
+
+def test_terms_are_those_of_the_formula(small_encoder, loss, batch, pose_networks):
+    images, joints = batch
+    terms = source.SourceStep(small_encoder, loss).terms(batch)
+    latent = small_encoder(images, training=False)
+    local = pose_networks[1](latent)
+    bones = kinematics.bone_lengths(joints, loss._skeleton)[0]
+    pred = kinematics.from_local(local, loss._skeleton, bones).numpy()
+    expected = np.linalg.norm(pred - joints, axis=-1).mean()
+    np.testing.assert_allclose(terms["joints"], expected, rtol=1e-4)
+    target = pose_networks[0](kinematics.to_local(joints, loss._skeleton))
+    np.testing.assert_allclose(
+        terms["latent"], np.abs(latent - target).mean(), rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        loss.total(terms), expected / 100.0 + terms["latent"], rtol=1e-4
+    )
+
+
+def test_the_papers_loss_has_no_latent_term(
+    pose_networks, skeleton, bone_lengths, batch, small_encoder
+):
+    loss = source.SourceLoss(*pose_networks, skeleton, bone_lengths)
+    terms = source.SourceStep(small_encoder, loss).terms(batch)
+    np.testing.assert_allclose(loss.total(terms), terms["joints"] / 100.0, rtol=1e-6)
+
+
+def test_finalise_puts_the_moving_average_in(small_encoder, loss, batch):
+    step = source.SourceStep(small_encoder, loss, learning_rate=1e-2, ema=0.5)
+    average = [v.numpy() for v in small_encoder.trainable_variables]
+    for _ in range(4):
+        step(batch)
+        now = [v.numpy() for v in small_encoder.trainable_variables]
+        average = [0.5 * a + 0.5 * n for a, n in zip(average, now)]
+    statistics = [v.numpy() for v in small_encoder.non_trainable_variables]
+    step.finalise()
+    for variable, expected in zip(small_encoder.trainable_variables, average):
+        np.testing.assert_allclose(variable, expected, rtol=1e-4, atol=1e-6)
+    for variable, expected in zip(small_encoder.non_trainable_variables, statistics):
+        np.testing.assert_array_equal(variable, expected)
+
+
+def test_finalise_without_an_average_changes_nothing(
+    small_encoder, loss, batch, snapshot, unchanged
+):
+    step = source.SourceStep(small_encoder, loss)
+    step(batch)
+    before = snapshot(small_encoder)
+    step.finalise()
+    assert all(unchanged(small_encoder, before))
+
+
+def test_a_schedule_is_a_learning_rate(small_encoder, loss, batch, snapshot, unchanged):
+    schedule = tf.keras.optimizers.schedules.PiecewiseConstantDecay([0], [1e-2, 0.0])
+    step = source.SourceStep(small_encoder, loss, learning_rate=schedule)
+    before = [v.numpy() for v in small_encoder.trainable_variables]
+    step(batch)
+    first = [v.numpy() for v in small_encoder.trainable_variables]
+    step(batch)
+    assert any((a != b).any() for a, b in zip(before, first))
+    for variable, value in zip(small_encoder.trainable_variables, first):
+        np.testing.assert_array_equal(variable, value)
