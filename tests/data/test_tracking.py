@@ -88,9 +88,9 @@ def test_low_confidence_is_nobody(score) -> None:
 
 
 def test_a_second_track_must_be_surer_than_the_best() -> None:
-    detections = [[_box(100), _box(600, score=0.5)] for _ in LOOKS]
+    detections = [[_box(100), _box(600, score=0.55)] for _ in LOOKS]
     assert len(_link(detections)) == 1
-    assert len(_link([[_box(600, score=0.5)] for _ in LOOKS])) == 1
+    assert len(_link([[_box(600, score=0.55)] for _ in LOOKS])) == 1
 
 
 def test_nothing_found_is_no_track() -> None:
