@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from sa3dhp import errors
 from sa3dhp.evaluation import poses
 from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.synthetic import world
 
 _BATCH = 32
 
@@ -45,6 +47,40 @@ def read_dataset(path: str | pathlib.Path) -> tuple[np.ndarray, poses.Poses]:
     return images, truth
 
 
+def from_clips(clips: Sequence[world.Clip], size: int) -> tuple:
+    """Returns images and truth of clips of the embedded world, as `read_dataset` does.
+
+    Args:
+        clips: with pictures at least `size` wide.
+        size: side of the crops, pixels, cut from the pictures' middle.
+    """
+    edge = (clips[0].images.shape[1] - size) // 2
+    images = np.concatenate([clip.images for clip in clips])
+    lengths = [len(clip.images) for clip in clips]
+    names = [f"clip_{number:03d}" for number in range(len(clips))]
+    truth = poses.Poses(
+        np.concatenate([clip.joints for clip in clips]).astype(np.float64),
+        skeletons.SA3DHP17.id,
+        labels={
+            "action": np.repeat([clip.activity for clip in clips], lengths),
+            "sequence": np.repeat(names, lengths),
+        },
+        source="the embedded world",
+    )
+    return images[:, edge : edge + size, edge : edge + size], truth
+
+
+def check_model(model: str | pathlib.Path) -> pathlib.Path:
+    """Returns the folder of a SavedModel; raises InputError if it visibly is none."""
+    folder = pathlib.Path(model)
+    if not (folder / "saved_model.pb").is_file():
+        raise errors.InputError(
+            f"model: {folder} is no SavedModel (it has no saved_model.pb); give the "
+            "folder that tools/export.py or tools/adapt.py wrote"
+        )
+    return folder
+
+
 def predict(model: str | pathlib.Path, images: np.ndarray) -> poses.Poses:
     """Returns what an exported model makes of images.
 
@@ -57,14 +93,9 @@ def predict(model: str | pathlib.Path, images: np.ndarray) -> poses.Poses:
         errors.InputError: if the folder holds no such model, or the model refuses the
             images or gives joints of another shape.
     """
+    folder = check_model(model)
     import tensorflow as tf  # here, so that array evaluation starts at once
 
-    folder = pathlib.Path(model)
-    if not (folder / "saved_model.pb").is_file():
-        raise errors.InputError(
-            f"model: {folder} is no SavedModel (it has no saved_model.pb); give the "
-            "folder that tools/export.py or tools/adapt.py wrote"
-        )
     try:
         loaded = tf.saved_model.load(str(folder))
         serve = loaded.signatures["serving_default"]

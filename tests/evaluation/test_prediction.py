@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from sa3dhp import errors
 from sa3dhp.evaluation import evaluator, prediction, protocol
+from sa3dhp.synthetic import world
 
 IMAGES = np.random.default_rng(0).integers(0, 255, (70, 8, 8, 3)).astype(np.uint8)
 
@@ -49,6 +50,18 @@ def test_a_model_is_scored_on_a_data_set(model, tmp_path):
     pred = prediction.predict(model, images)
     got = evaluator.evaluate(pred, truth, protocol.load("procedural"))
     assert got["overall"]["mpjpe"] < 1e-3 and list(got["per_action"]) == ["walk"]
+
+
+def test_clips_of_the_embedded_world_are_cropped_and_labelled():
+    clips = [
+        world.Clip(np.full((2, 12, 12, 3), n, np.uint8), np.ones((2, 17, 3)), "walk")
+        for n in range(3)
+    ]
+    clips[1].images[:, 2:-2, 2:-2] = 9
+    images, truth = prediction.from_clips(clips, 8)
+    assert images.shape == (6, 8, 8, 3) and (images[2:4] == 9).all()
+    assert truth.labels["sequence"].tolist()[1:3] == ["clip_000", "clip_001"]
+    assert truth.labels["action"].tolist() == ["walk"] * 6
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):

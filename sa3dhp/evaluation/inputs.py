@@ -1,0 +1,56 @@
+"""What is to be scored, from whichever of the three ways a user names it."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+
+from sa3dhp import errors
+from sa3dhp.evaluation import poses, prediction
+
+
+def load(
+    *,
+    predictions: str | None = None,
+    reference: str | None = None,
+    model: str | None = None,
+    workdir: str | None = None,
+    dataset: str | None = None,
+    unseen: Callable[[pathlib.Path], tuple[np.ndarray, poses.Poses]],
+) -> tuple[poses.Poses, poses.Poses, str | None]:
+    """Returns predictions, reference and the class of target information if known.
+
+    Args:
+        predictions: an `.npz`, with `reference`; or
+        reference: the truth to `predictions`.
+        model: a SavedModel, with `dataset`; or
+        workdir: a finished adaptation, with `dataset` or on what it did not see.
+        dataset: an `.npz` of images and truth.
+        unseen: gives images and truth of a workdir's own held-out clips.
+
+    Raises:
+        errors.InputError: if it is not exactly one way, and as the readers do.
+    """
+    ways = {"predictions": predictions, "model": model, "workdir": workdir}
+    named = [f"--{name}" for name, value in ways.items() if value]
+    if len(named) != 1:
+        raise errors.InputError(
+            f"got {' and '.join(named) or 'nothing to evaluate'}, expected one of "
+            f"{', '.join(f'--{name}' for name in ways)}"
+        )
+    if predictions:
+        if not reference:
+            raise errors.InputError("--reference is missing: give the true joints")
+        pred = poses.read(predictions, "predictions")
+        return pred, poses.read(reference, "reference"), None
+    if model and not dataset:
+        raise errors.InputError("--dataset is missing: give images and true joints")
+    folder = pathlib.Path(model or workdir)
+    folder = prediction.check_model(folder / "saved_model" if workdir else folder)
+    if dataset:
+        images, truth = prediction.read_dataset(dataset)
+    else:
+        images, truth = unseen(pathlib.Path(workdir))
+    return prediction.predict(folder, images), truth, "R" if workdir else None
