@@ -13,7 +13,7 @@ import dataclasses
 import numpy as np
 from scipy import ndimage
 
-from sa3dhp.data import crop
+from sa3dhp.geometry import crop
 
 BIAS = 0.2  # confidence below which a window weakens the path it is on
 SPEED = 1.5  # body heights per second that a person may move

@@ -11,7 +11,7 @@ import dataclasses
 
 import numpy as np
 
-from sa3dhp.geometry import crop_box
+from sa3dhp.geometry import crop
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import body, domain, mesh, motion, render
 
@@ -77,7 +77,7 @@ def _pixels(
     """Where the vertices are in a person-centred crop, `[T, V, 2]` pixels."""
     flat = render.project(joints, look.distance, 1.0)
     boxes = np.concatenate([flat.min(1) - _FLESH_MM, flat.max(1) + _FLESH_MM], axis=1)
-    centres, side = crop_box.square(boxes)
+    centres, side = crop.square_box(boxes)
     side = side * look.zoom
     centres = centres + look.shift * side
     flat = render.project(vertices, look.distance, 1.0)

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from sa3dhp import errors
-from sa3dhp.data import boxes_file, crop, detection, people, video
+from sa3dhp.data import boxes_file, detection, people, video
+from sa3dhp.geometry import crop
 
 MIN_PICTURES = 8  # different source pictures in a window; fewer hold no motion
 

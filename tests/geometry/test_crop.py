@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sa3dhp import errors
-from sa3dhp.data import crop
+from sa3dhp.geometry import crop
 
 
 def _slow_extract(frame, centre, side):
