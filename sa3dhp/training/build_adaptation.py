@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from sa3dhp import config as configs
 from sa3dhp.data import augment
-from sa3dhp.training import adaptation, build, monitors, store
+from sa3dhp.data.sources import video_folder
+from sa3dhp.training import adaptation, build, checkpoint, monitors, store
 from sa3dhp.training import data as datasets
 from sa3dhp.training.steps import adaptation as adaptation_step
 from sa3dhp.training.steps import source as source_step
@@ -26,6 +28,10 @@ class Adaptation:
         base_hash: of G^s, which a domain pack needs to be applied.
         bone_lengths: `[17]`, mm, of predicted poses.
         block: the part of G that moves.
+        image_size: of the pictures that G sees, pixels.
+        target: the target domain's name.
+        resolved: the configuration as nested dicts.
+        facts: the seed and the like, for the results.
     """
 
     def __init__(self, config: configs.Config, networks: store.Store) -> None:
@@ -38,9 +44,13 @@ class Adaptation:
         builder = build.Builder(config, networks)
         self.encoder = builder.load("image_encoder")
         self.encoder.trainable = True  # as far as the step's block goes
-        self.base_hash = networks.hash("image_encoder")
+        self.base_hash = checkpoint.weights_hash(self.encoder)
         self.bone_lengths = builder.bone_lengths
         self.block = config.adaptation.trainable_block
+        self.image_size = config.data.image_size
+        self.target = config.data.target_domain
+        self.resolved = dataclasses.asdict(config)
+        self.facts = {"seed": config.training.seed, "config": self.resolved}
         pose = (builder.load("pose_encoder"), builder.load("pose_decoder"))
         self.model = monitors.PoseModel(self.encoder, *pose, self.bone_lengths)
         self._step = self._make_step(builder, pose)
@@ -114,6 +124,22 @@ class Adaptation:
             test_error=test_error,
             labelled=self._labelled(),
         )
+
+    def target_clips(self) -> np.ndarray:
+        """Returns unlabelled clips of the embedded world, see `data.target_clips`."""
+        return datasets.target_clips(self._config)
+
+    def test_clips(self) -> list:
+        """Returns labelled clips of the embedded world, see `data.test_clips`."""
+        return datasets.test_clips(self._config)
+
+    def videos(self, detector: str, boxes: str | None) -> video_folder.VideoSet:
+        """Returns the clips in the folder of videos that the configuration names.
+
+        Raises:
+            InputError: if nothing there is usable.
+        """
+        return datasets.videos(self._config, detector, boxes)
 
     def _labelled(self) -> Callable | None:
         if adaptation_step.LABELLED not in self._config.adaptation.terms:

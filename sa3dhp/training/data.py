@@ -16,7 +16,7 @@ import tensorflow as tf
 from sa3dhp import config as configs
 from sa3dhp import errors
 from sa3dhp.data import augment, pipeline, schema
-from sa3dhp.data.sources import cmu
+from sa3dhp.data.sources import cmu, video_folder
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import domain, world
 
@@ -64,7 +64,8 @@ def unpaired(config: configs.Config, held_out: bool = False) -> Unpaired:
         subjects = ", ".join(sorted({s.subject for s in sequences}))
         raise errors.InputError(
             f"data.held_out_subjects: got {', '.join(data.held_out_subjects)}; "
-            f"expected some but not all of the subjects in {data.unpaired_path}: {subjects}"
+            f"expected some but not all of the subjects in {data.unpaired_path}: "
+            f"{subjects}"
         )
     train = [s for s in sequences if s.subject not in data.held_out_subjects]
     test = [s for s in sequences if s.subject in data.held_out_subjects]
@@ -201,6 +202,36 @@ def source_clips(config: configs.Config, count: int) -> np.ndarray:
     """
     clips = _clips(config, config.data.source_domain, _SOURCE_CLIPS, count)
     return np.stack([clip.images for clip in clips])
+
+
+def videos(
+    config: configs.Config, detector: str, boxes: str | None
+) -> video_folder.VideoSet:
+    """Finds, tracks and crops the people in the videos of `data.target_path`.
+
+    Args:
+        config: gives the folder and the sizes.
+        detector: see `detection.make`.
+        boxes: a boxes file in its place.
+
+    Raises:
+        InputError: if nothing there is usable.
+    """
+    data = config.data
+
+    def progress(name: str, number: int, total: int) -> None:
+        print(f"searching {number + 1}/{total}: {name}", flush=True)
+
+    return video_folder.load(
+        data.target_path,
+        stored_size=data.stored_size,
+        image_size=data.image_size,
+        fps=data.fps,
+        clip_frames=2 * data.clip_frames,
+        detector=detector,
+        boxes=boxes,
+        progress=progress,
+    )
 
 
 def labelled_target_batches(config: configs.Config) -> pipeline.Batches:

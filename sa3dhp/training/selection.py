@@ -32,11 +32,13 @@ class Choice:
         step: updates done; 0 is the source model.
         adapted: whether it is another model than the source model.
         verdict: one sentence for the user.
+        label_free: whether monitors alone chose it.
     """
 
     step: int
     adapted: bool
     verdict: str
+    label_free: bool = True
 
 
 def distance(monitors: Mapping[str, float], floor: Mapping[str, float]) -> float:
@@ -92,11 +94,15 @@ def choose(
 def choose_last(history: Sequence[Mapping[str, float]]) -> Choice:
     """Returns the last step, whatever the monitors say."""
     step = int(history[-1]["step"])
-    return Choice(step, step > 0, f"kept the last step, {step}, unseen by any monitor")
+    return Choice(
+        step, step > 0, f"kept the last step, {step}, unseen by any monitor", False
+    )
 
 
 def choose_oracle(history: Sequence[Mapping[str, float]], key: str) -> Choice:
     """Returns the step of least test error: research only, it looks at labels."""
     best = min(history, key=lambda h: h[key])
     step = int(best["step"])
-    return Choice(step, step > 0, f"oracle: step {step} by the labels of the test")
+    return Choice(
+        step, step > 0, f"oracle: step {step} by the labels of the test", False
+    )

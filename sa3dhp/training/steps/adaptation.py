@@ -103,7 +103,9 @@ class AdaptationStep:
         }
         self._updates = {
             term: tf.function(
-                functools.partial(self._update, term), reduce_retracing=True
+                functools.partial(self._update, term),
+                reduce_retracing=True,
+                autograph=False,  # it would bury the errors of bad input
             )
             for term in self._terms
         }
@@ -164,7 +166,7 @@ class AdaptationStep:
         self.iteration.assign_add(1)
         return readings
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def residuals(self, clips: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns monitors that need no label; updates nothing.
 

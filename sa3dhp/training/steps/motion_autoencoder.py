@@ -128,7 +128,7 @@ class MotionAutoencoderStep:
             terms.update(self._adversarial_terms(motion, training))
         return terms
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def __call__(self, batch: tf.Tensor) -> dict[str, tf.Tensor]:
         """Runs one iteration; returns the terms before it."""
         with tf.GradientTape(

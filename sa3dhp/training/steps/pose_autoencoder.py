@@ -156,7 +156,7 @@ class PoseAutoencoderStep:
             "fooled": adversarial.share_taken_for(adversarial.REAL, fake, weights),
         }
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def __call__(self, batch: tf.Tensor) -> dict[str, tf.Tensor]:
         """Runs one iteration of whoever's turn it is; returns the terms before it."""
         with tf.GradientTape(persistent=True) as tape:

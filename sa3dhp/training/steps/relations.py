@@ -48,7 +48,7 @@ class RelationStep:
         related = self._network(latent, training=training)
         return {"residual": relation_losses.residual(related, partner)}
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def __call__(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Runs one iteration; returns the term before it."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:

@@ -123,7 +123,7 @@ class SourceStep:
         images, joints = batch
         return self._loss.terms(self._encoder(images, training=training), joints)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def __call__(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Runs one iteration; returns the terms before it."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:

@@ -1,0 +1,85 @@
+"""Adapts a 3D pose model to unlabelled videos: Algorithm 1 of the paper, step 7.
+
+Without a flag it adapts the shipped model to `street`, a place of the embedded world
+that the model has never seen, and measures it on other people there:
+
+    python tools/adapt.py
+
+With a folder of videos it adapts to them; nothing else is needed:
+
+    python tools/adapt.py --videos=DIR
+"""
+
+from __future__ import annotations
+
+import pathlib
+
+from absl import flags
+
+from sa3dhp import cli
+
+FLAGS = flags.FLAGS
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+flags.DEFINE_string("videos", None, "Folder of videos or frame folders to adapt to.")
+flags.DEFINE_string("detector", "hog", "hog, an ONNX file or a SavedModel detector.")
+flags.DEFINE_string("boxes", None, "JSON or CSV file of the person's boxes instead.")
+flags.DEFINE_string(
+    "config", str(ROOT / "configs" / "procedural.yaml"), "YAML file of the run."
+)
+flags.DEFINE_multi_string("set", [], "Changes a value: section.key=value. Repeatable.")
+flags.DEFINE_integer("seed", None, "Of everything random. [the configuration's]")
+flags.DEFINE_string("workdir", "workdir/adapt", "Folder for all that the run makes.")
+flags.DEFINE_string(
+    "checkpoints",
+    None,
+    "Folder of the pre-trained networks. [checkpoints/procedural]",
+)
+flags.DEFINE_bool("from_scratch", False, "First runs every pre-training stage.")
+flags.DEFINE_enum(
+    "precision",
+    None,
+    ["auto", "float32", "mixed_bfloat16", "mixed_float16"],
+    "Numerical precision. [the configuration's]",
+)
+
+
+def main() -> None:
+    """Adapts, measures and exports."""
+    from sa3dhp import config as configs
+
+    overrides = list(FLAGS.set)
+    if FLAGS.videos:
+        overrides += ["data.target=videos", f"data.target_path={FLAGS.videos!r}"]
+    if FLAGS.seed is not None:
+        overrides.append(f"training.seed={FLAGS.seed}")
+    if FLAGS.precision:
+        overrides.append(f"training.precision={FLAGS.precision}")
+    config = configs.load(FLAGS.config, overrides)
+    workdir = pathlib.Path(FLAGS.workdir)
+    folder = FLAGS.checkpoints or ROOT / "checkpoints" / "procedural"
+    if FLAGS.from_scratch:
+        folder = FLAGS.checkpoints or workdir / "checkpoints"
+
+    configs.begin(config, workdir)
+    # TensorFlow takes seconds to import: bad flags are known before.
+    from sa3dhp.export import adapting
+    from sa3dhp.training import build, build_adaptation, precision, store
+
+    policy = precision.set_policy(config.training.precision)
+    networks = store.Store(folder)
+    if FLAGS.from_scratch:
+        for stage in build.STAGES:
+            build.Builder(config, networks).train(stage, workdir)
+    job = build_adaptation.Adaptation(config, networks)
+    facts = {"precision": policy, "checkpoints": str(folder)}
+    if FLAGS.videos:
+        found = job.videos(FLAGS.detector, FLAGS.boxes)
+        print(found.summary())
+        result = adapting.on_videos(job, workdir, facts, found)
+    else:
+        result = adapting.on_world(job, workdir, facts)
+    print(f"\n{adapting.summary(result)}\n\nnext: open {workdir / 'report.html'}")
+
+
+if __name__ == "__main__":
+    cli.run(main)
