@@ -15,9 +15,12 @@ from absl import flags
 from sa3dhp import cli
 
 FLAGS = flags.FLAGS
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 STAGES = ("pose_autoencoder", "motion_autoencoder", "source", "relations")
 flags.DEFINE_enum("stage", "all", [*STAGES, "all"], "What to train.")
-flags.DEFINE_string("config", "configs/procedural.yaml", "YAML file of the run.")
+flags.DEFINE_string(
+    "config", str(ROOT / "configs" / "procedural.yaml"), "YAML file of the run."
+)
 flags.DEFINE_multi_string("set", [], "Changes a value: section.key=value. Repeatable.")
 flags.DEFINE_string("workdir", "workdir/pretrain", "Folder for all that the run makes.")
 flags.DEFINE_string(

@@ -14,7 +14,6 @@ import tensorflow as tf
 
 from sa3dhp import config as configs
 from sa3dhp import errors
-from sa3dhp.data import augment
 from sa3dhp.models import (
     image_encoder,
     motion_autoencoder,
@@ -25,7 +24,6 @@ from sa3dhp.relations import rules
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.training import data as datasets
 from sa3dhp.training import latent_pairs, loop, precision, store
-from sa3dhp.training.steps import adaptation as adaptation_step
 from sa3dhp.training.steps import motion_autoencoder as motion_step
 from sa3dhp.training.steps import pose_autoencoder as pose_step
 from sa3dhp.training.steps import relations as relation_step
@@ -320,35 +318,6 @@ class Builder:
             ),
             frozen,
             {"theta_deg": c.theta_deg},
-        )
-
-    def adaptation(self) -> adaptation_step.AdaptationStep:
-        """Returns the step of stage 5, its G starting from G^s.
-
-        Raises:
-            InputError: if a network is missing, or a term unknown.
-        """
-        c = self._config.adaptation
-        encoder = self.load("image_encoder")
-        encoder.trainable = True  # the step itself moves one block of it only
-        teacher = (
-            self.network("image_encoder", bare=True) if c.teacher_momentum else None
-        )
-        return adaptation_step.AdaptationStep(
-            encoder,
-            self.load("motion_encoder"),
-            {rule: self.load(f"relation_{rule}") for rule in self.rules},
-            self.rules,
-            lambda images, seed: augment.photometric(images, seed, c.augmentation),
-            terms=c.terms,
-            learning_rate=c.learning_rate,
-            temperature=c.temperature,
-            normalise=c.normalise,
-            trainable_block=c.trainable_block,
-            labelled_loss=self._source_loss() if "source" in c.terms else None,
-            teacher=teacher,
-            teacher_momentum=c.teacher_momentum,
-            seed=self._seed,
         )
 
     def _clips(self, motions: list, rule: rules.Rule, count: int) -> np.ndarray:

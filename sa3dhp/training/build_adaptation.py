@@ -66,6 +66,7 @@ class Adaptation:
             )
         if c.teacher_momentum > 0:
             teacher = builder.load("image_encoder")
+            teacher.trainable = True  # its block follows that of G
         relations = {rule: builder.load(f"relation_{rule}") for rule in builder.rules}
         return adaptation_step.AdaptationStep(
             self.encoder,

@@ -119,20 +119,3 @@ def test_source_stage_moves_only_the_image_encoder(untrained):
     assert set(terms) == {"joints", "latent"}
     assert checkpoint.weights_hash(stage.networks["image_encoder"]) != start
     assert _hashes(untrained) == before
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_adaptation_starts_from_the_stored_networks(untrained, momentum):
-    networks = store.Store(untrained / "checkpoints")
-    override = f"adaptation.teacher_momentum={momentum}"
-    builder = _builder(untrained, "adaptation.terms=[cr, z3, v3]", override)
-    made = {n: builder.network(n) for n in ("relation_z3", "relation_v3")}
-    networks.save({**made, "image_encoder": builder.network("image_encoder")})
-    step = builder.adaptation()
-    assert step.turns == ("cr", "z3", "v3")
-    loaded = builder.load("image_encoder")
-    assert checkpoint.weights_hash(step.models["image_encoder"]) == (
-        checkpoint.weights_hash(loaded)
-    )
-    assert len(step.variables) == 52  # Res-3: 13 convolutions and their batch norms
