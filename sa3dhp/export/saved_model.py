@@ -1,0 +1,149 @@
+"""Writes the exported model, and reads it back with its description at hand."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import pathlib
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from sa3dhp import errors
+from sa3dhp.export import folder as folders
+from sa3dhp.export import serving as servings
+from sa3dhp.models import image_encoder as image_encoders
+from sa3dhp.models import pose_autoencoder
+
+MARKER = "saved_model.pb"
+DESCRIPTION = pathlib.Path("assets.extra") / "sa3dhp.json"
+USAGE = """\
+import tensorflow as tf
+model = tf.saved_model.load({folder!r})
+out = model.signatures["serving_default"](images=crops)  # uint8 [N, H, W, 3] tensor
+out["joints"], model.signatures["describe"]()  # [N, 17, 3] mm; what it all means"""
+
+
+def export_model(
+    folder: str | os.PathLike,
+    image_encoder: image_encoders.ImageEncoder,
+    pose_decoder: pose_autoencoder.PoseDecoder,
+    bone_lengths: np.ndarray,
+    *,
+    metadata: Mapping | None = None,
+) -> servings.Serving:
+    """Writes G, D_p and the kinematics as one SavedModel; returns what was written.
+
+    Args:
+        folder: of the SavedModel; an earlier one there is replaced.
+        image_encoder: G, under any precision policy; stays as it is.
+        pose_decoder: D_p.
+        bone_lengths: `[17]`, mm, root 0.
+        metadata: JSON values about the run, stored as `run` of the description.
+
+    Raises:
+        InputError: if the folder cannot be replaced.
+    """
+    check(folder)  # before the work, not after
+    made = servings.Serving(
+        image_encoder, pose_decoder, bone_lengths, metadata=metadata
+    )
+    write(folder, made)
+    return made
+
+
+def check(folder: str | os.PathLike) -> None:
+    """Raises `InputError` if `write` would refuse the folder."""
+    folders.check(folder, MARKER)
+
+
+def write(folder: str | os.PathLike, serving: servings.Serving) -> None:
+    """Writes a SavedModel whole or not at all; prints nothing.
+
+    Raises:
+        InputError: if there is a file of that name, or a folder of other things.
+    """
+    with folders.replaced(folder, MARKER) as new:
+        with _quiet():
+            tf.saved_model.save(serving, str(new), signatures=serving.signatures)
+        path = new / DESCRIPTION
+        path.parent.mkdir()
+        text = json.dumps(serving.description, indent=1)
+        path.write_text(text + "\n", encoding="utf-8")
+
+
+class Model:
+    """An exported model in memory.
+
+    Attributes:
+        description: what `serving.Serving` says about itself.
+    """
+
+    def __init__(self, loaded: tf.Module):
+        """Keeps what `tf.saved_model.load` returned."""
+        self._loaded = loaded  # owns the variables
+        self._serve = loaded.signatures["serving_default"]
+        text = loaded.signatures["describe"]()["json"].numpy()
+        self.description = json.loads(text)
+
+    def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Predicts poses.
+
+        Args:
+            images: uint8 `[N, H, W, 3]`, RGB, cropped by the crop rule.
+
+        Returns:
+            `joints` `[N, 17, 3]`, mm, camera frame, root-relative, and `latent`
+            `[N, 32]`, both float32.
+
+        Raises:
+            InputError: if the images have another shape or type, or no pixels.
+        """
+        images = np.asarray(images)
+        if images.ndim != 4 or images.shape[-1] != 3 or 0 in images.shape[1:]:
+            raise errors.InputError(
+                f"images: expected [N, H, W, 3], got {images.shape}; give a batch of "
+                "RGB crops"
+            )
+        if images.dtype != np.uint8:
+            raise errors.InputError(
+                f"images: expected uint8 in 0..255, got {images.dtype}; convert them"
+            )
+        found = self._serve(images=tf.constant(images))
+        return {name: value.numpy() for name, value in found.items()}
+
+
+def load(folder: str | os.PathLike) -> Model:
+    """Reads what `write` wrote.
+
+    Raises:
+        InputError: if there is no such model, or it is damaged.
+    """
+    folder = pathlib.Path(folder)
+    again = "give a folder that tools/export.py or tools/adapt.py wrote"
+    if not (folder / MARKER).is_file():
+        raise errors.InputError(f"model: {folder} has no {MARKER}; {again}")
+    try:
+        return Model(tf.saved_model.load(str(folder)))
+    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise errors.InputError(
+            f"model: {folder} is damaged or of another kind ({reason[:200]}); {again}"
+        ) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """TensorFlow tells where it writes; here that is a temporary name."""
+    loggers = [logging.getLogger(name) for name in ("tensorflow", "absl")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels):
+            logger.setLevel(level)

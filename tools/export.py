@@ -1,0 +1,72 @@
+"""Turns a trained or adapted model into one SavedModel that needs TensorFlow alone.
+
+python tools/export.py --workdir=WORKDIR --output=DIR          the adapted model
+python tools/export.py --checkpoints=DIR --output=DIR          source-only
+"""
+
+from __future__ import annotations
+
+import pathlib
+
+from absl import flags
+
+from sa3dhp import cli, errors
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("workdir", None, "A finished adaptation: its model is exported.")
+flags.DEFINE_string("output", None, "Folder of the SavedModel; an earlier is replaced.")
+flags.DEFINE_string(
+    "checkpoints",
+    None,
+    "Folder of the base networks; alone, the source-only model is exported. "
+    "[those that the adaptation started from]",
+)
+flags.DEFINE_string(
+    "config",
+    None,
+    "YAML file of the networks. [WORKDIR/config.yaml, else configs/procedural.yaml]",
+)
+
+
+def main() -> None:
+    """Loads the base, applies the pack, exports."""
+    if not FLAGS.output:
+        raise errors.InputError("--output is missing: name the folder to write")
+    if not (FLAGS.workdir or FLAGS.checkpoints):
+        raise errors.InputError(
+            "nothing to export: give --workdir of an adaptation, or --checkpoints"
+        )
+    from sa3dhp import config as configs
+    from sa3dhp.export import domain_pack, saved_model
+    from sa3dhp.training import build, store
+
+    pack = default = None
+    if FLAGS.workdir:
+        workdir = pathlib.Path(FLAGS.workdir)
+        pack, default = workdir / "domain_pack", workdir / "config.yaml"
+        domain_pack.read(pack)  # a missing pack is told before the work
+    folder = FLAGS.checkpoints or domain_pack.base_checkpoints(workdir)
+    if not pathlib.Path(folder).is_dir():
+        raise errors.InputError(f"{folder}: no such folder; give --checkpoints=DIR")
+    config = configs.load(FLAGS.config or default or "configs/procedural.yaml")
+    saved_model.check(FLAGS.output)
+
+    builder = build.Builder(config, store.Store(folder))
+    encoder, metadata = builder.load("image_encoder"), {"model": "source-only"}
+    if pack:
+        about = domain_pack.apply(pack, encoder)
+        metadata = {"model": "adapted", "domain_pack": about}
+    saved_model.export_model(
+        FLAGS.output,
+        encoder,
+        builder.load("pose_decoder"),
+        builder.bone_lengths,
+        metadata=metadata,
+    )
+    print(f"written: {FLAGS.output} ({metadata['model']})")
+    print("next: use it, with TensorFlow alone:")
+    print(saved_model.USAGE.format(folder=str(FLAGS.output)))
+
+
+if __name__ == "__main__":
+    cli.run(main)
