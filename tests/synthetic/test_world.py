@@ -1,0 +1,100 @@
+"""Clips are functions of their seed, person-centred; each dial does what it says."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from sa3dhp.errors import InputError
+from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.synthetic import domain, world
+
+
+def _clip(place=domain.STUDIO, seed=0, **kwargs):
+    arguments = {"num_frames": 6, "size": 48, **kwargs}
+    return world.clip(place, np.random.default_rng(seed), **arguments)
+
+
+def test_clip_has_the_documented_form():
+    clip = _clip(margin=1.5)
+    assert clip.images.shape == (6, 48, 48, 3) and clip.images.dtype == np.uint8
+    assert clip.joints.shape == (6, 17, 3) and clip.joints.dtype == np.float32
+    assert np.abs(clip.joints[:, skeletons.SA3DHP17.root]).max() < 1e-3
+
+
+def test_the_same_seed_draws_the_same_clip_and_another_seed_another():
+    np.testing.assert_array_equal(
+        _clip(domain.STREET, 5).images, _clip(domain.STREET, 5).images
+    )
+    assert (_clip(seed=5).images != _clip(seed=6).images).mean() > 0.5
+
+
+@pytest.mark.parametrize("dial", domain.DIALS)
+def test_each_dial_alone_moves_nothing_else(dial):
+    place = domain.only(dial)
+    assert place.name == f"studio+{dial}" == domain.get(place.name).name
+    for other in domain.DIALS:
+        source = domain.STREET if other == dial else domain.STUDIO
+        assert getattr(place, other) == getattr(source, other)
+
+
+@pytest.mark.parametrize("dial", set(domain.DIALS) - {"occluders"})
+def test_each_dial_changes_the_picture(dial):
+    bare = domain.Domain("bare")
+    turned = dataclasses.replace(bare, **{dial: 1.0})
+    pictures = [_clip(place, seed=3).images.astype(float) for place in (bare, turned)]
+    assert np.abs(pictures[0] - pictures[1]).max() > 10
+
+
+def test_noise_blur_and_contrast_go_the_way_they_say():
+    def look(**dials):
+        place = dataclasses.replace(domain.Domain("bare"), **dials)
+        drawn = [domain.sample(place, np.random.default_rng(i)) for i in range(60)]
+        return {
+            key: np.mean([getattr(x, key) for x in drawn])
+            for key in ("noise", "blur", "gain", "clutter", "occluders", "camera_pitch")
+        }
+
+    bare = look()
+    assert look(noise=1.0)["noise"] > bare["noise"]
+    assert look(blur=1.0)["blur"] > bare["blur"]
+    assert look(contrast=1.0)["gain"] < bare["gain"]
+    assert look(background=1.0)["clutter"] > bare["clutter"]
+    assert look(occluders=1.0)["occluders"] > bare["occluders"]
+    assert look(camera_pitch=1.0)["camera_pitch"] > bare["camera_pitch"]
+
+
+def test_unknown_domain_and_dial_are_named():
+    with pytest.raises(InputError, match="beach"):
+        domain.get("beach")
+    with pytest.raises(InputError, match="studio\\+DIAL"):
+        domain.get("studio+fog")
+
+
+def test_frames_are_of_different_people_and_rolled_as_asked():
+    rng = np.random.default_rng(0)
+    images, joints = world.frames(domain.STUDIO, rng, count=20, size=32, rolled=0.0)
+    assert images.shape == (20, 32, 32, 3) and joints.shape == (20, 17, 3)
+    neck = joints[:, skeletons.SA3DHP17.index("neck")]
+    upright = -neck[:, 1] / np.linalg.norm(neck, axis=-1)
+    _, rolled = world.frames(domain.STUDIO, rng, count=200, size=32, rolled=1.0)
+    neck = rolled[:, skeletons.SA3DHP17.index("neck")]
+    leaning = -neck[:, 1] / np.linalg.norm(neck, axis=-1)
+    assert np.median(upright) > 0.95 > np.median(leaning)
+
+
+def test_the_person_is_in_the_middle_of_the_picture():
+    clip = _clip(domain.Domain("bare"), seed=2, size=96, margin=1.5)
+    # Without clutter the wall and floor change along y only: the person is the rest.
+    edge = clip.images[:, :, :4].astype(float).mean(2, keepdims=True)
+    person = np.abs(clip.images - edge).max(-1) > 25  # [T, S, S]
+    rows, columns = np.nonzero(person.any(0))
+    assert 16 <= columns.min() and columns.max() < 80
+    assert 16 <= rows.min() and rows.max() < 80
+
+
+def test_motions_are_continuous_and_differ():
+    motions = world.motions(np.random.default_rng(0), count=6, num_frames=30)
+    assert motions.shape == (6, 30, 17, 3)
+    assert np.abs(np.diff(motions, axis=1)).max() < 350
+    assert np.abs(motions[0] - motions[1]).max() > 50

@@ -1,0 +1,70 @@
+"""The kept step is chosen by monitors alone, and harm is rolled back."""
+
+import numpy as np
+import pytest
+
+from sa3dhp.errors import InputError
+from sa3dhp.training import selection
+
+FLOOR = {"z3": 1.0, "v2": 0.5}
+
+
+def _look(step, z3, v2, spread=0.4, **more):
+    return {"step": step, "z3": z3, "v2": v2, "spread": spread, **more}
+
+
+def test_distance_is_zero_at_the_floor_and_grows_on_both_sides():
+    assert selection.distance(_look(0, 1.0, 0.5), FLOOR) == 0
+    above = selection.distance(_look(0, 2.0, 1.0), FLOOR)
+    below = selection.distance(_look(0, 0.5, 0.25), FLOOR)
+    assert above == pytest.approx(np.log(2)) == pytest.approx(below)
+
+
+def test_the_step_nearest_to_the_floor_is_kept_not_the_lowest_residual():
+    history = [
+        _look(0, 2.0, 1.0),
+        _look(40, 1.4, 0.7),
+        _look(80, 1.02, 0.51),
+        _look(120, 0.5, 0.2),  # agreement without truth
+    ]
+    choice = selection.choose(history, FLOOR)
+    assert choice.step == 80 and choice.adapted and choice.label_free
+
+
+def test_a_collapse_of_the_spread_is_rolled_back():
+    history = [_look(0, 2.0, 1.0), _look(40, 1.0, 0.5, spread=0.1)]
+    choice = selection.choose(history, FLOOR)
+    assert choice.step == 0 and not choice.adapted
+    assert "source model" in choice.verdict and "spread" in choice.verdict
+
+
+def test_nothing_better_than_the_start_keeps_the_source_model():
+    history = [_look(0, 1.5, 0.7), _look(40, 1.8, 0.9)]
+    assert not selection.choose(history, FLOOR).adapted
+
+
+def test_a_gain_within_the_noise_keeps_the_source_model():
+    history = [_look(0, 2.0, 1.0), _look(40, 1.995, 0.9975)]
+    assert not selection.choose(history, FLOOR).adapted
+
+
+def test_a_look_that_is_not_finite_is_never_kept():
+    history = [_look(0, 2.0, 1.0), _look(40, 1.0, 0.5, acceleration=float("nan"))]
+    assert selection.choose(history, FLOOR).step == 0
+
+
+def test_a_missing_rule_is_named():
+    with pytest.raises(InputError, match="v2"):
+        selection.distance({"z3": 1.0}, FLOOR)
+
+
+def test_oracle_and_last_are_labelled_as_such():
+    history = [
+        _look(0, 2, 1, test=200.0),
+        _look(40, 2, 1, test=150.0),
+        _look(80, 2, 1, test=170.0),
+    ]
+    oracle = selection.choose_oracle(history, "test")
+    assert oracle.step == 40 and not oracle.label_free and "oracle" in oracle.verdict
+    last = selection.choose_last(history)
+    assert last.step == 80 and not last.label_free
