@@ -1,0 +1,142 @@
+"""The main job end to end, a few steps of everything: train, adapt, measure, export."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+METRICS = {"mpjpe", "pa_mpjpe", "n_mpjpe", "pck", "auc"}
+
+
+def _run(tool, *flags, cwd):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(ROOT / "tools" / f"{tool}.py"), *map(str, flags)]
+    return subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True
+    )
+
+
+@pytest.fixture(scope="module")
+def adapted(tmp_path_factory):
+    """A workdir in which every stage ran for a few steps, and what was printed."""
+    folder = tmp_path_factory.mktemp("adapt")
+    smoke = ROOT / "configs" / "smoke.yaml"
+    done = _run(
+        "adapt", f"--config={smoke}", "--workdir=run", "--from_scratch", cwd=folder
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "run", done
+
+
+def test_a_run_prints_nothing_that_is_not_ours(adapted):
+    _, done = adapted
+    assert done.stderr == ""
+    assert "tensorflow" not in done.stdout.lower()
+    assert "next: open run/report.html" in done.stdout
+
+
+def test_the_result_has_the_documented_keys(adapted):
+    result = json.loads((adapted[0] / "result.json").read_text())
+    for side in ("source_only", "adapted"):
+        assert set(result[side]) >= METRICS
+        assert np.isfinite(list(result[side].values())).all()
+    keys = {"protocol", "target_information", "seed", "config", "commit", "steps"}
+    assert keys <= set(result)
+    assert result["target_information"] == "R" and result["protocol"] == "procedural"
+
+
+def test_the_report_is_self_contained(adapted):
+    text = (adapted[0] / "report.html").read_text(encoding="utf-8")
+    assert "data:image/png;base64," in text
+    assert 'src="http' not in text and 'href="http' not in text
+
+
+def test_the_exported_model_scores_what_the_result_says(adapted):
+    workdir, _ = adapted
+    done = _run(
+        "evaluate",
+        f"--workdir={workdir}",
+        "--protocol=procedural",
+        "--output=again.json",
+        cwd=workdir,
+    )
+    assert done.returncode == 0, done.stderr
+    again = json.loads((workdir / "again.json").read_text())
+    told = json.loads((workdir / "result.json").read_text())
+    found = again.get("overall", again)["mpjpe"]
+    assert found == pytest.approx(told["adapted"]["mpjpe"], rel=0.05)  # bfloat16
+
+
+def test_base_and_pack_export_the_same_model(adapted):
+    workdir, _ = adapted
+    done = _run("export", f"--workdir={workdir}", "--output=again", cwd=workdir)
+    assert done.returncode == 0, done.stderr
+    from sa3dhp.export import saved_model
+
+    images = np.random.default_rng(0).integers(0, 255, (3, 40, 40, 3), np.uint8)
+    first = saved_model.load(workdir / "saved_model")(images)["joints"]
+    second = saved_model.load(workdir / "again")(images)["joints"]
+    np.testing.assert_allclose(first, second, atol=0.1)
+
+
+def test_videos_run_to_the_end(adapted, tmp_path):
+    """A drawn figure with a boxes file: no detector, no truth."""
+    workdir, _ = adapted
+    boxes = {}
+    for name in ("one", "two"):
+        path = tmp_path / "clips" / f"{name}.mp4"
+        path.parent.mkdir(exist_ok=True)
+        writer = cv2.VideoWriter(
+            str(path), cv2.VideoWriter_fourcc(*"mp4v"), 30, (160, 120)
+        )
+        rows = []
+        for frame in range(64):
+            picture = np.full((120, 160, 3), 70, np.uint8)
+            x = 40 + frame
+            cv2.circle(picture, (x, 30), 9, (120, 160, 220), -1)
+            cv2.rectangle(picture, (x - 12, 40), (x + 12, 100), (200, 90, 40), -1)
+            writer.write(picture)
+            rows.append([frame, x - 14, 20, 28, 82])
+        writer.release()
+        boxes[f"{name}.mp4"] = rows
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    done = _run(
+        "adapt",
+        f"--config={ROOT / 'configs' / 'smoke.yaml'}",
+        f"--videos={tmp_path / 'clips'}",
+        f"--boxes={tmp_path / 'boxes.json'}",
+        f"--checkpoints={workdir / 'checkpoints'}",
+        "--workdir=mine",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    names = {path.name for path in (tmp_path / "mine").iterdir()}
+    expected = {"result.json", "report.html", "saved_model", "domain_pack"}
+    assert names >= expected | {"overlays.png"}
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--videos=empty"], ["empty", "videos"]),
+        (["--set=data.imagesize=64"], ["data.imagesize", "data.image_size"]),
+        (["--checkpoints=nowhere"], ["nowhere", "tools/pretrain.py"]),
+        (["--config=missing.yaml"], ["missing.yaml"]),
+        (["--precision=float8"], ["precision"]),
+    ],
+)
+def test_bad_input_is_one_line_with_the_remedy(tmp_path, flags, words):
+    (tmp_path / "empty").mkdir()
+    done = _run("adapt", *flags, "--workdir=run", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    for word in words:
+        assert word in done.stderr
+    assert not (tmp_path / "run" / "result.json").exists()

@@ -1,0 +1,50 @@
+"""Looks outlive the process, and the kept look is what G holds at the end."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sa3dhp.errors import InputError
+from sa3dhp.training import adaptation
+
+
+def test_a_look_can_be_restored_in_another_process(tmp_path):
+    variable = tf.Variable([1.0, 2.0])
+    looks = adaptation.Looks(tmp_path, [variable], lambda: {"spread": 0.5})
+    looks(0)
+    variable.assign([5.0, 6.0])
+    looks(40)
+    again = adaptation.Looks(tmp_path, [variable], lambda: {"spread": 0.5})
+    assert [look["step"] for look in again.history] == [0, 40]
+    again.restore(0)
+    np.testing.assert_array_equal(variable, [1.0, 2.0])
+    again.restore(40)
+    np.testing.assert_array_equal(variable, [5.0, 6.0])
+
+
+def test_a_repeated_look_replaces_the_earlier_one(tmp_path):
+    readings = iter([{"spread": 1.0}, {"spread": 2.0}, {"spread": 3.0}])
+    looks = adaptation.Looks(tmp_path, [tf.Variable(0.0)], lambda: next(readings))
+    looks(0)
+    looks(40)
+    looks(40)
+    assert looks.history == [{"step": 0, "spread": 1.0}, {"step": 40, "spread": 3.0}]
+
+
+def test_a_missing_look_is_an_error_with_the_remedy(tmp_path):
+    looks = adaptation.Looks(tmp_path, [tf.Variable(0.0)], dict)
+    with pytest.raises(InputError, match="workdir"):
+        looks.restore(7)
+
+
+def test_held_out_clips_are_apart_from_those_adapted_to():
+    train, held_out = adaptation.split(10, 0.2, seed=0)
+    assert len(train) == 8 and len(held_out) == 2
+    assert sorted([*train, *held_out]) == list(range(10))
+    assert (adaptation.split(10, 0.2, 0)[1] == held_out).all()
+
+
+@pytest.mark.parametrize("num", [1, 2, 3])
+def test_few_clips_leave_something_on_both_sides(num):
+    train, held_out = adaptation.split(num, 0.2, seed=0)
+    assert len(train) and len(held_out)
