@@ -48,6 +48,14 @@ def _seeded():
     tf.keras.utils.set_random_seed(0)
 
 
+@pytest.fixture
+def eagerly():
+    """Tracing takes longer than a few steps; other tests trace."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="session")
 def skeleton():
     return SKELETON

@@ -9,14 +9,6 @@ from sa3dhp.training.steps import pose_autoencoder as steps
 
 
 @pytest.fixture
-def eagerly():
-    """Tracing takes longer than these few steps; one test below traces."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
-@pytest.fixture
 def make(skeleton, bone_lengths):
     def build(**options):
         tf.keras.utils.set_random_seed(0)
