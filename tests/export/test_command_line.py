@@ -1,0 +1,92 @@
+"""`tools/export.py` as a user runs it."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sa3dhp import config as configs
+from sa3dhp.export import domain_pack, saved_model
+from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.training import build, store
+
+LENGTHS = np.float32([0, *np.linspace(100, 400, 16)])
+
+
+@pytest.fixture
+def run(repo_root, tmp_path):
+    def run(*flags):
+        tool = repo_root / "tools" / "export.py"
+        return subprocess.run(
+            [sys.executable, tool, *(f"--{flag}" for flag in flags)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(repo_root), "CUDA_VISIBLE_DEVICES": ""},
+        )
+
+    return run
+
+
+def _adapted(repo_root, tmp_path):
+    """Makes checkpoints and a finished adaptation; returns the adapted G."""
+    config = configs.load(repo_root / "configs" / "smoke.yaml")
+    networks = store.Store(tmp_path / "base")
+    builder = build.Builder(config, networks)
+    names = ("image_encoder", "pose_decoder")
+    networks.save({name: builder.network(name) for name in names})
+    networks.save_bones(skeletons.SA3DHP17, LENGTHS)
+
+    workdir = tmp_path / "run"
+    configs.begin(config, workdir)
+    (workdir / "run.json").write_text(json.dumps({"checkpoints": "base"}))
+    encoder = builder.load("image_encoder")
+    encoder.trainable = True
+    for weight in encoder.res_variables("res3"):
+        weight.assign_add(1e-2 * tf.random.stateless_normal(weight.shape, [0, 1]))
+    domain_pack.write(
+        workdir / "domain_pack",
+        encoder,
+        "res3",
+        networks.hash("image_encoder"),
+        target="street",
+        monitors={},
+        verdict="kept",
+        licence="none",
+        config={},
+    )
+    return encoder
+
+
+def test_an_adaptation_is_exported_quietly_and_says_what_next(run, repo_root, tmp_path):
+    encoder = _adapted(repo_root, tmp_path)
+    done = run("workdir=run", "output=out")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("written: out (adapted)\nnext: ")
+    assert "tf.saved_model.load('out')" in done.stdout
+
+    model = saved_model.load(tmp_path / "out")
+    assert model.description["run"]["domain_pack"]["verdict"] == "kept"
+    np.testing.assert_allclose(model.description["bone_lengths_mm"], LENGTHS, atol=1e-3)
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
+    expected = encoder(images.astype(np.float32) / 255, training=False)
+    np.testing.assert_allclose(model(images)["latent"], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("flags", "text"),
+    [
+        (["workdir=run"], "--output is missing"),
+        (["output=out"], "nothing to export: give --workdir"),
+        (["workdir=run", "output=out"], "no such domain pack; run python tools/adapt"),
+    ],
+)
+def test_what_is_missing_is_told_in_one_line(run, tmp_path, flags, text):
+    done = run(*flags)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("error: ") and text in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
