@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 from sa3dhp.models import image_encoder, pose_autoencoder
-from sa3dhp.relations import image as image_relations
 from sa3dhp.skeleton import kinematics, limits
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.training.steps import adaptation
@@ -33,9 +32,7 @@ class PoseModel:
 
     @tf.function(reduce_retracing=True)
     def _predict(self, images: tf.Tensor) -> tuple:
-        pixels = tf.cast(images, tf.float32) / 255.0
-        pixels = image_relations.center_crop(pixels, self.encoder.image_size)
-        latent = self.encoder(pixels, training=False)
+        latent = self.encoder(tf.cast(images, tf.float32) / 255.0, training=False)
         local = self.decoder(latent)
         joints = kinematics.from_local(local, SKELETON, self._bone_lengths)
         return joints, local, latent
@@ -50,11 +47,18 @@ class PoseModel:
         Returns:
             `[N, 17, 3]`, mm, camera frame, root-relative.
         """
+        images = self._cropped(images)
         parts = [
             self._predict(tf.constant(images[i : i + batch_size]))[0].numpy()
             for i in range(0, len(images), batch_size)
         ]
         return np.concatenate(parts)
+
+    def _cropped(self, images: np.ndarray) -> np.ndarray:
+        """The middle of stored pictures `[N, S, S, 3]`."""
+        size = self.encoder.image_size
+        edge = (images.shape[1] - size) // 2
+        return images[:, edge : edge + size, edge : edge + size]
 
     def plausibility(self, clips: np.ndarray) -> dict[str, float]:
         """Returns how human the poses of clips `[V, T, S, S, 3]` are and move.
@@ -64,7 +68,9 @@ class PoseModel:
             `prior_distance`, |z - E_p D_p z|, which is small on the prior's manifold;
             `acceleration`, mm per frame squared, mean over joints.
         """
-        joints, local, latent = zip(*(self._predict(tf.constant(c)) for c in clips))
+        joints, local, latent = zip(
+            *(self._predict(tf.constant(self._cropped(clip))) for clip in clips)
+        )
         joints = np.stack([j.numpy() for j in joints])  # [V, T, J, 3]
         again = [self._pose_encoder(part) for part in local]
         gaps = [tf.reduce_mean(tf.abs(a - b)) for a, b in zip(latent, again)]
