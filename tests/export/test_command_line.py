@@ -81,7 +81,6 @@ def test_an_adaptation_is_exported_quietly_and_says_what_next(run, repo_root, tm
     [
         (["workdir=run"], "--output is missing"),
         (["output=out"], "nothing to export: give --workdir"),
-        (["workdir=run", "output=out"], "no such domain pack; run python tools/adapt"),
     ],
 )
 def test_what_is_missing_is_told_in_one_line(run, tmp_path, flags, text):
