@@ -70,7 +70,7 @@ class Serving(tf.Module):
         _copy_weights(pose_decoder, decoder)
         size, lengths = encoder.image_size, np.float32(bone_lengths)
         self.weights = [*encoder.weights, *decoder.weights]
-        self.description = {
+        about = {
             "input": INPUT,
             "output": "joints: float32 [N, J, 3]; latent: float32 [N, D] in (-1, 1)",
             "skeleton": skeleton.id,
@@ -86,6 +86,8 @@ class Serving(tf.Module):
             "commit": provenance.commit(),
             "run": dict(metadata or {}),
         }
+        # As text: TensorFlow would wrap a dict, and what it holds, to track it.
+        self._text = json.dumps(about)
 
         def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
             latent = encoder(resized(images, size), training=False)
@@ -96,6 +98,11 @@ class Serving(tf.Module):
         spec = tf.TensorSpec([None, None, None, 3], tf.uint8, "images")
         self.serve = tf.function(serve, input_signature=[spec])
 
+    @property
+    def description(self) -> dict:
+        """What the numbers mean, as JSON values."""
+        return json.loads(self._text)
+
     @tf.function(input_signature=[])
     def describe(self) -> dict[str, tf.Tensor]:
         """What the numbers mean: the main entries as tensors, all of them in `json`."""
@@ -105,7 +112,7 @@ class Serving(tf.Module):
             "bone_lengths_mm input output"
         )
         found = {key: tf.constant(about[key]) for key in keys.split()}
-        return {**found, "json": tf.constant(json.dumps(about))}
+        return {**found, "json": tf.constant(self._text)}
 
     @property
     def signatures(self) -> dict[str, tf.types.experimental.GenericFunction]:
