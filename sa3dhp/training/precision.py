@@ -45,6 +45,10 @@ def set_seed(seed: int, use: str) -> None:
     tf.keras.utils.set_random_seed(zlib.crc32(f"{seed} {use}".encode()))
     if not tf.config.list_physical_devices("GPU"):
         tf.config.experimental.enable_op_determinism()
+        # It orders sums by what the process traced before: a resumed run would differ
+        # in the last bits.
+        options = {"arithmetic_optimization": False}
+        tf.config.optimizer.set_experimental_options(options)
 
 
 def _best(cpuinfo: str) -> str:
