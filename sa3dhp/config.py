@@ -123,6 +123,7 @@ class Adaptation:
     steps: int = 2_000  # updates of all terms together [D]
     clips_per_batch: int = 8  # videos x 30 frames ([S])
     learning_rate: float = 1e-5  # one Adam for each term [D]
+    contrastive_rate: float = 0.0  # learning rate of L_CR; 0: that of the others [D]
     temperature: float = 1.0  # of the softmax in [M] eq. 1 [D]
     normalise: bool = False  # cosine instead of the dot product of [M] eq. 1
     augmentation: float = 1.0  # strength of A(x) in [M] eq. 1 [D]

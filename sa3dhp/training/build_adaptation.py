@@ -67,6 +67,10 @@ class Adaptation:
         if c.teacher_momentum > 0:
             teacher = builder.load("image_encoder")
             teacher.trainable = True  # its block follows that of G
+        rates = dict.fromkeys(c.terms, c.learning_rate)
+        if c.contrastive_rate > 0:
+            contrastive = adaptation_step.CONTRASTIVE
+            rates.update({t: c.contrastive_rate for t in c.terms if t in contrastive})
         relations = {rule: builder.load(f"relation_{rule}") for rule in builder.rules}
         return adaptation_step.AdaptationStep(
             self.encoder,
@@ -75,7 +79,7 @@ class Adaptation:
             builder.rules,
             lambda images, seed: augment.photometric(images, seed, c.augmentation),
             terms=c.terms,
-            learning_rate=c.learning_rate,
+            learning_rate=rates,
             temperature=c.temperature,
             normalise=c.normalise,
             trainable_block=c.trainable_block,
