@@ -125,7 +125,7 @@ def test_videos_run_to_the_end(adapted, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--videos=empty"], ["empty", "videos"]),
+        (["--videos=empty"], ["empty", "no video"]),
         (["--set=data.imagesize=64"], ["data.imagesize", "data.image_size"]),
         (["--checkpoints=nowhere"], ["nowhere", "tools/pretrain.py"]),
         (["--config=missing.yaml"], ["missing.yaml"]),

@@ -71,7 +71,7 @@ def main() -> None:
         for stage in build.STAGES:
             build.Builder(config, networks).train(stage, workdir)
     job = build_adaptation.Adaptation(config, networks)
-    facts = {"precision": policy, "checkpoints": str(folder)}
+    facts = {"precision": policy, "checkpoints": str(pathlib.Path(folder).resolve())}
     if FLAGS.videos:
         found = job.videos(FLAGS.detector, FLAGS.boxes)
         print(found.summary())

@@ -58,7 +58,9 @@ class Looks:
         """Looks after `done` updates; returns the monitors."""
         found = self._monitor()
         arrays = {f"{i:03d}": v.numpy() for i, v in enumerate(self._variables)}
-        checkpoint.write_arrays(self._folder / f"step_{done:06d}.npz", arrays, dtype="float32")
+        checkpoint.write_arrays(
+            self._folder / f"step_{done:06d}.npz", arrays, dtype="float32"
+        )
         earlier = [look for look in self.history if look["step"] < done]
         self.history = [*earlier, {"step": done, **found}]
         provenance.write_json(self._file, {"looks": self.history})
