@@ -29,11 +29,7 @@ flags.DEFINE_string(
 flags.DEFINE_multi_string("set", [], "Changes a value: section.key=value. Repeatable.")
 flags.DEFINE_integer("seed", None, "Of everything random. [the configuration's]")
 flags.DEFINE_string("workdir", "workdir/adapt", "Folder for all that the run makes.")
-flags.DEFINE_string(
-    "checkpoints",
-    None,
-    "Folder of the pre-trained networks. [checkpoints/procedural]",
-)
+flags.DEFINE_string("checkpoints", None, "Networks. [checkpoints/procedural]")
 flags.DEFINE_bool("from_scratch", False, "First runs every pre-training stage.")
 flags.DEFINE_enum(
     "precision",
@@ -61,8 +57,7 @@ def main() -> None:
         folder = FLAGS.checkpoints or workdir / "checkpoints"
 
     configs.begin(config, workdir)
-    # TensorFlow takes seconds to import: bad flags are known before.
-    from sa3dhp.export import adapting
+    from sa3dhp.export import adapting  # with TensorFlow, which takes seconds
     from sa3dhp.training import build, build_adaptation, precision, store
 
     policy = precision.set_policy(config.training.precision)
