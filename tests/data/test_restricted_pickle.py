@@ -57,7 +57,9 @@ def test_arrays_and_containers_come_back(tmp_path, protocol):
 def test_what_comes_back_can_be_written_to(tmp_path):
     path = tmp_path / "a.pkl"
     path.write_bytes(pickle.dumps(np.zeros(3), 5))
-    restricted_pickle.load(path)[0] = 1.0
+    array = restricted_pickle.load(path)
+    array[0] = 1.0
+    np.testing.assert_array_equal(array, [1.0, 0.0, 0.0])
 
 
 def test_python_2_reads(tmp_path):

@@ -51,7 +51,8 @@ def test_a_masked_joint_may_be_anything():
     joints[:, 8] = np.nan
     mask = np.ones((2, 17), bool)
     mask[:, 8] = False
-    schema.Sequence("clip", "sa3dhp17", joints, "world", 30, mask=mask)
+    sequence = schema.Sequence("clip", "sa3dhp17", joints, "world", 30, mask=mask)
+    np.testing.assert_array_equal(np.isnan(sequence.joints).any(-1), ~mask)
 
 
 def test_dividing_rates_pick_frames():

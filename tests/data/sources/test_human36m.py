@@ -177,7 +177,9 @@ def test_cdf_files_read_as_distributed_and_unpacked(
 
 
 def test_genuine_cdf_files_read(tmp_path, cameras):
-    cdfwrite = pytest.importorskip("cdflib.cdfwrite")
+    cdfwrite = pytest.importorskip(
+        "cdflib.cdfwrite", reason="CDF files need the extra h36m: pip install cdflib"
+    )
 
     def write(path, values):
         file = cdfwrite.CDF(str(path), cdf_spec={"Majority": "row_major"})
