@@ -8,7 +8,9 @@ give: joints that belong to no picture.
 from __future__ import annotations
 
 import dataclasses
+import math
 
+import cv2
 import numpy as np
 
 from sa3dhp.geometry import crop
@@ -18,6 +20,7 @@ from sa3dhp.synthetic import body, domain, mesh, motion, render
 SKELETON = skeletons.SA3DHP17
 FPS = 30.0
 _FLESH_MM = 60.0  # how far the body reaches beyond its joints
+_TURN_MARGIN = 1.5  # of a square that is turned by any angle, and a little
 _TO_CAMERA = np.diag([1.0, -1.0, -1.0]).astype(np.float32)
 
 
@@ -36,20 +39,24 @@ class Clip:
     activity: str
 
 
-def _view(pitch: float, roll: float) -> np.ndarray:
-    """World to camera: looks down by `pitch`, turned x towards y by `roll`, radians."""
+def _view(pitch: float, roll: float = 0.0) -> np.ndarray:
+    """World to camera: looks down by `pitch`, then `_turn` by `roll`, radians."""
     c, s = np.cos(pitch), np.sin(pitch)
     down = np.array([[1, 0, 0], [0, c, -s], [0, s, c]], np.float32)
+    return _turn(roll) @ down @ _TO_CAMERA
+
+
+def _turn(roll: float) -> np.ndarray:
+    """About the camera axis, x towards y, as the in-plane rule turns poses."""
     c, s = np.cos(roll), np.sin(roll)
-    turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]], np.float32)
-    return turn @ down @ _TO_CAMERA
+    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]], np.float32)
 
 
 def draw_roll(rng: np.random.Generator, rolled: float) -> float:
     """A camera's roll in radians: none, or up to 75 degrees in a share of the cases.
 
-    The non-local rules turn pictures by 50 degrees: the prior and the source model must
-    have seen such people.
+    The non-local rules turn pictures by 50 degrees: the prior must have seen such
+    people, and the source model such pictures, room and light turned along.
     """
     return np.deg2rad(rng.uniform(-75, 75)) if rng.uniform() < rolled else 0.0
 
@@ -92,7 +99,6 @@ def clip(
     num_frames: int,
     size: int,
     margin: float = 1.0,
-    rolled: float = 0.0,
 ) -> Clip:
     """Renders one person moving in one scene.
 
@@ -103,11 +109,10 @@ def clip(
         size: side of the pictures, pixels.
         margin: the pictures' side relative to the person's square crop: 1.5 leaves room
             to turn a picture by any angle.
-        rolled: share of scenes seen by a camera that is rolled up to 75 degrees.
     """
     look = domain.sample(place, rng)
     person = body.sample(rng, 0.06 * place.proportions)
-    joints, activity = _movement(rng, look, person, num_frames, rolled)
+    joints, activity = _movement(rng, look, person, num_frames, 0.0)
     vertices = mesh.vertices(joints, np.full(num_frames, person.girth))
     pixels = _pixels(joints, vertices, look, size, margin)
     return Clip(render.scene(vertices, pixels, look, size, rng), joints, activity)
@@ -123,6 +128,14 @@ def frames(
 ) -> tuple:
     """Renders single pictures, each of another person in another scene.
 
+    Args:
+        place: the domain.
+        rng: the source of randomness.
+        count: of pictures.
+        size: side of the pictures, pixels.
+        rolled: share of pictures that are turned as a whole, up to 75 degrees, as the
+            rules turn them: drawn upright with a margin, turned, the middle kept.
+
     Returns:
         uint8 RGB `[count, size, size, 3]` and joints `[count, 17, 3]` (mm, camera
         frame, root-relative).
@@ -130,17 +143,29 @@ def frames(
     looks = [domain.sample(place, rng) for _ in range(count)]
     people = [body.sample(rng, 0.06 * place.proportions) for _ in range(count)]
     angles = [motion.sample(rng, rng.uniform(0, 5, 1))[0] for _ in range(count)]
+    rolls = [draw_roll(rng, rolled) for _ in range(count)]
     lengths = np.stack([person.lengths for person in people])
     joints = body.joints(np.concatenate(angles), lengths)
-    views = [_view(look.camera_pitch, draw_roll(rng, rolled)) for look in looks]
-    joints = np.einsum("nij,nkj->nki", np.stack(views), joints)
+    views = np.stack([_view(look.camera_pitch) for look in looks])
+    joints = np.einsum("nij,nkj->nki", views, joints)
     vertices = mesh.vertices(joints, np.array([person.girth for person in people]))
     images = np.empty((count, size, size, 3), np.uint8)
-    for n, look in enumerate(looks):
+    for n, (look, roll) in enumerate(zip(looks, rolls)):
         surface = vertices[n : n + 1]
-        pixels = _pixels(joints[n : n + 1], surface, look, size, 1.0)
-        images[n] = render.scene(surface, pixels, look, size, rng)[0]
-    return images, joints
+        side = math.ceil(size * _TURN_MARGIN) if roll else size
+        pixels = _pixels(joints[n : n + 1], surface, look, side, side / size)
+        image = render.scene(surface, pixels, look, side, rng)[0]
+        images[n] = _turned(image, roll, size) if roll else image
+    turns = np.stack([_turn(roll) for roll in rolls])
+    return images, np.einsum("nij,nkj->nki", turns, joints)
+
+
+def _turned(image: np.ndarray, roll: float, size: int) -> np.ndarray:
+    """The middle `[size, size, 3]` of a picture turned about its centre by `roll`."""
+    turn = _turn(roll)[:2, :2]
+    centre = np.full(2, (image.shape[0] - 1) / 2)
+    shift = np.full(2, (size - 1) / 2) - turn @ centre
+    return cv2.warpAffine(image, np.column_stack([turn, shift]), (size, size))
 
 
 def motions(

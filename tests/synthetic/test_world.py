@@ -4,8 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from sa3dhp.errors import InputError
+from sa3dhp.relations import image as relations_image
+from sa3dhp.relations import pose as relations_pose
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import domain, world
 
@@ -81,6 +84,31 @@ def test_frames_are_of_different_people_and_rolled_as_asked():
     neck = rolled[:, skeletons.SA3DHP17.index("neck")]
     leaning = -neck[:, 1] / np.linalg.norm(neck, axis=-1)
     assert np.median(upright) > 0.95 > np.median(leaning)
+
+
+def test_rolled_frames_are_whole_pictures_turned_as_the_rule_turns_them(monkeypatch):
+    bare = domain.Domain("bare", background=1.0)  # no noise: the same draw twice
+
+    def draw(roll, size):
+        monkeypatch.setattr(world, "draw_roll", lambda rng, rolled: roll)
+        rng = np.random.default_rng(3)
+        return world.frames(bare, rng, count=4, size=size)
+
+    roll = np.deg2rad(50)
+    # A roll too small to move a pixel: the upright picture with its margin's scale.
+    upright, joints = draw(1e-9, 64)
+    turned, turned_joints = draw(roll, 64)
+    np.testing.assert_allclose(
+        turned_joints,
+        relations_pose.rotate_in_plane(joints, np.float32(roll)),
+        atol=1e-2,
+    )
+    pixels = tf.constant(upright, tf.float32)
+    expected = relations_image.rotate_in_plane(pixels, roll).numpy()
+    inside = np.hypot(*(np.mgrid[:64, :64] - 31.5)) < 30
+    gap = np.abs(expected - turned)[:, inside]
+    other = relations_image.rotate_in_plane(pixels, -roll).numpy()
+    assert gap.mean() < 3 < np.abs(other - turned)[:, inside].mean() / 3
 
 
 def test_the_person_is_in_the_middle_of_the_picture():
