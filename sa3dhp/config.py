@@ -126,7 +126,6 @@ class Adaptation:
     contrastive_rate: float = 0.0  # learning rate of L_CR; 0: that of the others [D]
     temperature: float = 1.0  # of the softmax in [M] eq. 1 [D]
     normalise: bool = False  # cosine instead of the dot product of [M] eq. 1
-    augmentation: float = 1.0  # strength of A(x) in [M] eq. 1 [D]
     trainable_block: Literal["res2", "res3", "res4", "all", "batch_norm"] = (
         "res3"  # ([S] Alg. 1)
     )
