@@ -33,13 +33,19 @@ _POSITIVE = re.compile(
 class Data:
     """What is learnt from, and on which side of the domain gap it lies."""
 
-    unpaired: Literal["procedural", "cmu"] = "cmu"  # poses that belong to no image
+    # Poses that belong to no image: the embedded world's, CMU's files, or prepared.
+    unpaired: Literal["procedural", "cmu", "prepared"] = "cmu"
     unpaired_path: str = ""  # folder of the motion capture; unused if procedural
-    held_out_subjects: tuple[str, ...] = ()  # cmu only: kept from the priors, to test
-    views: int = 4  # cmu only: cameras that each motion is seen from [D]
-    source: Literal["procedural"] = "procedural"  # labelled images
-    target: Literal["procedural", "videos"] = "procedural"  # unlabelled clips
-    target_path: str = ""  # folder of videos; unused if procedural
+    held_out_subjects: tuple[str, ...] = ()  # of it: kept from the priors, to test
+    views: int = 4  # cameras that captured motions are seen from, each [D]
+    source: Literal["procedural", "prepared"] = "procedural"  # labelled images
+    source_paths: tuple[str, ...] = ()  # prepared folders, drawn from equally [D]
+    # Unlabelled clips.
+    target: Literal["procedural", "videos", "prepared"] = "procedural"
+    target_path: str = ""  # folder of videos, or a prepared one
+    labelled_subjects: tuple[str, ...] = ()  # of a prepared target: semi-supervised
+    evaluation_path: str = ""  # prepared folder whose test split measures; or none
+    evaluation_card: str = "procedural"  # the protocol of the results
     source_domain: str = "studio"  # of the embedded world (design 9)
     target_domain: str = "street"
     image_size: int = 224  # px, what the network sees ([S])
@@ -48,7 +54,7 @@ class Data:
     fps: float = 30.0  # Hz ([M] 4)
     unpaired_clips: int = 4000  # procedural only: motions in the unpaired set [D]
     rolled: float = 0.5  # share of unpaired and source bodies seen rolled [D]
-    labelled: float = 0.0  # share of the target clips with labels: semi-supervised
+    labelled: float = 0.0  # the same as a share of the target clips
     target_clips: int = 200  # procedural only: unlabelled clips to adapt to [D]
     evaluation_clips: int = 50  # procedural only: labelled, only ever measured on [D]
 
