@@ -53,7 +53,7 @@ class Data:
     clip_frames: int = 30  # T ([S] 5b)
     fps: float = 30.0  # Hz ([M] 4)
     unpaired_clips: int = 4000  # procedural only: motions in the unpaired set [D]
-    rolled: float = 0.5  # share of unpaired and source bodies seen rolled [D]
+    rolled: float = 0.5  # share of unpaired bodies seen rolled [D]
     labelled: float = 0.0  # the same as a share of the target clips
     target_clips: int = 200  # procedural only: unlabelled clips to adapt to [D]
     evaluation_clips: int = 50  # procedural only: labelled, only ever measured on [D]
@@ -103,6 +103,7 @@ class Source:
     joints_weight: float = 1.0  # of the distance of the joints, in 100 mm
     latent_weight: float = 0.0  # of |G(x) - E_p(y)|; the paper has none
     augmentation: float = 1.0  # strength of the changes of light and colour [D]
+    rolled: float = 0.5  # share of pictures turned as a whole [D]
     clip_norm: float = 0.0  # largest norm of the gradient; 0 for no limit [D]
     ema: float = 0.0  # momentum of the weights' moving average; 0 for none [D]
 
