@@ -8,6 +8,8 @@ that the model has never seen, and measures it on other people there:
 With a folder of videos it adapts to them; nothing else is needed:
 
     python tools/adapt.py --videos=DIR
+
+The settings of the paper are in configs/: s2h, s2h_semi, h2m, s2w, sh2w.
 """
 
 from __future__ import annotations
@@ -67,12 +69,9 @@ def main() -> None:
             build.Builder(config, networks).train(stage, workdir)
     job = build_adaptation.Adaptation(config, networks)
     facts = {"precision": policy, "checkpoints": str(pathlib.Path(folder).resolve())}
-    if FLAGS.videos:
-        found = job.videos(FLAGS.detector, FLAGS.boxes)
-        print(found.summary())
-        result = adapting.on_videos(job, workdir, facts, found)
-    else:
-        result = adapting.on_world(job, workdir, facts)
+    result = adapting.run(
+        job, workdir, facts, detector=FLAGS.detector, boxes=FLAGS.boxes
+    )
     print(f"\n{adapting.summary(result)}\n\nnext: open {workdir / 'report.html'}")
 
 

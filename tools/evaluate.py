@@ -1,30 +1,32 @@
-r"""Scores 3D poses by a protocol card, and finds out what is wrong with them.
+"""Scores 3D poses by a protocol card, and finds out what is wrong with them.
 
-    python tools/evaluate.py --predictions=pred.npz --reference=ref.npz \
-        --protocol=h36m_p1 [--diagnose] [--output=result.json]
-    python tools/evaluate.py --model=SAVED_MODEL --dataset=data.npz
+    python tools/evaluate.py --predictions=pred.npz --reference=ref.npz [--diagnose]
+    python tools/evaluate.py --model=SAVED_MODEL --dataset=prepared/h36m
     python tools/evaluate.py --workdir=WORKDIR
 
-Arrays: `joints [N, J, 3]` in mm and `skeleton`; optional `mask`, `action`,
-`sequence`, `subject`, `frame_number`. A data set has `images` uint8 `[N, H, W, 3]` too;
-without one, a finished adaptation is scored on the embedded world's unseen clips.
+Arrays: `joints [N, J, 3]` in mm and `skeleton`; optional `mask`, `action`, `sequence`,
+`subject`, `frame_number`. A data set is a folder of prepared data, or an .npz that has
+`images` uint8 `[N, H, W, 3]` too; without one, a finished adaptation is scored on what
+its configuration names, or on unseen clips of the embedded world.
 """
 
 from __future__ import annotations
 
-import pathlib
+import types
 
 from absl import flags
 
-from sa3dhp import cli, errors
+from sa3dhp import cli
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("predictions", None, "An .npz of predicted joints.")
 flags.DEFINE_string("reference", None, "An .npz of true joints, row by row the same.")
 flags.DEFINE_string("model", None, "A SavedModel that makes the predictions.")
 flags.DEFINE_string("workdir", None, "A finished adaptation; its model is used.")
-flags.DEFINE_string("dataset", None, "An .npz of images and joints.")
-flags.DEFINE_string("protocol", "procedural", "A card's name, or a .yaml file.")
+flags.DEFINE_string("dataset", None, "A prepared folder, or an .npz with images.")
+flags.DEFINE_string(
+    "protocol", None, "A card's name or .yaml file. [the workdir's, else procedural]"
+)
 flags.DEFINE_enum(
     "target_information",
     None,
@@ -37,29 +39,27 @@ flags.DEFINE_bool("diagnose", False, "Says what is wrong: axes, sides, unit, ord
 flags.DEFINE_bool("shared_joints", False, "Scores the joints that both sides have.")
 
 
-def _unseen_clips(workdir: pathlib.Path) -> tuple:
-    """The clips of the embedded world on which an adaptation is measured."""
-    from sa3dhp import config as configs
-    from sa3dhp.evaluation import prediction
-    from sa3dhp.training import data
+def _adapting() -> types.ModuleType:
+    """TensorFlow, which takes seconds, for those who need it."""
+    from sa3dhp.export import adapting
 
-    path = workdir / "config.yaml"
-    if not path.is_file():
-        raise errors.InputError(f"{path} is missing: give --dataset, or its workdir")
-    config = configs.load(path)
-    return prediction.from_clips(data.test_clips(config), config.data.image_size)
+    return adapting
 
 
 def main() -> None:
     """Evaluates, prints and writes."""
     from sa3dhp.evaluation import doctor, evaluator, inputs, protocol, results, tables
 
-    card = protocol.load(FLAGS.protocol)
+    name = FLAGS.protocol
+    if not name and FLAGS.workdir:
+        name = _adapting().card_of(FLAGS.workdir)
+    card = protocol.load(name or "procedural")
     if FLAGS.output:
         results.check_writable(FLAGS.output)
     names = ("predictions", "reference", "model", "workdir", "dataset")
     pred, target, information = inputs.load(
-        **{name: FLAGS[name].value for name in names}, unseen=_unseen_clips
+        **{name: FLAGS[name].value for name in names},
+        unseen=lambda workdir: _adapting().unseen(workdir),
     )
     information = FLAGS.target_information or information
     result = evaluator.evaluate(

@@ -46,16 +46,19 @@ def main() -> None:
     config = configs.load(FLAGS.config, overrides)
     workdir = pathlib.Path(FLAGS.workdir)
     # TensorFlow takes seconds to import: bad input is known before.
-    from sa3dhp.training import build, precision, provenance, store
+    from sa3dhp.training import build, data, precision, provenance, store
 
+    stages = STAGES if FLAGS.stage == "all" else [FLAGS.stage]
+    uses = {"source" if stage == "source" else "unpaired" for stage in stages}
+    prepared = data.check(config, *sorted(uses))  # hours before they are needed
     configs.begin(config, workdir)
     policy = precision.set_policy(config.training.precision)
     run = {**provenance.describe(), "stage": FLAGS.stage, "precision": policy}
-    provenance.write_json(workdir / "run.json", run)
+    provenance.write_json(workdir / "run.json", {**run, "data": prepared})
 
     networks = store.Store(FLAGS.checkpoints or workdir / "checkpoints")
     builder, rows = build.Builder(config, networks), []
-    for name in STAGES if FLAGS.stage == "all" else [FLAGS.stage]:
+    for name in stages:
         rows += builder.train(name, workdir)
     print(f"\n{'on data never trained on':36}{'value':>10}")
     for part, quality, value in rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 from collections.abc import Callable
 
@@ -27,7 +28,7 @@ def load(
         reference: the truth to `predictions`.
         model: a SavedModel, with `dataset`; or
         workdir: a finished adaptation, with `dataset` or on what it did not see.
-        dataset: an `.npz` of images and truth.
+        dataset: an `.npz` of images and truth, or a prepared folder.
         unseen: gives images and truth of a workdir's own held-out clips.
 
     Raises:
@@ -53,4 +54,14 @@ def load(
         images, truth = prediction.read_dataset(dataset)
     else:
         images, truth = unseen(pathlib.Path(workdir))
-    return prediction.predict(folder, images), truth, "R" if workdir else None
+    known = _known(pathlib.Path(workdir)) if workdir else None
+    return prediction.predict(folder, images), truth, known
+
+
+def _known(workdir: pathlib.Path) -> str:
+    """The class of target information of an adaptation: raw RGB, or labels too."""
+    try:
+        result = json.loads((workdir / "result.json").read_text(encoding="utf-8"))
+        return str(result["target_information"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "R"

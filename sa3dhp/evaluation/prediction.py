@@ -1,4 +1,4 @@
-"""Runs an exported model on a data set of crops."""
+"""Pictures with their truth, and what an exported model makes of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sa3dhp import errors
+from sa3dhp.data import records, shards
 from sa3dhp.evaluation import poses
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import world
@@ -15,15 +16,85 @@ from sa3dhp.synthetic import world
 _BATCH = 32
 
 
-def read_dataset(path: str | pathlib.Path) -> tuple[np.ndarray, poses.Poses]:
-    """Returns images and truth of an `.npz` data set.
+class Pictures:
+    """The pictures of a prepared split, read when they are asked for.
 
-    Keys: `images` uint8 `[N, H, W, 3]` RGB crops, and those of `poses.read`; `skeleton`
-    is the project's own where the file does not name one.
+    Attributes:
+        shape: `(N, S, S, 3)`, S = the manifest's `image_size`.
+        dtype: uint8.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, split: shards.Split) -> None:
+        """Keeps where they are; no picture is read."""
+        self._split, size = split, split.manifest.image_size
+        self.shape = (len(split), size, size, 3)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        """Reads pictures, `[n, S, S, 3]`: the middle of the stored crops."""
+        size = self.shape[1]
+        edge = (self._split.manifest.stored_size - size) // 2
+        found = self._split.frames(np.arange(len(self))[rows])
+        middle = slice(edge, edge + size)
+        return np.stack([frame.image[middle, middle] for frame in found])
+
+
+def read_prepared(folder: str | pathlib.Path, split: str = "test") -> tuple:
+    """Returns the pictures and the truth of a split of a prepared data set.
+
+    Args:
+        folder: as tools/prepare_data.py wrote it.
+        split: the one that protocols score.
+
+    Returns:
+        `Pictures`, and their `poses.Poses` in the data set's own skeleton. Where the
+        data set numbers its classes of frames, those are the actions.
 
     Raises:
-        errors.InputError: if a key is missing or has a wrong shape or type.
+        errors.InputError: if there is no such split, or it has no 3D joints.
     """
+    part = shards.Split(folder, split)
+    frames = part.frames(range(len(part)), image=False)
+    flat = [frame for frame in frames if frame.joints is None]
+    kinds = {frame.skeleton for frame in frames}
+    if flat or len(kinds) != 1:
+        raise errors.InputError(
+            f"{folder}: {len(flat)} of {len(frames)} pictures of {split} have no 3D "
+            f"joints (skeleton: {', '.join(sorted(kinds)) or 'none'}); give a data set "
+            "in 3D"
+        )
+    mask = np.stack([frame.mask for frame in frames])
+    joints = np.stack([frame.joints for frame in frames]).astype(np.float64)
+    labels = {
+        key: np.array([getattr(frame, key) for frame in frames])
+        for key in ("sequence", "subject", "frame_number")
+    }
+    labels["action"] = np.array([_action(frame) for frame in frames])
+    source = f"{folder} ({split})"
+    return Pictures(part), poses.Poses(joints, *kinds, mask, labels, source=source)
+
+
+def _action(frame: records.Frame) -> str:
+    return frame.action if frame.label < 0 else str(frame.label)
+
+
+def read_dataset(path: str | pathlib.Path) -> tuple:
+    """Returns images and truth of an `.npz` data set, or of a prepared folder.
+
+    Keys: `images` uint8 `[N, H, W, 3]` RGB crops, and those of `poses.read`; `skeleton`
+    is the project's own where the file does not name one. Of a prepared folder it is
+    the split `test`.
+
+    Raises:
+        errors.InputError: if a key is missing or has a wrong shape or type, and as
+            `read_prepared`.
+    """
+    if pathlib.Path(path).is_dir():
+        return read_prepared(path)
     arrays = poses.read_arrays(path, "dataset")
     source = f"dataset {path}"
     if "images" not in arrays:
@@ -81,7 +152,7 @@ def check_model(model: str | pathlib.Path) -> pathlib.Path:
     return folder
 
 
-def predict(model: str | pathlib.Path, images: np.ndarray) -> poses.Poses:
+def predict(model: str | pathlib.Path, images: np.ndarray | Pictures) -> poses.Poses:
     """Returns what an exported model makes of images.
 
     Args:

@@ -6,43 +6,88 @@ import dataclasses
 import os
 import pathlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from sa3dhp.data.sources import video_folder
-from sa3dhp.evaluation import protocol, tables
+from sa3dhp.evaluation import prediction, protocol, tables
 from sa3dhp.export import outputs
 from sa3dhp.training import build_adaptation, provenance
+from sa3dhp.training import data as datasets
 
 CARD = "procedural"
 OVERLAYS = "overlays.png"
+_SHOWN = 3  # clips of a prepared target in the report
 
 
-def on_world(
-    job: build_adaptation.Adaptation, workdir: str | os.PathLike, facts: Mapping
+def run(
+    job: build_adaptation.Adaptation,
+    workdir: str | os.PathLike,
+    facts: Mapping,
+    *,
+    detector: str = "hog",
+    boxes: str | None = None,
 ) -> dict:
-    """Adapts to the embedded world and measures on other clips of it.
+    """Adapts to whatever the configuration names.
 
     Args:
         job: what to adapt.
         workdir: gets `result.json`, `report.html`, `saved_model/`, `domain_pack/`.
         facts: what else `result.json` is to hold.
+        detector: of people in videos, see `detection.make`.
+        boxes: a boxes file in its place.
 
     Returns:
         What `result.json` holds.
     """
+    if job.kind == "prepared":
+        return on_prepared(job, workdir, facts)
+    if job.kind == "videos":
+        found = job.videos(detector, boxes)
+        print(found.summary())
+        return on_videos(job, workdir, facts, found)
+    return on_world(job, workdir, facts)
+
+
+def on_world(
+    job: build_adaptation.Adaptation, workdir: str | os.PathLike, facts: Mapping
+) -> dict:
+    """Adapts to the embedded world and measures on other clips of it; see `run`."""
     began = time.monotonic()
     print(f"rendering clips of {job.target}", flush=True)
     clips = job.target_clips()
-    truth = outputs.Truth(job.test_clips(), job.image_size, protocol.load(CARD))
+    pictures = prediction.from_clips(job.test_clips(), job.image_size)
+    truth = outputs.Truth(*pictures, protocol.load(CARD))
     before = truth.predict(job.model)
     outcome = job.run(clips, workdir, test_error=lambda: truth.error(job.model))
-    after = truth.predict(job.model)
-    run = _finished(job, outcome, workdir, facts, began, job.target)
-    strips = outputs.truth_strips(truth, before, after)
+    finished = _finished(job, outcome, workdir, facts, began, job.target)
+    return _measured(job, finished, truth, before, f"Adaptation to {job.target}")
+
+
+def on_prepared(
+    job: build_adaptation.Adaptation, workdir: str | os.PathLike, facts: Mapping
+) -> dict:
+    """Adapts to clips of a prepared data set, measured where truth is named."""
+    began = time.monotonic()
+    clips, truth = job.prepared_clips(), _truth(job)
+    videos = len(np.unique(clips.videos))
+    target = f"{len(clips)} clips of {videos} sequences in {job.target}"
+    print(f"adapting to {target}", flush=True)
+    shown = np.unique(np.linspace(0, len(clips) - 1, _SHOWN).astype(int))
+    before = truth.predict(job.model) if truth else _predicted(job, clips[shown])
+    outcome = job.run(
+        clips, workdir, videos=clips.videos, test_error=_error(job, truth)
+    )
+    finished = _finished(job, outcome, workdir, facts, began, target)
     title = f"Adaptation to {job.target}"
-    return outputs.write(run, outputs.numbers(truth, before, after), strips, title)
+    if truth:
+        return _measured(job, finished, truth, before, title)
+    pictures = clips[shown]
+    after = _predicted(job, pictures)
+    names = clips.names[shown]
+    strips = outputs.clip_strips(pictures, names, job.image_size, before, after)
+    return outputs.write(finished, {}, strips, title)
 
 
 def on_videos(
@@ -55,7 +100,7 @@ def on_videos(
 
     Args:
         job: what to adapt.
-        workdir: as in `on_world`; also gets `overlays.png`.
+        workdir: as in `run`; also gets `overlays.png`.
         facts: what else `result.json` is to hold.
         found: the videos' clips.
 
@@ -63,24 +108,76 @@ def on_videos(
         What `result.json` holds.
     """
     began = time.monotonic()
-    before = _predicted(job, found)
-    outcome = job.run(found.clips, workdir, videos=found.video_ids)
-    after = _predicted(job, found)
+    truth = _truth(job)  # of people elsewhere, as in the paper's S -> W
+    known = truth.predict(job.model) if truth else None
+    before = _predicted(job, found.clips)
+    outcome = job.run(
+        found.clips, workdir, videos=found.video_ids, test_error=_error(job, truth)
+    )
+    after = _predicted(job, found.clips)
     target = f"{len(found.clips)} clips of {len(np.unique(found.video_ids))} videos"
     notes = [line for line in found.summary().splitlines() if line.strip()]
-    run = _finished(job, outcome, workdir, facts, began, target)
-    run = dataclasses.replace(run, notes=notes)
-    outputs.write_overlays(run.workdir / OVERLAYS, found, after)
-    strips = outputs.video_strips(found, job.image_size, before, after)
-    return outputs.write(run, {}, strips, "Adaptation to videos")
+    finished = _finished(job, outcome, workdir, facts, began, target)
+    finished = dataclasses.replace(finished, notes=notes)
+    outputs.write_overlays(finished.workdir / OVERLAYS, found, after)
+    title = "Adaptation to videos"
+    if truth:
+        return _measured(job, finished, truth, known, title)
+    names = [window.name for window in found.windows]
+    strips = outputs.clip_strips(found.clips, names, job.image_size, before, after)
+    return outputs.write(finished, {}, strips, title)
 
 
-def _predicted(
-    job: build_adaptation.Adaptation, found: video_folder.VideoSet
-) -> np.ndarray:
+def card_of(workdir: str | os.PathLike) -> str:
+    """Returns the name of the card that a finished adaptation was measured by."""
+    return datasets.configuration(workdir).data.evaluation_card
+
+
+def unseen(workdir: str | os.PathLike) -> tuple:
+    """Returns pictures and truth that a finished adaptation did not see.
+
+    Raises:
+        InputError: if it is none, or its prepared data are not there any more.
+    """
+    config = datasets.configuration(workdir)
+    data = config.data
+    if data.evaluation_path:
+        return prediction.read_prepared(data.evaluation_path)
+    return prediction.from_clips(datasets.test_clips(config), data.image_size)
+
+
+def _truth(job: build_adaptation.Adaptation) -> outputs.Truth | None:
+    folder, card = job.evaluation
+    if not folder:
+        return None
+    return outputs.Truth(*prediction.read_prepared(folder), protocol.load(card))
+
+
+def _error(
+    job: build_adaptation.Adaptation, truth: outputs.Truth | None
+) -> Callable[[], float] | None:
+    """What the looks of an adaptation log of the truth."""
+    return (lambda: truth.error(job.model)) if truth else None
+
+
+def _measured(
+    job: build_adaptation.Adaptation,
+    finished: outputs.Run,
+    truth: outputs.Truth,
+    before: np.ndarray,
+    title: str,
+) -> dict:
+    """Writes everything, with numbers."""
+    after = truth.predict(job.model)
+    numbers = outputs.numbers(truth, before, after, job.information)
+    strips = outputs.truth_strips(truth, before, after)
+    return outputs.write(finished, numbers, strips, title)
+
+
+def _predicted(job: build_adaptation.Adaptation, clips: np.ndarray) -> np.ndarray:
     """Joints of all clips, `[N, 60, 17, 3]`, mm."""
-    joints = job.model.joints(found.clips.reshape(-1, *found.clips.shape[2:]))
-    return joints.reshape(*found.clips.shape[:2], *joints.shape[1:])
+    joints = job.model.joints(clips.reshape(-1, *clips.shape[2:]))
+    return joints.reshape(*clips.shape[:2], *joints.shape[1:])
 
 
 def _finished(
@@ -102,6 +199,7 @@ def _finished(
         config=job.resolved,
         facts={**provenance.describe(), **job.facts, **facts, "seconds": seconds},
         target=target,
+        information=job.information,
     )
 
 

@@ -12,8 +12,8 @@ from sa3dhp.data.sources import video_folder
 from sa3dhp.evaluation import evaluator, poses, prediction, protocol, report
 from sa3dhp.export import domain_pack, saved_model
 from sa3dhp.geometry import crop
+from sa3dhp.skeleton import conversion
 from sa3dhp.skeleton import skeleton as skeletons
-from sa3dhp.synthetic import world
 from sa3dhp.training import adaptation, monitors, provenance
 from sa3dhp.visualisation import grids, skeleton_plot
 
@@ -24,39 +24,72 @@ LICENCE = (
     "was adapted to."
 )
 _STRIPS = 3
+_STRIP_FRAMES = 60
+_BATCH = 120  # pictures in memory at once
+_LOOKED_AT = 600  # pictures of the truth at each look of an adaptation
 
 
 @dataclasses.dataclass(frozen=True)
 class Truth:
-    """Labelled clips that measure an adaptation.
+    """Labelled pictures that measure an adaptation.
 
     Attributes:
-        clips: of the embedded world.
-        size: side of the pictures that the network sees, pixels.
+        images: uint8 `[N, S, S, 3]` as the network sees them, in memory or read when
+            asked for.
+        poses: of them, in the skeleton of their data set.
         card: the protocol.
     """
 
-    clips: Sequence[world.Clip]
-    size: int
+    images: np.ndarray | prediction.Pictures
+    poses: poses.Poses
     card: protocol.Card
 
-    def predict(self, model: monitors.PoseModel, stride: int = 1) -> np.ndarray:
-        """Returns the model's joints of every `stride`-th frame, `[N, 17, 3]` mm."""
-        images, _ = prediction.from_clips(self.clips, self.size)
-        return model.joints(images[::stride])
+    def predict(
+        self, model: monitors.PoseModel, rows: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Returns the model's joints of some pictures, or of all, `[N, 17, 3]` mm."""
+        rows = np.arange(len(self.images)) if rows is None else rows
+        parts = [
+            model.joints(self.images[rows[i : i + _BATCH]])
+            for i in range(0, len(rows), _BATCH)
+        ]
+        return np.concatenate(parts)
 
-    def score(self, joints: np.ndarray) -> dict:
-        """Returns the whole result of predictions of all frames."""
-        _, truth = prediction.from_clips(self.clips, self.size)
+    def score(
+        self,
+        joints: np.ndarray,
+        information: str = INFORMATION,
+        *,
+        rows: np.ndarray | None = None,
+        card: protocol.Card | None = None,
+    ) -> dict:
+        """Returns the whole result of predictions.
+
+        Args:
+            joints: of the pictures `rows`, or of all.
+            information: what was known of the target.
+            rows: of the pictures.
+            card: another one than its own.
+        """
+        truth = self.poses if rows is None else _some(self.poses, rows)
         pred = poses.Poses(joints.astype(np.float64), SKELETON.id, labels=truth.labels)
-        return evaluator.evaluate(pred, truth, self.card, INFORMATION)
+        return evaluator.evaluate(pred, truth, card or self.card, information)
 
-    def error(self, model: monitors.PoseModel, stride: int = 5) -> float:
-        """Returns the MPJPE of every `stride`-th frame, mm."""
-        _, truth = prediction.from_clips(self.clips, self.size)
-        off = self.predict(model, stride) - truth.joints[::stride]
-        moved = list(self.card.joint_indices)
-        return float(np.linalg.norm(off[:, moved], axis=-1).mean())
+    def error(self, model: monitors.PoseModel) -> float:
+        """Returns the MPJPE of some of the pictures, evenly taken, mm."""
+        rows = np.arange(0, len(self.images), max(1, len(self.images) // _LOOKED_AT))
+        brief = dataclasses.replace(self.card, metrics=("mpjpe",), headline="mpjpe")
+        joints = self.predict(model, rows)
+        return self.score(joints, rows=rows, card=brief)["overall"]["mpjpe"]
+
+
+def _some(whole: poses.Poses, rows: np.ndarray) -> poses.Poses:
+    return dataclasses.replace(
+        whole,
+        joints=whole.joints[rows],
+        mask=None if whole.mask is None else whole.mask[rows],
+        labels={key: value[rows] for key, value in whole.labels.items()},
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +106,7 @@ class Run:
         config: resolved, as nested dicts.
         facts: what else `result.json` holds: command, seed, commit and the like.
         target: what it adapted to, in a few words.
+        information: what was known of it, see `protocol.TARGET_INFORMATION`.
         notes: further sentences for the report.
     """
 
@@ -85,6 +119,7 @@ class Run:
     config: Mapping
     facts: Mapping
     target: str
+    information: str = INFORMATION
     notes: Sequence[str] = ()
 
 
@@ -108,7 +143,7 @@ def write(
     result = {
         **numbers,
         "target": run.target,
-        "target_information": INFORMATION,
+        "target_information": run.information,
         "steps": choice.step,
         "adapted_model": choice.adapted,
         "verdict": choice.verdict,
@@ -153,9 +188,14 @@ def write(
     return result
 
 
-def numbers(truth: Truth, before: np.ndarray, after: np.ndarray) -> dict:
+def numbers(
+    truth: Truth,
+    before: np.ndarray,
+    after: np.ndarray,
+    information: str = INFORMATION,
+) -> dict:
     """Returns `source_only` and `adapted` and the card they were measured by."""
-    found = [truth.score(joints) for joints in (before, after)]
+    found = [truth.score(joints, information) for joints in (before, after)]
     shared = ("protocol", "protocol_hash", "num_samples")
     return {
         "source_only": found[0]["overall"],
@@ -169,44 +209,59 @@ def numbers(truth: Truth, before: np.ndarray, after: np.ndarray) -> dict:
 
 
 def truth_strips(truth: Truth, before: np.ndarray, after: np.ndarray) -> list:
-    """Returns strips of a few labelled clips: before, after and truth."""
-    length = len(truth.clips[0].joints)
+    """Returns strips of a few labelled sequences: before, after and truth."""
+    labels = truth.poses.labels
+    counted, _ = evaluator.select_frames(truth.card, labels, len(truth.images))
+    names = labels["sequence"][counted]
+    known = np.unique(names)
     strips = []
-    for n in np.linspace(0, len(truth.clips) - 1, _STRIPS).astype(int):
-        clip, rows = truth.clips[n], slice(n * length, (n + 1) * length)
+    for n in np.unique(np.linspace(0, len(known) - 1, _STRIPS).astype(int)):
+        rows = counted[names == known[n]][:_STRIP_FRAMES]
         errors = [
-            np.linalg.norm(joints[rows] - clip.joints, axis=-1)[:, 1:].mean()
+            truth.score(joints[rows], rows=rows)["overall"]["mpjpe"]
             for joints in (before, after)
         ]
-        caption = f"{clip.activity}: {errors[0]:.0f} mm before, {errors[1]:.0f} after"
+        action = labels["action"][rows[0]]
+        action = truth.card.action_names.get(action, action)
+        caption = f"{action}: {errors[0]:.0f} mm before, {errors[1]:.0f} after"
         rows_by_label = {
             "source-only": before[rows],
             "adapted": after[rows],
-            "truth": clip.joints,
+            "truth": _drawn(truth.poses, rows),
         }
-        edge = (clip.images.shape[1] - truth.size) // 2
-        images = clip.images[:, edge : edge + truth.size, edge : edge + truth.size]
-        strips.append(report.Strip(caption, rows_by_label, images))
+        strips.append(report.Strip(caption, rows_by_label, truth.images[rows]))
     return strips
 
 
-def video_strips(
-    found: video_folder.VideoSet, size: int, before: np.ndarray, after: np.ndarray
+def _drawn(truth: poses.Poses, rows: np.ndarray) -> np.ndarray:
+    """The truth as `[n, 17, 3]`, mm, root-relative; what is unknown has no length."""
+    joints = np.nan_to_num(truth.joints[rows])
+    joints, _ = conversion.convert(joints, truth.skeleton, SKELETON)
+    return joints - joints[:, SKELETON.root, None]
+
+
+def clip_strips(
+    clips: np.ndarray,
+    names: Sequence[str],
+    size: int,
+    before: np.ndarray,
+    after: np.ndarray,
 ) -> list:
-    """Returns strips of a few clips of videos, whose truth nobody knows.
+    """Returns strips of a few clips, whose truth nobody knows.
 
     Args:
-        found: the videos.
+        clips: uint8 `[N, 60, S, S, 3]`, at the stored size.
+        names: of the clips.
         size: side of the pictures that the network sees, pixels.
         before: `[N, 60, 17, 3]`, mm, of all clips; `after` likewise.
     """
-    edge = (found.clips.shape[2] - size) // 2
-    chosen = np.unique(np.linspace(0, len(found.clips) - 1, _STRIPS).astype(int))
+    edge = (clips.shape[2] - size) // 2
+    chosen = np.unique(np.linspace(0, len(clips) - 1, _STRIPS).astype(int))
     return [
         report.Strip(
-            found.windows[n].name,
+            names[n],
             {"source-only": before[n], "adapted": after[n]},
-            found.clips[n][:, edge : edge + size, edge : edge + size],
+            clips[n][:, edge : edge + size, edge : edge + size],
         )
         for n in chosen
     ]

@@ -10,15 +10,23 @@ def joint_distance(pred: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
 
     Args:
         pred: `[..., J, 3]`, mm, in the frame of `target`.
-        target: `[..., J, 3]`, mm.
+        target: `[..., J, 3]`, mm; a joint that is not known is NaN, and left out.
 
     Returns:
         A float32 scalar, mm. The gradient is zero where a joint is exact (the root).
     """
-    squared = tf.reduce_sum((tf.cast(pred, tf.float32) - target) ** 2, -1)
-    exact = squared <= 0.0
-    distance = tf.where(exact, 0.0, tf.sqrt(tf.where(exact, 1.0, squared)))
-    return tf.reduce_mean(distance)
+    known = known_joints(target)  # [..., J]
+    off = tf.cast(pred, tf.float32) - tf.where(known[..., None], target, 0.0)
+    squared = tf.reduce_sum(off**2, -1)
+    ignored = (squared <= 0.0) | ~known
+    distance = tf.where(ignored, 0.0, tf.sqrt(tf.where(ignored, 1.0, squared)))
+    count = tf.reduce_sum(tf.cast(known, tf.float32))
+    return tf.math.divide_no_nan(tf.reduce_sum(distance), count)
+
+
+def known_joints(joints: tf.Tensor) -> tf.Tensor:
+    """Returns which joints `[..., J, 3]` are no NaN: `[..., J]`, bool."""
+    return ~tf.reduce_any(tf.math.is_nan(joints), -1)
 
 
 def absolute_difference(pred: tf.Tensor, target: tf.Tensor) -> tf.Tensor:

@@ -11,12 +11,13 @@ import numpy as np
 from sa3dhp import config as configs
 from sa3dhp.data import augment
 from sa3dhp.data.sources import video_folder
-from sa3dhp.training import adaptation, build, checkpoint, monitors, store
+from sa3dhp.training import adaptation, build, checkpoint, monitors, prepared, store
 from sa3dhp.training import data as datasets
 from sa3dhp.training.steps import adaptation as adaptation_step
 from sa3dhp.training.steps import source as source_step
 
 _SOURCE_CLIPS = 16  # that the floor of the residuals is read from
+_HELD_OUT_CLIPS = 40  # in memory for the monitors, at most
 
 
 class Adaptation:
@@ -28,8 +29,11 @@ class Adaptation:
         base_hash: of G^s, which a domain pack needs to be applied.
         bone_lengths: `[17]`, mm, of predicted poses.
         block: the part of G that moves.
+        kind: of the target: `procedural`, `videos` or `prepared`.
         image_size: of the pictures that G sees, pixels.
         target: the target domain's name.
+        information: what is known of it: `R`, raw pictures, or `L`, labels too.
+        evaluation: a prepared folder with the truth, "" for none, and the card's name.
         resolved: the configuration as nested dicts.
         facts: the seed and the like, for the results.
     """
@@ -48,9 +52,20 @@ class Adaptation:
         self.bone_lengths = builder.bone_lengths
         self.block = config.adaptation.trainable_block
         self.image_size = config.data.image_size
-        self.target = config.data.target_domain
+        data = config.data
+        self.kind = data.target
+        self.target = data.target_domain
+        if data.target == "prepared":
+            self.target = data.target_path
+        labelled = adaptation_step.LABELLED in config.adaptation.terms
+        self.information = "L" if labelled else "R"
+        self.evaluation = (data.evaluation_path, data.evaluation_card)
         self.resolved = dataclasses.asdict(config)
-        self.facts = {"seed": config.training.seed, "config": self.resolved}
+        self.facts = {
+            "seed": config.training.seed,
+            "config": self.resolved,
+            "data": datasets.check(config, "source", "target", "evaluation"),
+        }
         pose = (builder.load("pose_encoder"), builder.load("pose_decoder"))
         self.model = monitors.PoseModel(self.encoder, *pose, self.bone_lengths)
         self._step = self._make_step(builder, pose)
@@ -62,15 +77,15 @@ class Adaptation:
         labelled = teacher = None
         if adaptation_step.LABELLED in c.terms:
             labelled = source_step.SourceLoss(
-                *pose, build.SKELETON, self.bone_lengths, joints_weight=1.0
+                *pose,
+                build.SKELETON,
+                self.bone_lengths,
+                joints_weight=self._config.source.joints_weight,
+                latent_weight=self._config.source.latent_weight,
             )
         if c.teacher_momentum > 0:
             teacher = builder.load("image_encoder")
             teacher.trainable = True  # its block follows that of G
-        rates = dict.fromkeys(c.terms, c.learning_rate)
-        if c.contrastive_rate > 0:
-            contrastive = adaptation_step.CONTRASTIVE
-            rates.update({t: c.contrastive_rate for t in c.terms if t in contrastive})
         relations = {rule: builder.load(f"relation_{rule}") for rule in builder.rules}
         return adaptation_step.AdaptationStep(
             self.encoder,
@@ -79,7 +94,7 @@ class Adaptation:
             builder.rules,
             lambda images, seed: augment.photometric(images, seed, c.augmentation),
             terms=c.terms,
-            learning_rate=rates,
+            learning_rate=self._rates(),
             temperature=c.temperature,
             normalise=c.normalise,
             trainable_block=c.trainable_block,
@@ -91,7 +106,7 @@ class Adaptation:
 
     def run(
         self,
-        clips: np.ndarray,
+        clips: np.ndarray | prepared.Clips,
         workdir: str | os.PathLike,
         *,
         videos: np.ndarray | None = None,
@@ -100,7 +115,7 @@ class Adaptation:
         """Adapts G to unlabelled clips.
 
         Args:
-            clips: uint8 `[N, 60, S, S, 3]`, at the stored size.
+            clips: uint8 `[N, 60, S, S, 3]`, at the stored size, in memory or not.
             workdir: where state, logs and looks go.
             videos: `[N]`, which video each clip is of; None: each its own.
             test_error: MPJPE on labelled clips; logged, not used unless asked for.
@@ -110,16 +125,16 @@ class Adaptation:
         """
         c, seed = self._config.adaptation, self._config.training.seed
         ids = np.arange(len(clips)) if videos is None else np.asarray(videos)
-        train, held_out = adaptation.split(len(clips), c.held_out, seed)
+        share = min(c.held_out, _HELD_OUT_CLIPS / len(clips))
+        train, held_out = adaptation.split(len(clips), share, seed)
         size = min(c.clips_per_batch, len(np.unique(ids[train])))
-        source = datasets.source_clips(self._config, max(size, _SOURCE_CLIPS))
         return adaptation.run(
             self._step,
             self.model,
-            clips[train],
+            clips.take(train, axis=0),
             videos=ids[train],
             held_out=clips[held_out],
-            source_floor=adaptation.floor(self._step, source, size),
+            source_floor=self._floor(size),
             num_steps=c.steps,
             evaluate_every=c.evaluate_every,
             batch_size=size,
@@ -130,9 +145,31 @@ class Adaptation:
             labelled=self._labelled(),
         )
 
+    def _rates(self) -> dict[str, float]:
+        """The learning rate of each term."""
+        c = self._config.adaptation
+        rates = dict.fromkeys(c.terms, c.learning_rate)
+        if c.contrastive_rate > 0:
+            contrastive = adaptation_step.CONTRASTIVE
+            rates.update({t: c.contrastive_rate for t in c.terms if t in contrastive})
+        return rates
+
+    def _floor(self, size: int) -> dict[str, float]:
+        """The residuals of G^s on its own source, `size` clips at once."""
+        source = datasets.source_clips(self._config, max(size, _SOURCE_CLIPS))
+        return adaptation.floor(self._step, source, size)
+
     def target_clips(self) -> np.ndarray:
         """Returns unlabelled clips of the embedded world, see `data.target_clips`."""
         return datasets.target_clips(self._config)
+
+    def prepared_clips(self) -> prepared.Clips:
+        """Returns the unlabelled clips of a prepared target, none of them read yet.
+
+        Raises:
+            InputError: as `data.prepared_target`.
+        """
+        return datasets.prepared_target(self._config)[1]
 
     def test_clips(self) -> list:
         """Returns labelled clips of the embedded world, see `data.test_clips`."""

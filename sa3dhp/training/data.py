@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
 from sa3dhp import config as configs
 from sa3dhp import errors
-from sa3dhp.data import augment, pipeline, schema
+from sa3dhp.data import augment, pipeline, schema, shards
 from sa3dhp.data.sources import cmu, video_folder
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import domain, world
+from sa3dhp.training import prepared
 
 SKELETON = skeletons.SA3DHP17
 # The worlds a seed opens, apart from each other whatever their sizes.
@@ -44,7 +47,7 @@ def unpaired(config: configs.Config, held_out: bool = False) -> Unpaired:
 
     Args:
         config: `data.unpaired` says where from.
-        held_out: other seeds of the embedded world; for motion capture, the subjects
+        held_out: other seeds of the embedded world; of motion capture the subjects
             in `data.held_out_subjects`.
 
     Raises:
@@ -58,7 +61,10 @@ def unpaired(config: configs.Config, held_out: bool = False) -> Unpaired:
             rng, count=count, num_frames=2 * data.clip_frames, rolled=data.rolled
         )
         return Unpaired(tuple(motions), world.mean_bone_lengths())
-    sequences = cmu.unpaired_sequences(pathlib.Path(data.unpaired_path))
+    if data.unpaired == "prepared":
+        sequences = prepared.motions(data.unpaired_path, data.fps)
+    else:
+        sequences = cmu.unpaired_sequences(pathlib.Path(data.unpaired_path))
     kept = {s.subject in data.held_out_subjects for s in sequences}
     if kept != {True, False}:
         subjects = ", ".join(sorted({s.subject for s in sequences}))
@@ -117,23 +123,35 @@ def motion_pairs(
 
 
 def source_batches(config: configs.Config) -> pipeline.Batches:
-    """Returns the batches of stage 3, rendered as they are needed.
+    """Returns the batches of stage 3, rendered or read as they are needed.
 
     Returns:
         Images float32 `[B, S, S, 3]`, RGB in [0, 1], augmented, and their joints
-        `[B, 17, 3]`, mm.
+        `[B, 17, 3]`, mm, NaN where a data set does not know them.
     """
+    if config.data.source == "prepared":
+        pools = [
+            prepared.Pool(prepared.split(folder, prepared.TRAIN, _sizes(config)))
+            for folder in source_folders(config)
+        ]
+        return _changing(config, "source", functools.partial(prepared.draw, pools))
+    place = domain.get(config.data.source_domain)
+    return _changing(config, "source", functools.partial(world.frames, place))
+
+
+def _changing(
+    config: configs.Config, stream: str, draw: Callable[..., tuple]
+) -> pipeline.Batches:
+    """Batches of labelled pictures under changing light, see `source_batches`."""
     data, seed = config.data, config.training.seed
-    place = domain.get(data.source_domain)
     change = tf.function(augment.photometric)
 
     def make(step: int) -> tuple:
-        images, joints = world.frames(
-            place,
-            pipeline.rng(seed, "source", step),
+        images, joints = draw(
+            pipeline.rng(seed, stream, step),
             count=config.source.batch_size,
             size=data.image_size,
-            rolled=data.rolled,
+            rolled=config.source.rolled,
         )
         pixels = tf.constant(images, tf.float32) / 255.0
         key = tf.constant([seed, step], tf.int64)
@@ -149,6 +167,8 @@ def source_test(config: configs.Config, count: int) -> tuple:
         uint8 `[count, S, S, 3]`, RGB, and `[count, 17, 3]`, mm.
     """
     data = config.data
+    if data.source == "prepared":
+        return prepared.unseen(source_folders(config), _sizes(config), count)
     return world.frames(
         domain.get(data.source_domain),
         pipeline.rng(config.training.seed, "source_test", 0),
@@ -195,11 +215,14 @@ def test_clips(config: configs.Config) -> list:
 
 
 def source_clips(config: configs.Config, count: int) -> np.ndarray:
-    """Renders source clips for the floor of the relation residuals.
+    """Returns source clips for the floor of the relation residuals.
 
     Returns:
         uint8 `[count, 60, S, S, 3]`.
     """
+    if config.data.source == "prepared":
+        folders, length = source_folders(config), 2 * config.data.clip_frames
+        return prepared.some_clips(folders, _sizes(config), length, count)
     clips = _clips(config, config.data.source_domain, _SOURCE_CLIPS, count)
     return np.stack([clip.images for clip in clips])
 
@@ -234,6 +257,68 @@ def videos(
     )
 
 
+def source_folders(config: configs.Config) -> tuple[str, ...]:
+    """Returns the prepared source folders.
+
+    Raises:
+        InputError: if none is named.
+    """
+    if not config.data.source_paths:
+        raise errors.InputError(
+            "data.source_paths: got none, expected prepared folders, such as "
+            "[prepared/surreal]; make one with tools/prepare_data.py"
+        )
+    return config.data.source_paths
+
+
+@functools.lru_cache(maxsize=2)
+def prepared_target(config: configs.Config) -> tuple:
+    """Returns the clips of a prepared target: the labelled ones, and the rest.
+
+    Raises:
+        InputError: if there are none, or `data.labelled_subjects` does not fit them.
+    """
+    data = config.data
+    part = prepared.split(data.target_path, prepared.TRAIN, _sizes(config))
+    clips = prepared.Clips(part, 2 * data.clip_frames)
+    return prepared.semi_supervised(
+        clips, data.labelled_subjects, data.labelled, config.training.seed
+    )
+
+
+def check(config: configs.Config, *uses: str) -> dict[str, str]:
+    """Returns the hashes of the prepared folders in use, which results carry.
+
+    Args:
+        config: names the folders.
+        uses: of `unpaired`, `source`, `target` and `evaluation` those that matter.
+
+    Raises:
+        InputError: if one is not there, before hours of work need it.
+    """
+    data = config.data
+    folders = {
+        "unpaired": [data.unpaired_path] if data.unpaired == "prepared" else [],
+        "source": source_folders(config) if data.source == "prepared" else [],
+        "target": [data.target_path] if data.target == "prepared" else [],
+        "evaluation": [data.evaluation_path] if data.evaluation_path else [],
+    }
+    chosen = [str(folder) for use in uses for folder in folders[use]]
+    return {folder: shards.manifest(folder).data_hash for folder in chosen}
+
+
+def configuration(workdir: str | os.PathLike) -> configs.Config:
+    """Returns the configuration of a finished run; InputError if there is none."""
+    path = pathlib.Path(workdir) / "config.yaml"
+    if not path.is_file():
+        raise errors.InputError(f"{path} is missing: give the folder of an adaptation")
+    return configs.load(path)
+
+
+def _sizes(config: configs.Config) -> prepared.Sizes:
+    return prepared.Sizes(config.data.image_size, config.data.stored_size)
+
+
 def labelled_target_batches(config: configs.Config) -> pipeline.Batches:
     """Returns labelled target pictures for the semi-supervised setting (design 5).
 
@@ -245,6 +330,15 @@ def labelled_target_batches(config: configs.Config) -> pipeline.Batches:
         InputError: if no clip has labels.
     """
     data = config.data
+    if data.target == "prepared":
+        labelled, _ = prepared_target(config)
+        if not len(labelled):
+            raise errors.InputError(
+                "data.labelled_subjects: got none, expected subjects of the target "
+                "for the term 'source'"
+            )
+        draw = functools.partial(prepared.draw, [labelled.pool()])
+        return _changing(config, "labelled", draw)
     count = round(data.labelled * data.target_clips)
     if not count:
         raise errors.InputError(

@@ -25,6 +25,23 @@ def test_joint_distance_has_no_gradient_at_an_exact_joint():
     np.testing.assert_allclose(tape.gradient(loss, pred), [[0, 0, 0], [0.5, 0, 0]])
 
 
+def test_joint_distance_leaves_unknown_joints_out_and_their_gradient_too():
+    target = np.random.default_rng(1).normal(size=(4, 17, 3)).astype(np.float32)
+    target[0, 3], target[2] = np.nan, np.nan
+    target[3, 5, 1] = np.nan
+    pred = tf.Variable(np.random.default_rng(2).normal(size=(4, 17, 3)).astype("f"))
+    known = np.isfinite(target).all(-1)
+    with tf.GradientTape() as tape:
+        loss = pose.joint_distance(pred, tf.constant(target))
+    off = np.linalg.norm(pred.numpy() - target, axis=-1)
+    np.testing.assert_allclose(loss, off[known].mean(), rtol=1e-6)
+    gradient = tape.gradient(loss, pred).numpy()
+    assert np.isfinite(gradient).all()
+    assert (np.abs(gradient).sum(-1) > 0).tolist() == known.tolist()
+    np.testing.assert_array_equal(pose.known_joints(tf.constant(target)), known)
+    assert pose.joint_distance(pred, tf.fill([4, 17, 3], np.nan)) == 0.0
+
+
 def test_absolute_difference_by_hand():
     found = pose.absolute_difference(tf.constant([1.0, -2.0]), tf.constant([0.0, 1.0]))
     assert found == 2.0

@@ -49,10 +49,17 @@ class SourceLoss:
         self._joints_weight, self._latent_weight = joints_weight, latent_weight
 
     def terms(self, latent: tf.Tensor, joints: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns the unweighted terms of `[B, D]` latents and `[B, J, 3]` mm."""
+        """Returns the unweighted terms of `[B, D]` latents and `[B, J, 3]` mm.
+
+        A joint that a data set does not have is NaN: `joints` leaves it out, and
+        `latent` the poses that lack one.
+        """
         local = self._pose_decoder(latent)
         pred = kinematics.from_local(local, self._skeleton, self._bone_lengths)
         target = self._pose_encoder(kinematics.to_local(joints, self._skeleton))
+        whole = tf.reduce_all(pose_losses.known_joints(joints), -1, keepdims=True)
+        unpulled = tf.stop_gradient(tf.cast(latent, target.dtype))
+        target = tf.where(whole, target, unpulled)  # [B, D]
         return {
             "joints": pose_losses.joint_distance(pred, joints),
             "latent": pose_losses.absolute_difference(latent, target),

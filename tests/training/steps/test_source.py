@@ -126,3 +126,23 @@ def test_a_schedule_is_a_learning_rate(small_encoder, loss, batch, snapshot, unc
     assert any((a != b).any() for a, b in zip(before, first))
     for variable, value in zip(small_encoder.trainable_variables, first):
         np.testing.assert_array_equal(variable, value)
+
+
+def test_joints_that_a_data_set_does_not_have_teach_nothing(loss, batch):
+    """The rest of the pose teaches as before; a gap takes its whole `latent` away."""
+    _, joints = batch
+    latent = tf.random.stateless_uniform([16, 32], [1, 2], -0.9, 0.9)
+    whole = loss.terms(latent, joints)
+    gaps = joints.numpy()
+    gaps[:8, 4] = np.nan
+    gaps[8] = np.nan
+    with tf.GradientTape() as tape:
+        tape.watch(latent)
+        terms = loss.terms(latent, tf.constant(gaps))
+        total = loss.total(terms)
+    gradient = tape.gradient(total, latent).numpy()
+    assert np.isfinite(gradient).all()
+    assert not gradient[8].any() and gradient[7].any() and gradient[9].any()
+    again = loss.terms(latent[9:], joints[9:])
+    np.testing.assert_allclose(terms["latent"] * 16, again["latent"] * 7, rtol=1e-4)
+    assert 0 < terms["latent"] < whole["latent"]
