@@ -28,6 +28,8 @@ setuptools.setup(
         "tensorflow-addons==0.23.0",
     ],
     extras_require={
+        # The newest that goes with protobuf 4 and numpy 1 of TensorFlow 2.15.
+        "beam": ["apache-beam==2.60.0"],
         "h36m": ["cdflib"],  # Human3.6M's original files
         "test": ["hypothesis", "pytest>=7", "ruff==0.17.5"],
     },

@@ -112,13 +112,36 @@ def extract(
     return cv2.resize(square, (size, size), interpolation=interpolation)
 
 
+def matrix(centre: np.ndarray, side: float, size: int) -> np.ndarray:
+    """Returns where `extract` puts what: `[3, 3]`, source pixels -> crop pixels.
+
+    Homogeneous coordinates; the centre of the first pixel is 0 in both. Arguments as
+    those of `extract`.
+    """
+    count = max(1, round(side))
+    scale = size / count
+    left, top = (_start(float(value), count) for value in centre)
+    return np.array(
+        [
+            [scale, 0.0, (0.5 - left) * scale - 0.5],
+            [0.0, scale, (0.5 - top) * scale - 0.5],
+            [0.0, 0.0, 1.0],
+        ]
+    )
+
+
+def _start(centre: float, count: int) -> int:
+    """The first of `count` pixels around a centre; it may lie outside the picture."""
+    return int(np.floor(centre - count / 2 + 0.5))
+
+
 def _visible(centre: float, count: int, length: int) -> tuple[int, int, int]:
     """Cuts `count` pixels around a centre out of `length`, at least one of them seen.
 
     Returns:
         The first pixel seen and how many to repeat before the first and after the last.
     """
-    start = int(np.floor(centre - count / 2 + 0.5))
+    start = _start(centre, count)
     first = min(max(start, 0), length - 1)
     last = min(max(start + count - 1, 0), length - 1)
     before = min(max(-start, 0), count - 1)

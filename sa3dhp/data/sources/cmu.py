@@ -136,6 +136,11 @@ def clip_id(path: pathlib.Path) -> tuple[str, str]:
     return match[1].zfill(2), match[2].zfill(2)
 
 
+def skeleton_file(path: pathlib.Path) -> pathlib.Path:
+    """The ASF file of an AMC file: `02_01.amc` -> `02.asf`."""
+    return path.with_name(path.name.split("_")[0] + ".asf")
+
+
 def frame_rate(subject: str) -> float:
     """Frames per second at which the database captured a subject."""
     return 60.0 if subject.lstrip("0") in SUBJECTS_AT_60_FPS else FPS
@@ -148,7 +153,7 @@ def read_amc(path: str | pathlib.Path, action: str = "") -> schema.Sequence:
     """
     path = pathlib.Path(path)
     subject, trial = clip_id(path)
-    asf = path.with_name(path.name.split("_")[0] + ".asf")
+    asf = skeleton_file(path)
     if not asf.is_file():
         raise errors.InputError(f"{path}: its skeleton {asf.name} is not beside it")
     skeleton = asf_amc.read_asf(asf)
@@ -218,22 +223,22 @@ def read_folder(
     """
     actions = read_index(index) if index else {}
     return [
-        _READERS[file.suffix.lower()](file, actions.get("_".join(clip_id(file)), ""))
-        for file in _files(path, subjects)
+        READERS[file.suffix.lower()](file, actions.get("_".join(clip_id(file)), ""))
+        for file in clip_files(path, subjects)
     ]
 
 
-_READERS = {".amc": read_amc, ".bvh": read_bvh}
+READERS = {".amc": read_amc, ".bvh": read_bvh}
 
 
-def _files(
-    path: str | pathlib.Path, subjects: Collection[str] | None
+def clip_files(
+    path: str | pathlib.Path, subjects: Collection[str] | None = None
 ) -> list[pathlib.Path]:
     """The clips of some subjects below a folder; raises `InputError` if none."""
     files = [
         file
         for file in sorted(pathlib.Path(path).rglob("*"))
-        if file.suffix.lower() in _READERS
+        if file.suffix.lower() in READERS
         and (subjects is None or clip_id(file)[0] in subjects)
     ]
     if not files:
@@ -263,10 +268,10 @@ def unpaired_sequences(
         than the AMC skeleton and its conversions (DAZ) are left out.
     """
     once: dict[str, schema.Sequence] = {}
-    files = _files(path, subjects)
+    files = clip_files(path, subjects)
     for file in sorted(files, key=lambda file: file.suffix.lower() != ".amc"):
         if "_".join(clip_id(file)) not in once:
-            sequence = _READERS[file.suffix.lower()](file)
+            sequence = READERS[file.suffix.lower()](file)
             if sequence.note in SAME_SKELETON:
                 once[sequence.name] = sequence
     kept: list[schema.Sequence] = []

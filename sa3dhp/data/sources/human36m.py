@@ -53,7 +53,8 @@ def action_name(file_name: str) -> str:
     return name
 
 
-def _split(subject: str) -> str:
+def split_of(subject: str) -> str:
+    """`train`, `test`, or "" for a subject whose poses were not published."""
     if subject in TRAIN_SUBJECTS:
         return "train"
     return "test" if subject in TEST_SUBJECTS else ""
@@ -115,7 +116,7 @@ def read_annot(
                 fps=FPS,
                 subject=subject,
                 action=action,
-                split=_split(subject),
+                split=split_of(subject),
                 note=f"h36m-fetch, pose/3d{suffix}",
             )
         )
@@ -178,6 +179,21 @@ def read_original(
     Raises:
         InputError: if there is none, or cdflib is missing.
     """
+    files = original_files(path, universal)
+    return (
+        read_video(file, subject, cameras)
+        for file in files
+        for subject in (subject_of(file),)
+        if _wanted(subject, subjects)
+    )
+
+
+def original_files(path: str | pathlib.Path, universal: bool = False) -> list:
+    """The CDF files of 3D poses below a folder, one per video, as paths.
+
+    Raises:
+        InputError: if there is none.
+    """
     folder = "D3_Positions_mono" + ("_universal" if universal else "")
     files = sorted(
         file
@@ -186,30 +202,32 @@ def read_original(
     )
     if not files:
         raise errors.InputError(f"{path}: no {folder}/*.cdf below it")
-    return (
-        _read_video(file, subject, cameras or {}, folder)
-        for file in files
-        for subject in (_subject(file),)
-        if _wanted(subject, subjects)
-    )
+    return files
 
 
-def _subject(path: pathlib.Path) -> str:
+def flat_file(file: pathlib.Path) -> pathlib.Path:
+    """The CDF file of 2D poses that belongs to one of 3D poses."""
+    name = re.sub(r"D3_Positions_mono(_universal)?$", "D2_Positions", file.parent.name)
+    return file.parent.with_name(name) / file.name
+
+
+def subject_of(path: pathlib.Path) -> str:
+    """The subject in whose folder a file lies."""
     found = [part for part in path.parts if re.fullmatch(r"S\d+", part)]
     if not found:
         raise errors.InputError(f"{path}: expected a folder S1 ... S11 above it")
     return found[-1]
 
 
-def _read_video(
-    file: pathlib.Path, subject: str, cameras: cameras_file.Cameras, folder: str
+def read_video(
+    file: pathlib.Path, subject: str, cameras: cameras_file.Cameras | None
 ) -> schema.Frames:
+    """Reads one of `original_files`; see `read_original`."""
     name, _, camera = file.stem.rpartition(".")
-    flat = file.parent.with_name(file.parent.name.replace(folder, "D2_Positions"))
-    joints, keypoints = read_cdf(file), read_cdf(flat / file.name)
+    joints, keypoints = read_cdf(file), read_cdf(flat_file(file))
     count = min(len(joints), len(keypoints))
     joints, keypoints = joints[:count], keypoints[:count]
-    known = cameras.get((subject, camera)) or calibration.Camera(
+    known = (cameras or {}).get((subject, camera)) or calibration.Camera(
         camera,
         calibration.fit_pinhole(joints, keypoints),
         cameras_file.SIZES[camera],
@@ -227,8 +245,8 @@ def _read_video(
         fps=FPS,
         subject=subject,
         action=action_name(name),
-        split=_split(subject),
-        note=f"CDF, {folder}",
+        split=split_of(subject),
+        note=f"CDF, {file.parent.name}",
     )
 
 
@@ -253,11 +271,11 @@ def read_videopose3d(
     Raises:
         InputError: if the files are not of that form.
     """
-    worlds = _object(path, "positions_3d")
-    pixels = _object(path_2d, "positions_2d") if path_2d else None
+    worlds = load_object(path, "positions_3d")
+    pixels = load_object(path_2d, "positions_2d") if path_2d else None
     names = list(cameras_file.SIZES)
     return (
-        _seen(subject, action, world, cameras[subject, name], detected)
+        seen(subject, action, world, cameras[subject, name], detected)
         for subject, actions in worlds.items()
         if _wanted(subject, subjects)
         for action, world in actions.items()
@@ -266,21 +284,22 @@ def read_videopose3d(
     )
 
 
-def _object(path: str | pathlib.Path, key: str) -> dict:
-    """The dictionary that VideoPose3D wraps into an array without axes."""
+def load_object(path: str | pathlib.Path, key: str) -> dict:
+    """Returns the dictionary that VideoPose3D wraps into an array without axes."""
     data = restricted_pickle.load_npz(path)
     if key not in data or data[key].shape != ():
         raise errors.InputError(f"{path}: expected {key}, got {', '.join(data)}")
     return data[key].item()
 
 
-def _seen(
+def seen(
     subject: str,
     action: str,
     world: np.ndarray,
     camera: calibration.Camera,
     detected: np.ndarray | None,
 ) -> schema.Frames:
+    """Returns an action (metres, world) as a camera sees it; `detected` pixels."""
     joints = camera.from_world(1000.0 * world)
     count = len(joints)
     frames = schema.Frames(
@@ -295,7 +314,7 @@ def _seen(
         fps=FPS,
         subject=subject,
         action=action_name(action),
-        split=_split(subject),
+        split=split_of(subject),
         note="VideoPose3D",
     )
     if detected is None:
@@ -310,18 +329,23 @@ def read_videopose3d_motions(
 ) -> Iterator[schema.Sequence]:
     """Reads `data_3d_h36m.npz` as motions without images, world frame (y down)."""
     return (
-        schema.Sequence(
-            f"{subject}_{action}",
-            SKELETON,
-            schema.y_down(1000.0 * world, "z"),
-            "world",
-            FPS,
-            subject,
-            action_name(action),
-            _split(subject),
-            note="VideoPose3D",
-        )
-        for subject, actions in _object(path, "positions_3d").items()
+        motion(subject, action, world)
+        for subject, actions in load_object(path, "positions_3d").items()
         if _wanted(subject, subjects)
         for action, world in actions.items()
+    )
+
+
+def motion(subject: str, action: str, world: np.ndarray) -> schema.Sequence:
+    """Returns an action (`[N, 32, 3]`, metres, z up) as a motion."""
+    return schema.Sequence(
+        f"{subject}_{action}",
+        SKELETON,
+        schema.y_down(1000.0 * world, "z"),
+        "world",
+        FPS,
+        subject,
+        action_name(action),
+        split_of(subject),
+        note="VideoPose3D",
     )

@@ -64,7 +64,7 @@ def read_info(path: str | pathlib.Path) -> schema.Frames:
         fps=FPS,
         subject=_subject(name),
         action=name.rsplit("_c", 1)[0],
-        split=_split(path),
+        split=split_of(path),
         mirrored=True,
         note="SURREAL, sides swapped as the image is a mirror",
     )
@@ -87,7 +87,7 @@ def _subject(name: str) -> str:
     return digits[0] if digits else name
 
 
-def _split(path: pathlib.Path) -> str:
+def split_of(path: pathlib.Path) -> str:
     """`.../cmu/train/run0/...` -> `train`."""
     parts = [part for part in path.parts if part in ("train", "val", "test")]
     return parts[-1] if parts else ""

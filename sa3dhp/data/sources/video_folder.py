@@ -156,13 +156,13 @@ def load(
         notes += [(source.name, note) for note in scan.notes]
         found = False
         for track in scan.tracks:
-            cut = _windows(track, len(tracks), clip_frames)
+            cut = windows_of(track, len(tracks), clip_frames)
             if cut:
                 windows += cut
                 tracks.append(track)
                 found = True
         if not found:
-            skipped.append((source.name, _reason(scan, clip_frames, fps)))
+            skipped.append((source.name, why_none(scan, clip_frames, fps)))
     kept = _thin(windows, max_bytes // (clip_frames * stored_size**2 * 3))
     if len(kept) < len(windows):
         notes.append(("all", f"{len(kept)} of {len(windows)} clips fit the memory"))
@@ -176,30 +176,39 @@ def load(
     return VideoSet(clips, kept, tracks, skipped, notes, sources, fps)
 
 
-def _windows(track: people.Track, number: int, clip_frames: int) -> list[Window]:
-    """Cuts a track into evenly spaced windows, or [] if it is too short."""
-    length = len(track.boxes)
+def pieces(length: int, clip_frames: int) -> list[np.ndarray]:
+    """Cuts a run of pictures into evenly spaced clips, or [] if it is too short.
+
+    Clips overlap where the length is no multiple of theirs. A run of half their length
+    or more is played forth and back.
+
+    Returns:
+        `[clip_frames]` int each, places in the run.
+    """
     if length >= clip_frames:
         count = (length + clip_frames // 2) // clip_frames
         starts = np.linspace(0, length - clip_frames, count + 2 * (count == 1))
         starts = np.rint(starts[1:2] if count == 1 else starts).astype(int)
-        pieces = [start + np.arange(clip_frames) for start in starts]
-    elif 2 * length >= clip_frames:
+        return [start + np.arange(clip_frames) for start in starts]
+    if 2 * length >= clip_frames:
         forth = np.arange(length)
-        pieces = [np.concatenate([forth, forth[::-1]])[:clip_frames]]
-    else:
-        return []
-    windows = []
-    for piece in pieces:
+        return [np.concatenate([forth, forth[::-1]])[:clip_frames]]
+    return []
+
+
+def windows_of(track: people.Track, number: int, clip_frames: int) -> list[Window]:
+    """Cuts a track into `pieces` that hold `MIN_PICTURES` different pictures."""
+    found = []
+    for piece in pieces(len(track.boxes), clip_frames):
         frames = track.source_frames[piece]
         if len(np.unique(frames)) >= MIN_PICTURES:
             centres, side = crop.square_box(track.boxes[piece])
             centres = centres[people.first_of_each(frames)]
-            windows.append(Window(track.name, number, frames, centres, side))
-    return windows
+            found.append(Window(track.name, number, frames, centres, side))
+    return found
 
 
-def _reason(scan: people.Scan, clip_frames: int, fps: float) -> str:
+def why_none(scan: people.Scan, clip_frames: int, fps: float) -> str:
     """Why a source that could be read gave no clip."""
     need = clip_frames / 2 / fps
     if not scan.tracks:

@@ -1,0 +1,237 @@
+"""A whole preparation: plan, go on where one stopped, run, write the manifest."""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+
+from sa3dhp import errors
+from sa3dhp.data import boxes_file, records
+from sa3dhp.data.preparing import transform, units
+
+Engine = Callable[[Sequence[units.Task], Callable[[units.Report], None]], None]
+Progress = Callable[[int, int, int], None]
+_PLAN = "plan.json"
+_NAMED = 100  # units that a manifest names as skipped
+
+
+def run(
+    dataset: str,
+    source: str | os.PathLike,
+    output: str | os.PathLike,
+    settings: units.Settings,
+    engine: Engine,
+    progress: Progress = lambda done, total, number: None,
+) -> records.Manifest:
+    """Prepares a data set, or the part of it that is not done yet.
+
+    Args:
+        dataset: one of `transform.DATASETS`.
+        source: the data set as distributed.
+        output: an empty folder, one that does not exist, or that of a run with the same
+            arguments that was stopped.
+        settings: see there.
+        engine: runs tasks, see `local.run`.
+        progress: told (shards done, shards in all, records written by this run).
+
+    Returns:
+        The manifest that was written.
+
+    Raises:
+        InputError: if the data set is unknown or not there, nothing of it can be used,
+            or the output holds something else.
+        OSError: if the output cannot be written.
+    """
+    settings = _checked(dataset, settings)
+    root, folder = pathlib.Path(source).resolve(), pathlib.Path(output).resolve()
+    if not root.is_dir() or not any(root.iterdir()):
+        raise errors.InputError(
+            f"--input={source}: {'empty' if root.is_dir() else 'not a folder'}; give "
+            f"the folder that holds {dataset}"
+        )
+    plan = transform.DATASETS[dataset].plan(root, settings)
+    if not plan.units:
+        raise errors.InputError(f"--input={source}: nothing of {dataset} to prepare")
+    fingerprint = plan.fingerprint(dataset, settings)
+    if _claim(folder, dataset, settings, fingerprint):
+        return records.read_manifest(folder)
+    tasks = _tasks(dataset, root, folder, plan, settings)
+    waiting = [task for task in tasks if transform.finished(task) is None]
+    count = number = 0
+
+    def done(report: units.Report) -> None:
+        nonlocal count, number
+        count, number = count + 1, number + report.records
+        progress(len(tasks) - len(waiting) + count, len(tasks), number)
+
+    progress(len(tasks) - len(waiting), len(tasks), 0)
+    if waiting:
+        engine(waiting, done)
+    reports = {task.shard: transform.finished(task) for task in tasks}
+    manifest = _manifest(dataset, plan, settings, fingerprint, reports)
+    records.write_manifest(folder, manifest)
+    shutil.rmtree(folder / transform.STATE)
+    return manifest
+
+
+def _checked(dataset: str, settings: units.Settings) -> units.Settings:
+    """The settings with the checksum of their boxes file."""
+    if dataset not in transform.DATASETS:
+        raise errors.InputError(
+            f"--dataset={dataset}: expected one of {', '.join(transform.DATASETS)}"
+        )
+    if not 0 < settings.image_size <= settings.stored_size:
+        raise errors.InputError(
+            f"sizes: got image_size {settings.image_size} and stored_size "
+            f"{settings.stored_size}, expected 0 < image_size <= stored_size"
+        )
+    if not settings.boxes:
+        return settings
+    boxes_file.read(settings.boxes)
+    path = os.path.abspath(settings.boxes)
+    return units.Settings(
+        settings.stored_size,
+        settings.image_size,
+        settings.detector,
+        path,
+        records.checksum(path),
+    )
+
+
+def _claim(
+    folder: pathlib.Path, dataset: str, settings: units.Settings, fingerprint: str
+) -> bool:
+    """Makes the output ours.
+
+    Returns:
+        Whether it is finished already.
+
+    Raises:
+        InputError: if it holds anything but the same job.
+    """
+    remedy = "give another --output, or empty this one"
+    state = folder / transform.STATE
+    if (folder / records.MANIFEST).exists():
+        held = records.read_manifest(folder)
+        if held.plan == fingerprint:
+            shutil.rmtree(state, ignore_errors=True)
+            return True
+        raise errors.InputError(
+            f"--output={folder}: holds {held.dataset} already (stored_size "
+            f"{held.stored_size}, image_size {held.image_size}), of another input or "
+            f"with other settings; {remedy}"
+        )
+    if (state / _PLAN).exists():
+        held = json.loads((state / _PLAN).read_text(encoding="utf-8"))
+        if held["plan"] != fingerprint:
+            raise errors.InputError(
+                f"--output={folder}: holds an unfinished preparation of "
+                f"{held['dataset']} (stored_size {held['stored_size']}, image_size "
+                f"{held['image_size']}), of another input or with other settings; "
+                f"{remedy}"
+            )
+    elif folder.exists() and any(folder.iterdir()):
+        raise errors.InputError(
+            f"--output={folder}: not empty, and not prepared data; {remedy}"
+        )
+    state.mkdir(parents=True, exist_ok=True)
+    for partial in (*folder.glob(f"*{records.PARTIAL}"), *state.glob("*.partial")):
+        partial.unlink(missing_ok=True)
+    entry = dict(
+        dataset=dataset,
+        stored_size=settings.stored_size,
+        image_size=settings.image_size,
+        plan=fingerprint,
+    )
+    partial = state / f"{_PLAN}{records.PARTIAL}"
+    partial.write_text(json.dumps(entry), encoding="utf-8")
+    os.replace(partial, state / _PLAN)
+    return False
+
+
+def _tasks(
+    dataset: str,
+    root: pathlib.Path,
+    folder: pathlib.Path,
+    plan: units.Plan,
+    settings: units.Settings,
+) -> list[units.Task]:
+    return [
+        units.Task(
+            dataset,
+            str(root),
+            str(folder),
+            f"{split}-{number:05d}-of-{len(shards):05d}.tfrecord",
+            members,
+            split in plan.single,
+            settings,
+        )
+        for split, shards in units.deal(plan).items()
+        for number, members in enumerate(shards)
+    ]
+
+
+def _manifest(
+    dataset: str,
+    plan: units.Plan,
+    settings: units.Settings,
+    fingerprint: str,
+    reports: dict[str, units.Report],
+) -> records.Manifest:
+    """Adds the reports up; raises `InputError` if there is no record in them."""
+    skipped = {n: why for r in reports.values() for n, why in r.skipped.items()}
+    if not any(report.records for report in reports.values()):
+        name, why = next(iter(sorted(skipped.items())), ("all", "no records"))
+        raise errors.InputError(
+            f"{dataset}: none of {len(plan.units)} sources can be used; the first: "
+            f"{name}: {why}"
+        )
+    splits = {}
+    for split, skeleton in sorted(plan.skeletons.items()):
+        mine = {n: r for n, r in reports.items() if n.startswith(f"{split}-")}
+        splits[split] = dict(
+            shards=list(mine),
+            checksums=[report.checksum for report in mine.values()],
+            records=sum(report.records for report in mine.values()),
+            clips=sum(report.clips for report in mine.values()),
+            subjects=sorted({s for r in mine.values() for s in r.subjects}),
+            sequences=len({s for r in mine.values() for s in r.sequences}),
+            skeleton=skeleton,
+        )
+    pictures = plan.kind == "frames"
+    meaning = dict(
+        dataset=dataset,
+        kind=plan.kind,
+        fps=plan.fps,
+        image_size=settings.image_size if pictures else 0,
+        stored_size=settings.stored_size if pictures else 0,
+        frame="camera" if pictures else "world",
+    )
+    first = "train" if "train" in splits else next(iter(splits))
+    return records.Manifest(
+        **meaning,
+        skeleton=plan.skeletons[first],
+        splits=splits,
+        sources={n: c for r in reports.values() for n, c in sorted(r.sources.items())},
+        licence=transform.DATASETS[dataset].licence,
+        data_hash=records.data_hash(splits, **meaning),
+        notes=(*plan.notes, *_notes(reports.values(), skipped)),
+        plan=fingerprint,
+    )
+
+
+def _notes(reports: Iterable[units.Report], skipped: dict[str, str]) -> list[str]:
+    """What was left out, and how often."""
+    counts: collections.Counter = collections.Counter()
+    for report in reports:
+        counts.update(report.counts)
+    notes = [f"{number} {what}" for what, number in sorted(counts.items())]
+    named = sorted(skipped.items())
+    if named:
+        notes.append(f"{len(named)} sources skipped, or not read to the end")
+        notes += [f"skipped {name}: {why}" for name, why in named[:_NAMED]]
+    return notes

@@ -1,0 +1,96 @@
+"""Runs tasks on Apache Beam, for data that outgrows one machine.
+
+Every worker must see the input and the output folder under the same path (a shared file
+system), and have this package installed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from sa3dhp import errors
+from sa3dhp.data.preparing import transform, units
+
+_LOOK = 1.0  # seconds between two looks at what is done
+
+
+def options(arguments: Sequence[str]):
+    """Returns Beam's options from its own command-line flags.
+
+    Raises:
+        InputError: if Beam is not installed, or does not know a flag.
+    """
+    try:
+        from apache_beam.options import pipeline_options
+    except ImportError:
+        raise errors.InputError(
+            "--engine=beam needs Apache Beam: pip install 'sa3dhp[beam]'"
+        ) from None
+    parser = pipeline_options._BeamArgumentParser(allow_abbrev=False)
+    for cls in pipeline_options.PipelineOptions.__subclasses__():
+        cls._add_argparse_args(parser)
+    _, unknown = parser.parse_known_args(list(arguments))
+    if unknown:
+        raise errors.InputError(
+            f"{unknown[0]!r}: neither a flag of prepare_data (--help lists them) nor "
+            "of Beam; write flags as --name=value"
+        )
+    return pipeline_options.PipelineOptions(list(arguments))
+
+
+def run(
+    tasks: Sequence[units.Task],
+    done: Callable[[units.Report], None],
+    arguments: Sequence[str] = (),
+) -> None:
+    """Prepares shards.
+
+    Args:
+        tasks: the shards.
+        done: is told about each when it is written.
+        arguments: Beam's own flags, e.g. `--runner=DirectRunner`.
+
+    Raises:
+        InputError: see `options`.
+        Exception: what the runner makes of what the transform raises.
+    """
+    chosen = options(arguments)
+    import apache_beam as beam
+
+    ended = threading.Event()
+    watch = threading.Thread(target=_watch, args=(list(tasks), done, ended))
+    watch.start()
+    try:
+        with beam.Pipeline(options=chosen) as pipeline:
+            _ = (
+                pipeline
+                | "shards" >> beam.Create(list(tasks))
+                | "spread" >> beam.Reshuffle()
+                | "prepare" >> beam.Map(_prepare)
+            )
+    finally:
+        ended.set()
+        watch.join()
+
+
+def _prepare(task: units.Task) -> str:
+    """Prepares one shard; its report is on the disk."""
+    transform.prepare(task)
+    return task.shard
+
+
+def _watch(
+    waiting: list[units.Task],
+    done: Callable[[units.Report], None],
+    ended: threading.Event,
+) -> None:
+    """Tells about shards as their reports appear, for runners do not say."""
+    last = False
+    while waiting and not last:
+        last = ended.wait(_LOOK)
+        for task in list(waiting):
+            report = transform.finished(task)
+            if report is not None:
+                waiting.remove(task)
+                done(report)

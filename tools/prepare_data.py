@@ -1,0 +1,81 @@
+"""Prepares a data set: sharded records of motions or of cropped pictures.
+
+    python tools/prepare_data.py --dataset=cmu --input=~/cmu --output=data/cmu
+    python tools/prepare_data.py --dataset=videos --input=clips --output=data/street
+    python tools/prepare_data.py --dataset=surreal --input=SURREAL/data \
+        --output=data/surreal --engine=beam --runner=FlinkRunner
+
+Give the folder as it was downloaded. A run that was stopped goes on where it was when
+the same command is given again, and ends with the same bytes, on any number of
+processes and on either engine. Flags of Beam are passed through as --name=value; its
+workers must see both folders under the same paths.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+
+from absl import flags
+
+from sa3dhp import cli, errors
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("dataset", None, "Its name. [an unknown one lists them all]")
+flags.DEFINE_string("input", None, "Folder of the data set as it was downloaded.")
+flags.DEFINE_string("output", None, "Folder for the records; new, or of a stopped run.")
+flags.DEFINE_integer("stored_size", 320, "Side of the stored pictures, pixels.")
+flags.DEFINE_integer("image_size", 224, "Middle of it that the network sees, pixels.")
+flags.DEFINE_integer(
+    "processes", None, "Shards at the same time. [one per core]", lower_bound=1
+)
+flags.DEFINE_string("detector", "hog", "Of videos: hog, an ONNX file or a SavedModel.")
+flags.DEFINE_string("boxes", None, "Of videos: a JSON or CSV file of boxes instead.")
+flags.DEFINE_enum("engine", "local", ["local", "beam"], "This machine, or Apache Beam.")
+
+_BEAM: list[str] = []  # flags that are Beam's
+
+
+def separate(argv: list[str]) -> list[str]:
+    """Takes out the flags that are Beam's, where it is asked for."""
+    own = []
+    for arg in argv:
+        name = arg.lstrip("-").partition("=")[0]
+        ours = not arg.startswith("-") or name in FLAGS or name.startswith("help")
+        (own if ours or "--engine=beam" not in argv else _BEAM).append(arg)
+    return own
+
+
+def main() -> None:
+    """Prepares, shows how far it is, and says what came of it."""
+    for name in ("dataset", "input", "output"):
+        if not FLAGS[name].value:
+            raise errors.InputError(f"--{name}: expected a value, got none")
+    from sa3dhp.data.preparing import job, local, on_beam, summary, units
+    from sa3dhp.training import progress
+
+    def engine(tasks, done) -> None:
+        if FLAGS.engine == "beam":
+            on_beam.run(tasks, done, _BEAM)
+        else:
+            local.run(tasks, done, FLAGS.processes)
+
+    def show(done: int, total: int, records: int) -> None:
+        if not bars:
+            bars.append(stack.enter_context(progress.Progress("shards", done, total)))
+        else:
+            bars[0].update(done, {"records": records})
+
+    settings = units.Settings(
+        FLAGS.stored_size, FLAGS.image_size, FLAGS.detector, FLAGS.boxes or ""
+    )
+    bars: list[progress.Progress] = []
+    with contextlib.ExitStack() as stack:
+        manifest = job.run(
+            FLAGS.dataset, FLAGS.input, FLAGS.output, settings, engine, show
+        )
+    print(summary.text(manifest, FLAGS.output))
+
+
+if __name__ == "__main__":
+    cli.run(main, separate(sys.argv))
