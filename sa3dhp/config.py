@@ -109,10 +109,23 @@ class Source:
 
 
 @dataclasses.dataclass(frozen=True)
+class ComposedRule:
+    """A rule made of named pieces; what is left out does not happen."""
+
+    id: str = ""  # its name in `relations.rules` and `adaptation.terms`
+    flip: bool = False  # the partner is mirrored
+    angle_deg: float = 0.0  # and then turned in the image plane
+    backward: bool = False  # its time is reversed
+    slow: bool = False  # it runs at half the anchor's speed
+    space: Literal["auto", "pose", "motion"] = "auto"  # auto: motion if time changes
+
+
+@dataclasses.dataclass(frozen=True)
 class Relations:
     """T_3^z, T_2^v, T_3^v ([M] 3.3)."""
 
-    rules: tuple[str, ...] = ("z3", "v2", "v3")  # ([M] 3.3)
+    rules: tuple[str, ...] = ("z3", "v2", "v3")  # ([M] 3.3), or ids of `custom`
+    custom: tuple[ComposedRule, ...] = ()  # rules of your own; see tools/rules.py
     theta_deg: float = 50.0  # in-plane angle, degrees ([S] Table 2)
     pairs: int = 50_000  # latent pairs, encoded once for each rule [D]
     steps: int = 20_000  # for each rule [D]
@@ -195,6 +208,31 @@ def load(
         config = _merge(config, tree, "", where)
     _check(config)
     return config
+
+
+def with_rule(config: Config, path: str | os.PathLike) -> Config:
+    """Adds the composed rule of a YAML file, see `ComposedRule`, and adapts by it.
+
+    Raises:
+        InputError: as `load`, or if the file gives no id or one that is taken.
+    """
+    path, relations = pathlib.Path(path), config.relations
+    rule = _merge(ComposedRule(), _read(path), "", str(path))
+    taken = {*relations.rules, *(other.id for other in relations.custom)}
+    if not rule.id or rule.id in taken:
+        raise errors.InputError(
+            f"{path}: id: got {rule.id!r}, expected a name that is not "
+            f"{' or '.join(sorted(taken))}"
+        )
+    relations = dataclasses.replace(
+        relations,
+        rules=(*relations.rules, rule.id),
+        custom=(*relations.custom, rule),
+    )
+    adaptation = dataclasses.replace(
+        config.adaptation, terms=(*config.adaptation.terms, rule.id)
+    )
+    return dataclasses.replace(config, relations=relations, adaptation=adaptation)
 
 
 def dump(config: Config, path: str | os.PathLike) -> None:
@@ -300,6 +338,8 @@ def _convert(value: Any, kind: Any, where: str) -> Any:
         if not isinstance(value, (list, tuple)):
             raise _wrong(where, value, "a list, such as [a, b]")
         return tuple(_convert(item, typing.get_args(kind)[0], where) for item in value)
+    if dataclasses.is_dataclass(kind):
+        return _merge(kind(), value, "", where)
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:
@@ -324,7 +364,8 @@ def _spelt(text: str) -> str:
 
 def _keys() -> list[str]:
     sections = dataclasses.fields(Config)
-    return [s.name for s in sections] + [
+    names = [x.name for x in (*sections, *dataclasses.fields(ComposedRule))]
+    return names + [
         f"{s.name}.{f.name}" for s in sections for f in dataclasses.fields(s.default)
     ]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 
 import tensorflow as tf
 
@@ -18,6 +19,8 @@ from sa3dhp.skeleton import skeleton as skeletons
 
 MOTION_LENGTH = 30  # frames of one side of a motion rule, T of [M]
 _SLOW_LENGTH = 2 * MOTION_LENGTH
+_TERMS = ("cr", "lcr", "hcr", "source")  # of an adaptation, beside the rules
+PIECES = ("flip", "angle", "backward", "slow")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +58,13 @@ class Rule:
             )
         if not math.isfinite(self.angle):
             raise errors.InputError(f"rule {self.id}: angle must be finite")
+
+    @property
+    def pieces(self) -> str:
+        """What it is made of, such as `motion: flip + 50 degrees + backward`."""
+        angle = f"{math.degrees(self.angle):g} degrees" if self.angle else ""
+        names = [angle if n == "angle" else n for n in PIECES if getattr(self, n)]
+        return f"{self.space}: {' + '.join(names) or 'nothing'}"
 
     @property
     def clip_length(self) -> int:
@@ -164,3 +174,43 @@ def table(theta: float = math.radians(50)) -> dict[str, Rule]:
         Rule("v3", "slow-backward", "motion", backward=True, slow=True),
     )
     return {rule.id: rule for rule in rules}
+
+
+def compose(
+    id: str,
+    *,
+    flip: bool = False,
+    angle_deg: float = 0.0,
+    backward: bool = False,
+    slow: bool = False,
+    space: str = "auto",
+) -> Rule:
+    """Returns a rule made of named pieces, see `Rule`.
+
+    Args:
+        id: small letters, digits and underscores; none of the paper's.
+        flip: as in `Rule`.
+        angle_deg: degrees, of the rotation in the image plane.
+        backward: as in `Rule`.
+        slow: as in `Rule`.
+        space: `pose`, `motion`, or `auto`: motion if time changes.
+
+    Raises:
+        InputError: for an id that cannot be a name, is the paper's or that of another
+            term of the adaptation, for a rule that does nothing, or one of poses with
+            pieces of time.
+    """
+    if not re.fullmatch("[a-z][a-z0-9_]*", id) or id in {*table(), *_TERMS}:
+        raise errors.InputError(
+            f"composed rule: id {id!r}; expected small letters, digits and "
+            f"underscores, and none of {', '.join([*table(), *_TERMS])}"
+        )
+    if space == "auto":
+        space = "motion" if backward or slow else "pose"
+    rule = Rule(id, id, space, flip, math.radians(angle_deg), backward, slow)
+    if not any(getattr(rule, piece) for piece in PIECES):
+        raise errors.InputError(
+            f"composed rule {id}: the partner is the anchor; give flip, angle_deg, "
+            "backward or slow"
+        )
+    return rule

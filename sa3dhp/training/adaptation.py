@@ -17,6 +17,7 @@ from sa3dhp.training import checkpoint, loop, monitors, provenance, selection
 from sa3dhp.training.steps import adaptation as adaptation_step
 
 NAME = "adapt"
+LOOKS = "looks"  # the folder, in the workdir, of G's block at each look
 TEST_ERROR = "test_mpjpe"  # what `select: oracle` looks at
 
 
@@ -150,7 +151,7 @@ def run(
         found.update(model.plausibility(middle[:batch_size]))
         return {**found, TEST_ERROR: test_error()} if test_error else found
 
-    looks = Looks(pathlib.Path(workdir) / "looks", step.variables, monitor)
+    looks = Looks(pathlib.Path(workdir) / LOOKS, step.variables, monitor)
     loop.run(
         step,
         _batches(pipeline.clips(clips, videos, seed, batch_size), labelled),

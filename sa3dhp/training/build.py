@@ -20,7 +20,7 @@ from sa3dhp.models import (
     pose_autoencoder,
     relation_network,
 )
-from sa3dhp.relations import rules
+from sa3dhp.relations import non_localness, rules
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.training import data as datasets
 from sa3dhp.training import latent_pairs, loop, precision, store
@@ -130,12 +130,10 @@ class Builder:
                 or was trained on other predecessors than those in the folder.
         """
         network = self.network(name, bare=True)
-        self._store.load(
-            name,
-            network,
-            theta_deg=self._config.relations.theta_deg,
-            image_size=self._config.data.image_size,
-        )
+        expected = {"image_size": self._config.data.image_size}
+        if name.startswith("relation_"):
+            expected.update(self._made_of(self.rules[name[len("relation_") :]]))
+        self._store.load(name, network, **expected)
         return network
 
     def train(self, name: str, workdir: str | os.PathLike) -> list[tuple]:
@@ -317,8 +315,29 @@ class Builder:
                 decode=_decoder(loaded, rule),
             ),
             frozen,
-            {"theta_deg": c.theta_deg},
+            self._made_of(rule),
         )
+
+    def _made_of(self, rule: rules.Rule) -> dict:
+        """What tells two networks of one name apart."""
+        if rule.id in rules.table():
+            return {
+                "theta_deg": self._config.relations.theta_deg,
+                "pieces": rule.pieces,
+            }
+        return {"pieces": rule.pieces}
+
+    def non_localness(self, rule: rules.Rule) -> float:
+        """Returns a rule's latent distance over unseen motions ([M] 3.3.3)."""
+        motion = rule.space == "motion"
+        anchors, partners = latent_pairs.encode(
+            rule,
+            self._clips(self._unseen, rule, _REPORTED),
+            SKELETON,
+            self.load("pose_encoder"),
+            self.load("motion_encoder") if motion else None,
+        )
+        return float(non_localness.latent_distance(anchors, partners))
 
     def _clips(self, motions: list, rule: rules.Rule, count: int) -> np.ndarray:
         """Unpaired clips to make pairs of: `[N, J, 3]`, of motions `[N, T, J, 3]`."""
@@ -337,6 +356,11 @@ class Builder:
 
 def _rules(config: configs.Config) -> dict[str, rules.Rule]:
     table = rules.table(math.radians(config.relations.theta_deg))
+    for composed in config.relations.custom:
+        rule = rules.compose(**dataclasses.asdict(composed))
+        if rule.id in table:
+            raise errors.InputError(f"relations.custom: two rules have id {rule.id!r}")
+        table[rule.id] = rule
     for rule in config.relations.rules:
         if rule not in table:
             raise errors.InputError(

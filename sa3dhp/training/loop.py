@@ -19,6 +19,10 @@ from sa3dhp.training import checkpoint, progress
 Batches = Callable[[int], Iterator]
 
 
+class Diverged(errors.InputError):
+    """A term is not finite any more."""
+
+
 def run(
     step: Any,
     dataset: Iterable | Batches,
@@ -56,8 +60,9 @@ def run(
         resume: False discards the stage's earlier state.
 
     Raises:
-        InputError: if a term is not finite, named with its step; the last good state
-            stays. Also if the state does not fit, or the dataset ends early.
+        Diverged: if a term is not finite, named with its step; the last good state
+            stays.
+        InputError: if the state does not fit, or the dataset ends early.
     """
     workdir = pathlib.Path(workdir)
     folders = [workdir / kind / name for kind in ("state", "tensorboard")]
@@ -135,7 +140,7 @@ def _means(pending: list[Mapping], first: int, name: str) -> dict[str, float]:
         for term, value in terms.items():
             value = float(value)
             if not math.isfinite(value):
-                raise errors.InputError(
+                raise Diverged(
                     f"{name}: term {term!r} is {value} at step {number}; lower the "
                     "learning rate or use --precision=float32, then run again to go "
                     "on from the last good state"

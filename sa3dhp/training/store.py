@@ -88,9 +88,13 @@ class Store:
         checkpoint.load_weights(path, network)
         network.trainable = False
 
+    def meta(self, name: str) -> dict:
+        """What is kept with the weights stored under `name`."""
+        return checkpoint.read_meta(self._existing(name))
+
     def hash(self, name: str) -> str:
         """The hash of the weights stored under `name`."""
-        return checkpoint.read_meta(self._existing(name))["weights_hash"]
+        return self.meta(name)["weights_hash"]
 
     def save_bones(self, skeleton: skeletons.Skeleton, lengths: np.ndarray) -> None:
         """Writes `meta.json`: the skeleton, its `[J]` bone lengths in mm, root 0."""

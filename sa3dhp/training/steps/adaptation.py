@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -89,7 +89,8 @@ class AdaptationStep:
         self._temperature, self._normalise = temperature, normalise
         self._labelled_loss = labelled_loss
         self._teacher, self._momentum = teacher, teacher_momentum
-        self._seed = seed
+        self._seed = tf.Variable(seed, dtype=tf.int64, trainable=False)
+        self._monitored = None
         self._block = trainable_block
         self._variables = encoder.res_variables(trainable_block)
         self._check(learning_rate, labelled_loss is not None, teacher is not None)
@@ -130,13 +131,47 @@ class AdaptationStep:
 
     @property
     def rule_ids(self) -> list[str]:
-        """The rules that have a relation network."""
-        return [rule for rule in self._rules if rule in self._networks]
+        """The rules that are monitored: those that have a relation network."""
+        known = [rule for rule in self._rules if rule in self._networks]
+        if self._monitored is None:
+            return known
+        return [rule for rule in known if rule in self._monitored]
+
+    def monitor(self, rules: Sequence[str]) -> None:
+        """Leaves all other rules out of `residuals`; call it before the first look."""
+        self._monitored = tuple(rules)
+
+    def restart(
+        self, terms: tuple[str, ...], learning_rate: Mapping[str, float], seed: int
+    ) -> None:
+        """Begins again, from the encoder as it now is, with nothing traced anew.
+
+        Args:
+            terms: in the order of their turns; some of those it was built with.
+            learning_rate: by term.
+            seed: of the augmentation.
+
+        Raises:
+            InputError: if it was not built with one of the terms.
+        """
+        unknown = sorted(set(terms) - set(self._optimizers))
+        if unknown:
+            raise errors.InputError(
+                f"terms: got {', '.join(unknown)}; expected some of "
+                f"{', '.join(self._optimizers)}, which the step was built with"
+            )
+        self._terms = tuple(terms)
+        for term in terms:
+            optimisation.reset(self._optimizers[term], learning_rate[term])
+        if self._teacher is not None:
+            self._teacher.set_weights(self._encoder.get_weights())
+        self._seed.assign(seed)
+        self.iteration.assign(0)
 
     @property
     def trackables(self) -> dict:
         """All that a checkpoint must hold."""
-        optimizers = {f"{t}_optimizer": o for t, o in self._optimizers.items()}
+        optimizers = {f"{t}_optimizer": self._optimizers[t] for t in self._terms}
         teacher = {} if self._teacher is None else {"teacher": self._teacher}
         return {**self.models, **optimizers, **teacher, "iteration": self.iteration}
 
@@ -180,12 +215,12 @@ class AdaptationStep:
             call, so that the numbers of two models can be compared.
         """
         clips = self._checked(clips)
-        chosen = [rule for rule in self._rules.values() if rule.id in self._networks]
+        chosen = [self._rules[rule] for rule in self.rule_ids]
         needed = _needed_frames(chosen)
         needed[PLAIN] |= set(MIDDLE)
         latents = self._latents(self._encoder, clips, needed)
         anchor = latents.pick(PLAIN, MIDDLE)
-        seed = tf.constant([self._seed, 0], tf.int64)
+        seed = tf.stack([self._seed, tf.zeros([], tf.int64)])
         [positive] = self._encode(self._encoder, [self._augmented(clips, seed)])
         found = self._contrast(anchor, positive, ("lcr", "hcr"))
         for rule in chosen:
@@ -220,7 +255,7 @@ class AdaptationStep:
         clips = self._checked(clips)
         if term not in CONTRASTIVE:
             return {term: self._relation(self._rules[term], clips)}
-        seed = tf.stack([tf.constant(self._seed, tf.int64), self.iteration])
+        seed = tf.stack([self._seed, self.iteration])
         plain = self._shown(clips, PLAIN, MIDDLE)
         sides = self._encode(self._encoder, [plain, self._augmented(clips, seed)])
         readings = self._contrast(*sides, CONTRASTIVE[term])

@@ -39,6 +39,14 @@ def adam(
     return optimizer
 
 
+def reset(optimizer: tf.keras.optimizers.Optimizer, learning_rate: float) -> None:
+    """Forgets all moments and the step count; functions traced with it stay valid."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    for variable in inner.variables:
+        variable.assign(tf.zeros_like(variable))
+    inner.learning_rate = learning_rate
+
+
 def update(
     optimizer: tf.keras.optimizers.Optimizer,
     tape: tf.GradientTape,

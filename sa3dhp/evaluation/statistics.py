@@ -1,0 +1,89 @@
+"""Is a difference between two models more than chance? Paired, over sequences.
+
+Frames of one sequence are no independent samples, so that whole sequences are drawn.
+Both models are measured on the same sequences, so that their differences are drawn and
+not their errors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from sa3dhp import errors
+
+RESAMPLES = 10_000
+LEVEL = 0.95  # of the interval
+
+
+@dataclasses.dataclass(frozen=True)
+class Interval:
+    """A mean change and where it lies with a probability of `LEVEL`; mm."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def verdict(self) -> str:
+        """`improves` or `worsens` only where the interval excludes zero."""
+        if self.low == self.high == 0.0:
+            return "unchanged"
+        if self.high < 0.0:
+            return "improves"
+        return "worsens" if self.low > 0.0 else "not significant"
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """Median and extremes over seeds."""
+
+    median: float
+    low: float
+    high: float
+
+
+def paired_change(
+    before: Sequence[np.ndarray],
+    after: Sequence[np.ndarray],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """Returns the mean change of an error with its bootstrap interval.
+
+    Sequences are drawn with replacement within each seed, and the means of the seeds
+    averaged: what varies is which people were filmed, given these seeds.
+
+    Args:
+        before: for each seed `[N]`, the error of each sequence.
+        after: the same of the other model, in the same order.
+        resamples: draws.
+        seed: of the draws.
+
+    Raises:
+        InputError: if the two do not hold the same sequences, or there are none.
+    """
+    sizes = [[len(errors_) for errors_ in side] for side in (before, after)]
+    if sizes[0] != sizes[1] or not sizes[0] or not min(sizes[0]):
+        raise errors.InputError(
+            f"paired change: got {sizes[0]} sequences before and {sizes[1]} after, "
+            "expected the same, at least one"
+        )
+    rng = np.random.default_rng(seed)
+    means, drawn = [], np.zeros(resamples)
+    for old, new in zip(before, after):
+        change = np.asarray(new, np.float64) - np.asarray(old, np.float64)
+        rows = rng.integers(len(change), size=(resamples, len(change)))
+        means.append(change.mean())
+        drawn += change[rows].mean(axis=1) / len(before)
+    tail = 100 * (1 - LEVEL) / 2
+    low, high = np.percentile(drawn, [tail, 100 - tail])
+    return Interval(float(np.mean(means)), float(low), float(high))
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Returns the median of a few numbers, the least and the greatest."""
+    return Spread(float(np.median(values)), float(min(values)), float(max(values)))

@@ -1,0 +1,312 @@
+"""What each table consists of: rows as differences from one configuration.
+
+A term gets the same number of updates in every row, that of the base configuration
+divided by its terms: the final system is then the row above plus one term, and a row
+with fewer terms is no longer run of those it has. Every row has as many looks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+
+from sa3dhp import errors
+from sa3dhp.synthetic import domain
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One line of a table.
+
+    Attributes:
+        id: of its files.
+        title: for people.
+        overrides: `section.key=value`, on top of the table's.
+        method: what is done: `adapt`, or a control of `runner.METHODS`.
+        against: the row that it is compared with beside the source model.
+        paper: what the papers report, mm MPJPE, on Human3.6M; None for nothing.
+        rule: whose non-localness is shown.
+        sabotage: what is done to the target clips or networks, see `sabotage`.
+    """
+
+    id: str
+    title: str
+    overrides: tuple[str, ...] = ()
+    method: str = "adapt"
+    against: str | None = None
+    paper: float | None = None
+    rule: str | None = None
+    sabotage: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table of the evidence.
+
+    Attributes:
+        name: of its files.
+        title: what it shows.
+        rows: its lines.
+        overrides: of all rows.
+        note: what a reader must know.
+    """
+
+    name: str
+    title: str
+    rows: tuple[Row, ...]
+    overrides: tuple[str, ...] = ()
+    note: str = ""
+
+
+SOURCE = Row("source", "source only", method="source")
+_ANGLES = (10, 25, 50, 75, 100, 125)
+_PER_TERM = (
+    "Every term gets the same number of updates in every row; a row adds one term to "
+    "its reference and nothing else."
+)
+
+
+class _Base:
+    """The configuration that rows differ from, as nested dicts."""
+
+    def __init__(self, resolved: Mapping) -> None:
+        adaptation, relations = resolved["adaptation"], resolved["relations"]
+        self.terms = tuple(adaptation["terms"])
+        self.steps, self.every = adaptation["steps"], adaptation["evaluate_every"]
+        self.rate = adaptation["learning_rate"]
+        self.contrastive_rate = adaptation["contrastive_rate"]
+        self.rules = list(relations["rules"])
+        self.custom = [dict(rule) for rule in relations["custom"]]
+
+    def adapting(self, *terms: str) -> tuple[str, ...]:
+        """Overrides that run these terms, each as often as in the base."""
+        share = len(terms) / len(self.terms)
+        return (
+            f"adaptation.terms=[{', '.join(terms)}]",
+            f"adaptation.steps={max(1, round(self.steps * share))}",
+            f"adaptation.evaluate_every={max(1, round(self.every * share))}",
+        )
+
+    def knowing(
+        self, rules: Sequence[str], custom: Sequence[Mapping] = ()
+    ) -> tuple[str, ...]:
+        """Overrides that load the networks of further rules."""
+        known = list(dict.fromkeys([*self.rules, *rules, *(r["id"] for r in custom)]))
+        composed = json.dumps([*self.custom, *custom])
+        return (
+            f"relations.custom={composed}",
+            f"relations.rules=[{', '.join(known)}]",
+        )
+
+
+def ablation(base: _Base) -> Table:
+    """[M] Table 5."""
+    cumulative = (
+        ("lcr", "+ L_LCR", ("lcr",), 193.4),
+        ("hcr", "+ L_HCR (= L_CR)", ("cr",), 172.1),
+        ("z3", "+ L_3^z", ("cr", "z3"), 139.7),
+        ("v2", "+ L_2^v", ("cr", "z3", "v2"), 91.8),
+        ("v3", "+ L_3^v (all)", ("cr", "z3", "v2", "v3"), 86.2),
+    )
+    rows = [dataclasses.replace(SOURCE, paper=209.6)]
+    for id_, title, terms, paper in cumulative:
+        rows.append(
+            Row(id_, title, base.adapting(*terms), against=rows[-1].id, paper=paper)
+        )
+    note = "L_CR = L_LCR + L_HCR is one term with one optimizer, as in the paper. "
+    return Table(
+        "ablation",
+        "Relational energies, one after another ([M] Table 5)",
+        tuple(rows),
+        base.knowing(("z3", "v2", "v3")),
+        note + _PER_TERM,
+    )
+
+
+def theta(base: _Base) -> Table:
+    """[S] Table 2, both rows."""
+    lower = dict(zip(_ANGLES, (179.1, 170.3, 154.4, 163.9, 159.2, 158.4)))
+    higher = dict(zip(_ANGLES, (130.5, 123.2, 110.1, 115.6, 114.1, 115.4)))
+    rows = [SOURCE, Row("cr", "L_CR", base.adapting("cr"), paper=172.1)]
+
+    def add(id_: str, title: str, terms: tuple, paper: float, against: str) -> None:
+        rows.append(Row(id_, title, base.adapting(*terms), "adapt", against, paper))
+
+    custom = []
+    for angle, paper in lower.items():
+        custom.append({"id": f"plane_{angle}", "angle_deg": angle})
+        title = f"in-plane-{angle}"
+        add(f"lower_{angle}", title, ("cr", f"plane_{angle}"), paper, "cr")
+    custom.append({"id": "flip_plane_50", "flip": True, "angle_deg": 50})
+    add("lower_flip", "flip", ("cr", "z1"), 141.2, "cr")
+    add("lower_flip_50", "flip + in-plane-50", ("cr", "flip_plane_50"), 139.7, "cr")
+    first, reference = ("cr", "flip_plane_50"), "lower_flip_50"
+    for angle, paper in higher.items():
+        rule = {"id": f"plane_{angle}_backward", "angle_deg": angle, "backward": True}
+        custom.append(rule)
+        title = f"in-plane-{angle}-backward"
+        add(f"higher_{angle}", title, (*first, rule["id"]), paper, reference)
+    rule = {"id": "flip_plane_50_backward", "flip": True, "angle_deg": 50}
+    custom.append({**rule, "backward": True})
+    add("higher_flip", "flip-backward", (*first, "v1"), 95.6, reference)
+    title = "flip + in-plane-50-backward"
+    add("higher_flip_50", title, (*first, rule["id"]), 91.8, reference)
+    note = (
+        "Lower order: L_CR and one pose rule. Higher order: L_CR, flip + in-plane-50 "
+        "and one motion rule, as the paper's numbers continue Table 5. "
+    )
+    return Table(
+        "theta",
+        "The in-plane angle ([S] Table 2)",
+        tuple(rows),
+        base.knowing(("z1", "v1"), custom),
+        note + _PER_TERM,
+    )
+
+
+def non_localness(base: _Base) -> Table:
+    """[M] Fig. 4: how far a rule reaches, beside what it is worth."""
+    rows = [SOURCE, Row("cr", "L_CR", base.adapting("cr"))]
+    names = ("z1", "z2", "z3", "v1", "v2", "v3")
+    rows += [
+        Row(r, f"L_CR and {r}", base.adapting("cr", r), against="cr", rule=r)
+        for r in names
+    ]
+    return Table(
+        "non_localness",
+        "Non-localness of a rule and the error it reaches ([M] Fig. 4)",
+        tuple(rows),
+        base.knowing(names),
+        _PER_TERM,
+    )
+
+
+def trainable_block(base: _Base) -> Table:
+    """Is Res-3 the right part to move?"""
+    blocks = {
+        "res3": "Res-3 (the paper)",
+        "res2": "Res-2",
+        "res4": "Res-4",
+        "all": "all of G",
+        "batch_norm": "batch norm's scales and offsets",
+    }
+    rows = [
+        Row(
+            block,
+            title,
+            (f"adaptation.trainable_block={block}",),
+            against=None if block == "res3" else "res3",
+        )
+        for block, title in blocks.items()
+    ]
+    return Table("trainable_block", "Which part of G is adapted", (SOURCE, *rows))
+
+
+def shift(base: _Base) -> Table:
+    """What adaptation gains against each kind of shift."""
+    places = [*(f"studio+{dial}" for dial in domain.DIALS), "street", "studio"]
+    rows = [
+        Row(place.replace("+", "_"), place, (f"data.target_domain={place}",))
+        for place in places
+    ]
+    note = (
+        "Each row has a target of its own: `studio` with one dial as far as in "
+        "`street`, all of them, and the source domain itself."
+    )
+    return Table("shift", "Gain for each shift alone", tuple(rows), note=note)
+
+
+def semi(base: _Base) -> Table:
+    """Labels for a part of the target."""
+    rows = [Row("labels_0", "no label", base.adapting(*base.terms))]
+    for percent in (1, 5, 20):
+        more = (f"data.labelled={percent / 100}",)
+        terms = base.adapting("source", *(t for t in base.terms if t != "source"))
+        title = f"{percent} % of the target labelled"
+        row = Row(f"labels_{percent}", title, (*terms, *more), against="labels_0")
+        rows.append(row)
+    return Table(
+        "semi", "Labels for a part of the target", (SOURCE, *rows), note=_PER_TERM
+    )
+
+
+def controls(base: _Base) -> Table:
+    """What cheap alternatives reach."""
+    rows = (
+        Row("full", "the whole method"),
+        Row("cr", "L_CR alone", base.adapting("cr"), against="full"),
+        Row("batch_norm", "batch norm's statistics of the target", (), "batch_norm"),
+        Row("flip", "prediction averaged with the mirrored", (), "flip_average"),
+        Row("rotation", "averaged over -25, 0, 25 degrees", (), "rotation_average"),
+        Row("self_training", "self-training (mean teacher)", (), "self_training"),
+    )
+    rows = [
+        dataclasses.replace(row, against="full") if row.id != "full" else row
+        for row in rows
+    ]
+    note = "Self-training has as many updates as the whole method."
+    return Table("controls", "Cheap alternatives", (SOURCE, *rows), note=note)
+
+
+def harm(base: _Base) -> Table:
+    """Good runs and sabotaged ones: is a worse model ever returned?"""
+    fast = (
+        f"adaptation.learning_rate={100 * base.rate:.9f}",
+        f"adaptation.contrastive_rate={100 * base.contrastive_rate:.9f}",
+    )
+    others = tuple(term for term in base.terms if term not in ("cr", "lcr", "hcr"))
+    others = others or ("z3", "v2", "v3")
+    rows = (
+        Row("good_full", "the whole method"),
+        Row("good_cr", "L_CR alone", base.adapting("cr")),
+        Row("good_near", "a near target", ("data.target_domain=studio+palette",)),
+        Row("good_home", "the source domain", ("data.target_domain=studio",)),
+        Row("bad_rate", "learning rates x 100", fast),
+        Row("bad_alone", "no L_CR, rates x 100", (*base.adapting(*others), *fast)),
+        Row("bad_flip", "wrong flip map", sabotage="wrong_flip"),
+        Row("bad_empty", "target without people", sabotage="empty"),
+        Row("bad_noise", "target of noise", sabotage="noise"),
+        Row("bad_still", "target that never moves", sabotage="still"),
+        Row("bad_side", "videos lying on their side", sabotage="on_its_side"),
+        Row("bad_few", "4 clips only", ("data.target_clips=4",)),
+        Row("bad_long", "4 clips, rates x 100", ("data.target_clips=4", *fast)),
+    )
+    note = (
+        "What label-free selection returns, how far it is from the best step by the "
+        "labels (oracle), and where the run would have ended without selection."
+    )
+    return Table("harm", "Do no harm", rows, note=note)
+
+
+_MAKE = {
+    function.__name__: function
+    for function in (
+        ablation,
+        theta,
+        non_localness,
+        trainable_block,
+        shift,
+        semi,
+        controls,
+        harm,
+    )
+}
+NAMES = tuple(_MAKE)
+
+
+def make(name: str, resolved: Mapping) -> Table:
+    """Returns a table.
+
+    Args:
+        name: one of `NAMES`.
+        resolved: the configuration that its rows differ from, as nested dicts.
+
+    Raises:
+        InputError: if there is no such table.
+    """
+    if name not in _MAKE:
+        raise errors.InputError(
+            f"table: got {name!r}, expected one of {', '.join(NAMES)}"
+        )
+    return _MAKE[name](_Base(resolved))

@@ -1,0 +1,34 @@
+"""Batch norm's statistics of another place: the cheapest adaptation, and a control."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+
+def reestimate(
+    encoder: tf.keras.Model, images: np.ndarray, batch_size: int = 120
+) -> None:
+    """Replaces the moving statistics of every batch norm by those of the images.
+
+    Each becomes the plain mean over the batches; scales and offsets stay.
+
+    Args:
+        encoder: takes images in [0, 1] and `training`; not frozen.
+        images: uint8 `[N, S, S, 3]`, as the encoder takes them; a rest that fills no
+            batch is left out, unless it is all.
+        batch_size: pictures whose statistics are taken together.
+    """
+    kind = tf.keras.layers.BatchNormalization
+    layers = [layer for layer in encoder.submodules if isinstance(layer, kind)]
+    momenta = [layer.momentum for layer in layers]
+    size = min(batch_size, len(images))
+    try:
+        for done, start in enumerate(range(0, len(images) - size + 1, size)):
+            for layer in layers:  # the mean of `done` batches and of this one
+                layer.momentum = done / (done + 1)
+            batch = tf.constant(images[start : start + size], tf.float32) / 255.0
+            encoder(batch, training=True)
+    finally:
+        for layer, momentum in zip(layers, momenta):
+            layer.momentum = momentum

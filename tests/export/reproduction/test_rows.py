@@ -1,0 +1,120 @@
+"""Tables as differences from a configuration: what each row runs, and how often."""
+
+import dataclasses
+import pathlib
+
+import pytest
+
+from sa3dhp import config
+from sa3dhp.errors import InputError
+from sa3dhp.export.reproduction import rows
+from sa3dhp.training import build_repeated
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+BASE = ("adaptation.steps=64", "adaptation.evaluate_every=16")
+
+
+def _load(overrides=()):
+    path = ROOT / "configs" / "procedural.yaml"
+    terms = "adaptation.terms=[cr, z3, v2, v3]"
+    return config.load(path, (*BASE, terms, *overrides))
+
+
+def _table(name):
+    return rows.make(name, dataclasses.asdict(_load()))
+
+
+def _resolved(table, row):
+    return _load((*table.overrides, *row.overrides))
+
+
+@pytest.mark.parametrize("name", rows.NAMES)
+def test_every_row_is_a_configuration_whose_terms_have_their_rules(name):
+    table = _table(name)
+    ids = [row.id for row in table.rows]
+    assert len(set(ids)) == len(ids)
+    for row in table.rows:
+        loaded = _resolved(table, row)
+        known = {"cr", "lcr", "hcr", "source", *loaded.relations.rules}
+        assert set(loaded.adaptation.terms) <= known
+        composed = {rule.id for rule in loaded.relations.custom}
+        assert set(loaded.relations.rules) <= {
+            *("z1", "z2", "z3", "v1", "v2", "v3"),
+            *composed,
+        }
+        assert row.against is None or row.against in ids
+
+
+@pytest.mark.parametrize("name", rows.NAMES)
+def test_a_term_gets_as_many_updates_in_every_row(name):
+    table = _table(name)
+    for row in table.rows:
+        c = _resolved(table, row).adaptation
+        assert c.steps == 16 * len(c.terms)
+        assert c.steps / c.evaluate_every == 4
+
+
+def test_ablation_adds_one_energy_at_a_time():
+    table = _table("ablation")
+    terms = [_resolved(table, row).adaptation.terms for row in table.rows[1:]]
+    assert terms == [
+        ("lcr",),
+        ("cr",),
+        ("cr", "z3"),
+        ("cr", "z3", "v2"),
+        ("cr", "z3", "v2", "v3"),
+    ]
+    assert [row.against for row in table.rows] == [
+        *(None, "source", "lcr", "hcr", "z3", "v2")
+    ]
+    assert [row.paper for row in table.rows] == [209.6, 193.4, 172.1, 139.7, 91.8, 86.2]
+
+
+def test_theta_has_both_rows_of_the_paper():
+    table = _table("theta")
+    lower = [row for row in table.rows if row.id.startswith("lower")]
+    higher = [row for row in table.rows if row.id.startswith("higher")]
+    assert len(lower) == len(higher) == 8
+    loaded = _resolved(table, lower[0])
+    composed = {rule.id: rule for rule in loaded.relations.custom}
+    assert composed["plane_75"].angle_deg == 75 and not composed["plane_75"].flip
+    assert composed["plane_75_backward"].backward
+    assert composed["flip_plane_50_backward"].flip
+    assert (lower[2].paper, higher[-1].paper) == (154.4, 91.8)
+
+
+def test_semi_supervised_rows_differ_in_their_labels():
+    table = _table("semi")
+    loaded = [_resolved(table, row) for row in table.rows[1:]]
+    assert [x.data.labelled for x in loaded] == [0.0, 0.01, 0.05, 0.2]
+    assert ["source" in x.adaptation.terms for x in loaded] == [False, *[True] * 3]
+
+
+def test_harm_has_enough_runs_good_and_bad():
+    table = _table("harm")
+    assert len(table.rows) >= 10
+    fast = next(row for row in table.rows if row.id == "bad_rate")
+    base, loaded = _load().adaptation, _resolved(table, fast).adaptation
+    assert loaded.learning_rate == pytest.approx(100 * base.learning_rate)
+    assert loaded.contrastive_rate == pytest.approx(100 * base.contrastive_rate)
+
+
+def test_rows_of_the_ablation_share_networks_and_functions():
+    for name, count in (("ablation", 1), ("theta", 1), ("shift", 1), ("harm", 1)):
+        table = _table(name)
+        shared = {
+            build_repeated.signature(dataclasses.asdict(_resolved(table, row)))
+            for row in table.rows
+        }
+        assert len(shared) == count, name
+    table = _table("trainable_block")
+    shared = {
+        build_repeated.signature(dataclasses.asdict(_resolved(table, row)))
+        for row in table.rows
+    }
+    assert len(shared) == 5
+
+
+def test_unknown_table_is_named():
+    with pytest.raises(InputError, match="got 'x', expected one of ablation, theta"):
+        rows.make("x", dataclasses.asdict(_load()))
