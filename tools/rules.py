@@ -1,0 +1,65 @@
+"""The workbench for relation rules: how non-local a rule is, and whether it holds.
+
+Without a flag it prints the paper's rules. With a rule of your own, composed of named
+pieces in a YAML file, it also trains the relation network and writes a configuration:
+
+    python tools/rules.py --rule=configs/rules/tilted_backward.yaml
+"""
+
+from __future__ import annotations
+
+import pathlib
+
+from absl import flags
+
+from sa3dhp import cli
+
+FLAGS = flags.FLAGS
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PAPER = "relations.rules=[z1, z2, z3, v1, v2, v3]"
+flags.DEFINE_multi_string("rule", [], "YAML file of a composed rule. Repeatable.")
+flags.DEFINE_bool("train", True, "Trains the relation networks of the rules given.")
+flags.DEFINE_string(
+    "config", str(ROOT / "configs" / "procedural.yaml"), "YAML file of the run."
+)
+flags.DEFINE_multi_string("set", [], "Changes a value: section.key=value. Repeatable.")
+flags.DEFINE_string(
+    "checkpoints", str(ROOT / "checkpoints" / "procedural"), "Folder of the networks."
+)
+flags.DEFINE_string("workdir", "workdir/rules", "Gets networks and configuration.")
+
+
+def main() -> None:
+    """Examines, trains, prints."""
+    from sa3dhp import config as configs
+
+    overrides = FLAGS.set if FLAGS.rule else [PAPER, *FLAGS.set]
+    config = configs.load(FLAGS.config, overrides)
+    for path in FLAGS.rule:
+        config = configs.with_rule(config, path)
+    from sa3dhp.export import workbench
+    from sa3dhp.export.reproduction import networks
+    from sa3dhp.training import build, store
+
+    trained, known = FLAGS.train and bool(FLAGS.rule), store.Store(FLAGS.checkpoints)
+    workdir = pathlib.Path(FLAGS.workdir)
+    builder = build.Builder(config, known)  # a wrong rule is told before the work
+    if trained:
+        known = networks.complete(config, FLAGS.checkpoints, workdir / "networks")
+        builder = build.Builder(config, known)
+    found = []
+    for name, rule in builder.rules.items():
+        file = known.folder / f"relation_{name}.npz"
+        meta = known.meta(f"relation_{name}")["measured"] if file.is_file() else None
+        found.append(workbench.examine(builder, rule, meta))
+    print(f"\n{workbench.text(found)}")
+    if trained:
+        configs.dump(config, workdir / "config.yaml")
+        print(
+            f"\nnext: python tools/adapt.py --config={workdir / 'config.yaml'} "
+            f"--checkpoints={workdir / 'networks'}"
+        )
+
+
+if __name__ == "__main__":
+    cli.run(main)
