@@ -1,6 +1,6 @@
 """Prepares a data set: sharded records of motions or of cropped pictures.
 
-    python tools/prepare_data.py --dataset=cmu --input=~/cmu --output=data/cmu
+    python tools/prepare_data.py --dataset=cmu --input=cmu --output=data/cmu
     python tools/prepare_data.py --dataset=videos --input=clips --output=data/street
     python tools/prepare_data.py --dataset=surreal --input=SURREAL/data \
         --output=data/surreal --engine=beam --runner=FlinkRunner
@@ -14,6 +14,7 @@ workers must see both folders under the same paths.
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 
 from absl import flags
@@ -54,11 +55,10 @@ def main() -> None:
     from sa3dhp.data.preparing import job, local, on_beam, summary, units
     from sa3dhp.training import progress
 
-    def engine(tasks, done) -> None:
-        if FLAGS.engine == "beam":
-            on_beam.run(tasks, done, _BEAM)
-        else:
-            local.run(tasks, done, FLAGS.processes)
+    if FLAGS.engine == "beam":
+        engine = functools.partial(on_beam.run, chosen=on_beam.options(_BEAM))
+    else:
+        engine = functools.partial(local.run, processes=FLAGS.processes)
 
     def show(done: int, total: int, records: int) -> None:
         if not bars:

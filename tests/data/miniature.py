@@ -38,6 +38,7 @@ from sa3dhp.skeleton import skeleton as skeletons
 
 H36M_SCALE = 0.2  # of the genuine pictures
 RED, BLUE, disc = people.RED, people.BLUE, people.disc
+person, expand = people.person, people.expand
 cmu, bandai_namco = miniature_mocap.cmu, miniature_mocap.bandai_namco
 
 
@@ -79,7 +80,9 @@ def h36m_camera(number: int) -> calibration.Camera:
     return calibration.Camera(name, matrix, (200, 200), bend, rotation, place)
 
 
-def human36m(folder, layout: str = "videopose3d", frames: int = 101):
+def human36m(
+    folder, layout: str = "videopose3d", frames: int = 101, subjects=("S1", "S9")
+):
     """Writes S1 (train) and S9 (test), one action, four cameras, 50 fps.
 
     Args:
@@ -87,12 +90,13 @@ def human36m(folder, layout: str = "videopose3d", frames: int = 101):
         layout: `videopose3d` (`data_3d_h36m.npz`, `camera-parameters.json`, Videos),
             `fetch` (`processed/S1/Walking-1/annot.h5` and pictures) or `cdf`.
         frames: of the videos; of `fetch`, the highest frame number.
+        subjects: others than these two.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     cameras = [h36m_camera(n) for n in range(4)]
     worlds = {}
-    for number, subject in enumerate(("S1", "S9")):
+    for number, subject in enumerate(subjects):
         x, y, z = np.moveaxis(people.person(40 + number, frames, 50.0), -1, 0)
         worlds[subject] = np.stack([x, -z, y], -1)  # z up
     {"videopose3d": _h36m_npz, "fetch": _h36m_fetch, "cdf": _h36m_cdf}[layout](

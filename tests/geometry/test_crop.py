@@ -155,3 +155,22 @@ def test_shapes_that_disagree_are_refused() -> None:
         crop.project_to_frame(np.zeros((4, 17, 3)), np.zeros((3, 2)), 10)
     with pytest.raises(errors.InputError, match="one picture"):
         crop.extract(np.zeros((4, 4)), np.zeros(2), 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("centre", "side", "size"),
+    [((20, 15), 24, 48), ((31.3, 8.7), 25.4, 25), ((2.2, 28.1), 40.7, 16)],
+)
+def test_the_matrix_says_where_a_pixel_goes(centre, side, size) -> None:
+    """The centre of mass of one lit pixel, anywhere in the square."""
+    for x, y in ((20, 15), (22, 18), (14, 20)):
+        frame = np.zeros((30, 40, 3), np.uint8)
+        frame[y, x] = 255
+        crop_image = crop.extract(frame, np.array(centre), side, size)[..., 0]
+        if crop_image[1:-1, 1:-1].sum() < 50:
+            continue
+        weights = crop_image / crop_image.sum()
+        rows, columns = np.mgrid[:size, :size]
+        expected = crop.matrix(np.array(centre), side, size) @ [x, y, 1.0]
+        found = (columns * weights).sum(), (rows * weights).sum(), 1.0
+        np.testing.assert_allclose(expected, found, atol=0.3)

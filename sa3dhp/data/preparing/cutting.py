@@ -54,11 +54,13 @@ def boxes(frames: schema.Frames) -> tuple[np.ndarray, np.ndarray]:
     weights, valid = conversion.matrix(frames.skeleton, skeletons.SA3DHP17)
     if frames.keypoints is None and frames.camera is None:
         raise errors.InputError(f"{frames.name}: neither key-points nor a camera")
-    with np.errstate(all="ignore"):
-        points = frames.keypoints
-        if points is None:
-            points = frames.camera.project(frames.joints)
-        points = np.einsum("ij,njk->nik", weights, np.nan_to_num(points))
+    points = frames.keypoints
+    if points is None:  # those behind the camera are left out below
+        ahead = np.maximum(
+            np.nan_to_num(frames.joints), [-np.inf, -np.inf, _NEAREST_MM]
+        )
+        points = frames.camera.project(ahead)
+    points = np.einsum("ij,njk->nik", weights, np.nan_to_num(points))
     # A joint that is made of annotated ones serves, the guessed top of a head too.
     uses = (weights != 0).astype(int)
     known = ((~frames.mask).astype(int) @ uses.T == 0) & (valid | (uses.sum(1) > 1))

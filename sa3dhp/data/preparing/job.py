@@ -72,6 +72,10 @@ def run(
     if waiting:
         engine(waiting, done)
     reports = {task.shard: transform.finished(task) for task in tasks}
+    if not any(report.records for report in reports.values()):
+        for task in tasks:  # what is damaged will be replaced: leave no trace
+            (folder / task.shard).unlink()
+        shutil.rmtree(folder / transform.STATE)
     manifest = _manifest(dataset, plan, settings, fingerprint, reports)
     records.write_manifest(folder, manifest)
     shutil.rmtree(folder / transform.STATE)

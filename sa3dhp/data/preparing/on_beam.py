@@ -27,35 +27,32 @@ def options(arguments: Sequence[str]):
         raise errors.InputError(
             "--engine=beam needs Apache Beam: pip install 'sa3dhp[beam]'"
         ) from None
-    parser = pipeline_options._BeamArgumentParser(allow_abbrev=False)
-    for cls in pipeline_options.PipelineOptions.__subclasses__():
-        cls._add_argparse_args(parser)
-    _, unknown = parser.parse_known_args(list(arguments))
-    if unknown:
+    chosen = pipeline_options.PipelineOptions(list(arguments))
+    known = set(pipeline_options.PipelineOptions([]).get_all_options())
+    given = set(chosen.get_all_options(retain_unknown_options=True))
+    if given - known:
         raise errors.InputError(
-            f"{unknown[0]!r}: neither a flag of prepare_data (--help lists them) nor "
-            "of Beam; write flags as --name=value"
+            f"--{min(given - known)}: neither a flag of prepare_data (--help lists "
+            "them) nor of Beam; write flags as --name=value"
         )
-    return pipeline_options.PipelineOptions(list(arguments))
+    return chosen
 
 
 def run(
     tasks: Sequence[units.Task],
     done: Callable[[units.Report], None],
-    arguments: Sequence[str] = (),
+    chosen=None,
 ) -> None:
     """Prepares shards.
 
     Args:
         tasks: the shards.
         done: is told about each when it is written.
-        arguments: Beam's own flags, e.g. `--runner=DirectRunner`.
+        chosen: Beam's options; its defaults (this process) if None.
 
     Raises:
-        InputError: see `options`.
         Exception: what the runner makes of what the transform raises.
     """
-    chosen = options(arguments)
     import apache_beam as beam
 
     ended = threading.Event()
