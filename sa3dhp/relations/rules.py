@@ -67,6 +67,11 @@ class Rule:
         return f"{self.space}: {' + '.join(names) or 'nothing'}"
 
     @property
+    def involution(self) -> bool:
+        """Whether it undoes itself: T of the partner is then the anchor again."""
+        return not self.slow and (self.flip or not self.angle)
+
+    @property
     def clip_length(self) -> int:
         """Source frames that one pair needs: 1, 30 or, for slow rules, 60."""
         if self.space == "pose":

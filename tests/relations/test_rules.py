@@ -42,6 +42,21 @@ def test_table_is_the_papers() -> None:
     assert all(rule.id == key for key, rule in TABLE.items())
 
 
+def test_an_involution_leads_back_to_the_anchor() -> None:
+    assert [key for key, rule in TABLE.items() if rule.involution] == [
+        "z1",
+        "z3",
+        "v1",
+        "v2",
+    ]
+    for rule in TABLE.values():
+        anchor, partner = rule.pair_joints(_clip(rule), BODY)
+        if not rule.slow:
+            again = rule.pair_joints(partner, BODY)[1]
+            back = np.allclose(again, anchor, atol=1e-5)
+            assert back == rule.involution
+
+
 def test_frames_of_pose_rules() -> None:
     for key in ("z1", "z2", "z3"):
         rule = TABLE[key]

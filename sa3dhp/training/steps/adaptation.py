@@ -73,8 +73,9 @@ class AdaptationStep:
             trainable_block: see `ImageEncoder.res_variables`; the paper's is `res3`.
             labelled_loss: of the term `source`.
             teacher: an encoder of the same shape; ours, off in the paper. It gets the
-                weights of `encoder` and its block follows as a moving average; each
-                side of a relation is then compared with the teacher's other side.
+                weights of `encoder` and its block follows as a moving average. In a
+                relation G then sees augmented frames, and each side learns the mean
+                of what the teacher says of it and, through T, of the other side.
             teacher_momentum: of that average, in (0, 1).
             seed: of the augmentation, a function of (seed, iteration).
 
@@ -255,9 +256,9 @@ class AdaptationStep:
         clips = self._checked(clips)
         if term not in CONTRASTIVE:
             return {term: self._relation(self._rules[term], clips)}
-        seed = tf.stack([self._seed, self.iteration])
         plain = self._shown(clips, PLAIN, MIDDLE)
-        sides = self._encode(self._encoder, [plain, self._augmented(clips, seed)])
+        positive = self._augmented(clips, self._light())
+        sides = self._encode(self._encoder, [plain, positive])
         readings = self._contrast(*sides, CONTRASTIVE[term])
         return {**readings, term: tf.add_n([readings[n] for n in CONTRASTIVE[term]])}
 
@@ -282,18 +283,21 @@ class AdaptationStep:
         return readings
 
     def _relation(self, rule: relation_rules.Rule, clips: tf.Tensor) -> tf.Tensor:
-        """Eq. 2 or 3; with a teacher, the mean of both sides against its other side."""
+        """Eq. 2 or 3; with a teacher, G learns what the teacher says of both sides."""
         network = self._networks[rule.id]
         needed = _needed_frames([rule])
-        pair = self._pair(rule, self._latents(self._encoder, clips, needed))
         if self._teacher is None:
+            pair = self._pair(rule, self._latents(self._encoder, clips, needed))
             return relation_losses.residual(network(pair[0]), pair[1])
+        shown = self._latents(self._encoder, clips, needed, self._light())
+        anchor, partner = self._pair(rule, shown)
         # The tape does not watch the teacher: its side passes no gradient.
-        target = self._pair(rule, self._latents(self._teacher, clips, needed))
-        return 0.5 * (
-            relation_losses.residual(network(pair[0]), target[1])
-            + relation_losses.residual(network(target[0]), pair[1])
-        )
+        told = self._pair(rule, self._latents(self._teacher, clips, needed))
+        energy = relation_losses.residual(0.5 * (told[1] + network(told[0])), partner)
+        if rule.involution:  # T leads back as well
+            back = 0.5 * (told[0] + network(told[1]))
+            return 0.5 * (energy + relation_losses.residual(back, anchor))
+        return 0.5 * (energy + relation_losses.residual(network(anchor), told[1]))
 
     def _pair(
         self, rule: relation_rules.Rule, latents: _Latents
@@ -311,10 +315,13 @@ class AdaptationStep:
         encoder: image_encoder.ImageEncoder,
         clips: tf.Tensor,
         needed: dict[Look, set[int]],
+        light: tf.Tensor | None = None,
     ) -> _Latents:
-        """Encodes each needed frame once, all in one batch."""
+        """Encodes each needed frame once, all in one batch; with `light`, augmented."""
         frames = {look: tuple(sorted(chosen)) for look, chosen in needed.items()}
         shown = [self._shown(clips, look, chosen) for look, chosen in frames.items()]
+        if light is not None:
+            shown = [self._relit(images, light) for images in shown]
         return _Latents(frames, dict(zip(frames, self._encode(encoder, shown))))
 
     def _encode(
@@ -341,9 +348,16 @@ class AdaptationStep:
 
     def _augmented(self, clips: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """The middle frames in another light: `[V, 30, s, s, 3]`."""
-        images = self._shown(clips, PLAIN, MIDDLE)
+        return self._relit(self._shown(clips, PLAIN, MIDDLE), seed)
+
+    def _relit(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Frames `[V, F, s, s, 3]`, each in another light."""
         flat = tf.reshape(images, [-1, *images.shape[2:]])
         return tf.reshape(self._augmentation(flat, seed), tf.shape(images))
+
+    def _light(self) -> tf.Tensor:
+        """The seed of this iteration's augmentation."""
+        return tf.stack([self._seed, self.iteration])
 
     @staticmethod
     def _checked(clips: tf.Tensor) -> tf.Tensor:

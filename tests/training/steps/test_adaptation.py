@@ -230,16 +230,41 @@ def test_labelled_images_take_their_turn(
 def test_teacher_starts_as_the_student_and_follows(eagerly, make, clips, small_encoder):
     teacher = type(small_encoder)()
     step = make(terms=("z3",), teacher=teacher, teacher_momentum=0.75)
-    plain = make(terms=("z3",))
-    # The same weights: each side against the teacher's is each side against its own.
-    expected = plain.terms(clips)["z3"]
-    np.testing.assert_allclose(step.terms(clips)["z3"], expected, rtol=1e-5)
     start = [v.numpy() for v in small_encoder.variables]
     step(clips)
     for slow, fast, first in zip(teacher.variables, small_encoder.variables, start):
         mean = 0.75 * first + 0.25 * fast.numpy()
         np.testing.assert_allclose(slow, mean, rtol=1e-5, atol=1e-7)
     assert "teacher" in step.trackables
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_teacher_that_is_the_student_halves_what_the_two_sides_disagree(
+    rule, eagerly, make, clips, small_encoder, networks
+):
+    """Without another light the mean of both sides is half as far from either."""
+    given = {"terms": (rule,), "augmentation": lambda images, seed: images}
+    step = make(**given, teacher=type(small_encoder)(), teacher_momentum=0.9)
+    found = float(step.terms(clips)[rule])
+    here = float(make(**given).terms(clips)[rule])  # |T(a) - p|
+    if not RULES[rule].involution:  # T(a) is told p
+        assert found == pytest.approx(0.5 * (0.5 * here + here), rel=1e-4)
+    else:
+        there = 4 * found - here  # |T(p) - a|
+        assert there > 0 and there != pytest.approx(here, rel=1e-3)
+
+
+def test_only_the_student_sees_another_light(eagerly, make, clips, small_encoder):
+    def changed(strength):
+        step = make(
+            terms=("z1",),
+            augmentation=lambda images, seed: images * strength,
+            teacher=type(small_encoder)(),
+            teacher_momentum=0.9,
+        )
+        return float(step.terms(clips)["z1"])
+
+    assert changed(0.2) != pytest.approx(changed(1.0), rel=1e-3)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
