@@ -60,11 +60,12 @@ def main() -> None:
 
     configs.begin(config, workdir)
     from sa3dhp.export import adapting  # with TensorFlow, which takes seconds
-    from sa3dhp.training import build, build_adaptation, precision, store
+    from sa3dhp.training import build, build_adaptation, data, precision, store
 
     policy = precision.set_policy(config.training.precision)
     networks = store.Store(folder)
     if FLAGS.from_scratch:
+        data.check(config, "unpaired", "source", "target", "evaluation")
         for stage in build.STAGES:
             build.Builder(config, networks).train(stage, workdir)
     job = build_adaptation.Adaptation(config, networks)

@@ -120,6 +120,19 @@ class Split:
         return found
 
 
+# Names that a folder may have, for the command that makes it.
+DATASETS = (
+    "cmu",
+    "bandai_namco",
+    "surreal",
+    "human36m",
+    "mpi_inf_3dhp",
+    "threedpw",
+    "lsp",
+    "videos",
+)
+
+
 def manifest(folder: str | os.PathLike) -> records.Manifest:
     """Returns the manifest of a prepared folder.
 
@@ -140,9 +153,6 @@ def manifest(folder: str | os.PathLike) -> records.Manifest:
 def _dataset(path: pathlib.Path) -> str:
     """The data set that a folder's name suggests."""
     return path.name if path.name in DATASETS else "NAME"
-
-
-DATASETS = ("cmu", "surreal", "h36m", "mpi_inf_3dhp", "3dpw", "lsp", "videos")
 
 
 def _places(path: pathlib.Path) -> np.ndarray:
