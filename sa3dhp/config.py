@@ -142,6 +142,7 @@ class Adaptation:
     terms: tuple[str, ...] = ("cr", "z3", "v2", "v3")  # ([M] eq. 1-3)
     steps: int = 2_000  # updates of all terms together [D]
     clips_per_batch: int = 8  # videos x 30 frames ([S])
+    pose_frames: int = 30  # of these, that pose rules look at [D]
     learning_rate: float = 1e-5  # one Adam for each term [D]
     contrastive_rate: float = 0.0  # learning rate of L_CR; 0: that of the others [D]
     temperature: float = 1.0  # of the softmax in [M] eq. 1 [D]

@@ -98,6 +98,7 @@ class Adaptation:
             temperature=c.temperature,
             normalise=c.normalise,
             trainable_block=c.trainable_block,
+            pose_frames=c.pose_frames,
             labelled_loss=labelled,
             teacher=teacher,
             teacher_momentum=c.teacher_momentum,

@@ -52,6 +52,7 @@ class AdaptationStep:
         temperature: float = 1.0,
         normalise: bool = False,
         trainable_block: str = "res3",
+        pose_frames: int = len(MIDDLE),
         labelled_loss: source.SourceLoss | None = None,
         teacher: image_encoder.ImageEncoder | None = None,
         teacher_momentum: float = 0.0,
@@ -71,11 +72,14 @@ class AdaptationStep:
             temperature: of the contrastive terms.
             normalise: whether the contrastive terms use the cosine.
             trainable_block: see `ImageEncoder.res_variables`; the paper's is `res3`.
+            pose_frames: of a clip's 30 that pose rules look at, evenly spread; fewer
+                of more clips show more people for the same work.
             labelled_loss: of the term `source`.
             teacher: an encoder of the same shape; ours, off in the paper. It gets the
                 weights of `encoder` and its block follows as a moving average. In a
                 relation G then sees augmented frames, and each side learns the mean
-                of what the teacher says of it and, through T, of the other side.
+                of what the teacher says of it and, through T, of the other side; where
+                the rule turns pictures, the turned side alone learns, from the other.
             teacher_momentum: of that average, in (0, 1).
             seed: of the augmentation, a function of (seed, iteration).
 
@@ -93,6 +97,7 @@ class AdaptationStep:
         self._seed = tf.Variable(seed, dtype=tf.int64, trainable=False)
         self._monitored = None
         self._block = trainable_block
+        self._pose_frames = MIDDLE[:: max(1, len(MIDDLE) // pose_frames)]
         self._variables = encoder.res_variables(trainable_block)
         self._check(learning_rate, labelled_loss is not None, teacher is not None)
         if isinstance(learning_rate, Mapping):
@@ -217,7 +222,7 @@ class AdaptationStep:
         """
         clips = self._checked(clips)
         chosen = [self._rules[rule] for rule in self.rule_ids]
-        needed = _needed_frames(chosen)
+        needed = self._needed_frames(chosen)
         needed[PLAIN] |= set(MIDDLE)
         latents = self._latents(self._encoder, clips, needed)
         anchor = latents.pick(PLAIN, MIDDLE)
@@ -285,7 +290,7 @@ class AdaptationStep:
     def _relation(self, rule: relation_rules.Rule, clips: tf.Tensor) -> tf.Tensor:
         """Eq. 2 or 3; with a teacher, G learns what the teacher says of both sides."""
         network = self._networks[rule.id]
-        needed = _needed_frames([rule])
+        needed = self._needed_frames([rule])
         if self._teacher is None:
             pair = self._pair(rule, self._latents(self._encoder, clips, needed))
             return relation_losses.residual(network(pair[0]), pair[1])
@@ -293,6 +298,8 @@ class AdaptationStep:
         anchor, partner = self._pair(rule, shown)
         # The tape does not watch the teacher: its side passes no gradient.
         told = self._pair(rule, self._latents(self._teacher, clips, needed))
+        if rule.angle:  # the anchor as it was filmed is the better known of the two
+            return relation_losses.residual(network(told[0]), partner)
         energy = relation_losses.residual(0.5 * (told[1] + network(told[0])), partner)
         if rule.involution:  # T leads back as well
             back = 0.5 * (told[0] + network(told[1]))
@@ -302,8 +309,8 @@ class AdaptationStep:
     def _pair(
         self, rule: relation_rules.Rule, latents: _Latents
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Anchors' and partners' latents: z `[V, 30, D]`, or v `[V, M]`."""
-        anchor_frames, partner_frames = _frames(rule)
+        """Anchors' and partners' latents: z `[V, F, D]`, or v `[V, M]`."""
+        anchor_frames, partner_frames = self._frames(rule)
         anchor = latents.pick(PLAIN, anchor_frames)
         partner = latents.pick(_look(rule), partner_frames)
         if rule.space == "motion":
@@ -359,6 +366,25 @@ class AdaptationStep:
         """The seed of this iteration's augmentation."""
         return tf.stack([self._seed, self.iteration])
 
+    def _frames(
+        self, rule: relation_rules.Rule
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The frames of the 60-frame clip on the anchor's and the partner's side."""
+        if rule.space == "pose":
+            return self._pose_frames, self._pose_frames
+        start = (CLIP_LENGTH - rule.clip_length) // 2
+        sides = (rule.anchor_frames, rule.partner_frames)
+        return tuple(tuple(start + frame for frame in side) for side in sides)
+
+    def _needed_frames(self, rules: list[relation_rules.Rule]) -> dict[Look, set[int]]:
+        """The frames that the rules need, by how they are shown."""
+        needed = {PLAIN: set()}
+        for rule in rules:
+            anchor, partner = self._frames(rule)
+            needed[PLAIN].update(anchor)
+            needed.setdefault(_look(rule), set()).update(partner)
+        return needed
+
     @staticmethod
     def _checked(clips: tf.Tensor) -> tf.Tensor:
         """The clips as float32 in [0, 1]."""
@@ -410,24 +436,3 @@ class _Latents:
 def _look(rule: relation_rules.Rule) -> Look:
     """How the rule shows the partner's frames."""
     return rule.flip, rule.angle
-
-
-def _frames(
-    rule: relation_rules.Rule,
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The frames of the 60-frame clip on the anchor's and on the partner's side."""
-    if rule.space == "pose":
-        return MIDDLE, MIDDLE
-    start = (CLIP_LENGTH - rule.clip_length) // 2
-    sides = (rule.anchor_frames, rule.partner_frames)
-    return tuple(tuple(start + frame for frame in side) for side in sides)
-
-
-def _needed_frames(rules: list[relation_rules.Rule]) -> dict[Look, set[int]]:
-    """The frames that the rules need, by how they are shown."""
-    needed = {PLAIN: set()}
-    for rule in rules:
-        anchor, partner = _frames(rule)
-        needed[PLAIN].update(anchor)
-        needed.setdefault(_look(rule), set()).update(partner)
-    return needed

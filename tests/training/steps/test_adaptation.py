@@ -239,7 +239,7 @@ def test_teacher_starts_as_the_student_and_follows(eagerly, make, clips, small_e
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_a_teacher_that_is_the_student_halves_what_the_two_sides_disagree(
+def test_a_teacher_that_is_the_student_says_the_mean_of_both_sides_or_the_anchors(
     rule, eagerly, make, clips, small_encoder, networks
 ):
     """Without another light the mean of both sides is half as far from either."""
@@ -247,7 +247,9 @@ def test_a_teacher_that_is_the_student_halves_what_the_two_sides_disagree(
     step = make(**given, teacher=type(small_encoder)(), teacher_momentum=0.9)
     found = float(step.terms(clips)[rule])
     here = float(make(**given).terms(clips)[rule])  # |T(a) - p|
-    if not RULES[rule].involution:  # T(a) is told p
+    if RULES[rule].angle:  # p is told T(a)
+        assert found == pytest.approx(here, rel=1e-4)
+    elif not RULES[rule].involution:  # p is told the mean, T(a) is told p
         assert found == pytest.approx(0.5 * (0.5 * here + here), rel=1e-4)
     else:
         there = 4 * found - here  # |T(p) - a|
