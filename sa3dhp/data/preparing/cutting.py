@@ -70,9 +70,10 @@ def boxes(frames: schema.Frames) -> tuple[np.ndarray, np.ndarray]:
     low, high = np.nanmin(points, axis=1), np.nanmax(points, axis=1)
     flesh = _FLESH_SHARE * (high - low).max(1)
     if frames.joints is not None and frames.camera is not None:
-        depth = np.where(frames.mask, frames.joints[..., 2], np.inf).min(1)
-        usable &= depth > _NEAREST_MM
-        middle = np.maximum(np.median(frames.joints[..., 2], axis=1), _NEAREST_MM)
+        depth = np.where(frames.mask, frames.joints[..., 2], np.nan)
+        depth[~usable] = _NEAREST_MM
+        usable &= np.nanmin(depth, axis=1) > _NEAREST_MM
+        middle = np.maximum(np.nanmedian(depth, axis=1), _NEAREST_MM)
         flesh = FLESH_MM * float(frames.camera.matrix[0, 0]) / middle
     found = np.concatenate([low - flesh[:, None], high + flesh[:, None]], axis=1)
     return found, usable & ((high - low).max(1) > 1.0)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import collections
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sa3dhp import errors
 from sa3dhp.data import boxes_file, records
@@ -16,6 +18,7 @@ from sa3dhp.data.preparing import transform, units
 Engine = Callable[[Sequence[units.Task], Callable[[units.Report], None]], None]
 Progress = Callable[[int, int, int], None]
 _PLAN = "plan.json"
+_HALF = f"*{records.PARTIAL}"
 _NAMED = 100  # units that a manifest names as skipped
 
 
@@ -60,6 +63,21 @@ def run(
     if _claim(folder, dataset, settings, fingerprint):
         return records.read_manifest(folder)
     tasks = _tasks(dataset, root, folder, plan, settings)
+    with _alone(folder):
+        _work(tasks, engine, progress)
+        reports = {task.shard: transform.finished(task) for task in tasks}
+        if not any(report.records for report in reports.values()):
+            for task in tasks:  # what is damaged will be replaced: leave no trace
+                (folder / task.shard).unlink()
+            shutil.rmtree(folder / transform.STATE)
+        manifest = _manifest(dataset, plan, settings, fingerprint, reports)
+        records.write_manifest(folder, manifest)
+        shutil.rmtree(folder / transform.STATE)
+    return manifest
+
+
+def _work(tasks: list[units.Task], engine: Engine, progress: Progress) -> None:
+    """Prepares the shards that are not done yet."""
     waiting = [task for task in tasks if transform.finished(task) is None]
     count = number = 0
 
@@ -71,15 +89,22 @@ def run(
     progress(len(tasks) - len(waiting), len(tasks), 0)
     if waiting:
         engine(waiting, done)
-    reports = {task.shard: transform.finished(task) for task in tasks}
-    if not any(report.records for report in reports.values()):
-        for task in tasks:  # what is damaged will be replaced: leave no trace
-            (folder / task.shard).unlink()
-        shutil.rmtree(folder / transform.STATE)
-    manifest = _manifest(dataset, plan, settings, fingerprint, reports)
-    records.write_manifest(folder, manifest)
-    shutil.rmtree(folder / transform.STATE)
-    return manifest
+
+
+@contextlib.contextmanager
+def _alone(folder: pathlib.Path) -> Iterator[None]:
+    """Keeps a second run out, and removes what a killed one left half written."""
+    state = folder / transform.STATE
+    with open(state / "lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise errors.InputError(
+                f"--output={folder}: another run is at work there; wait for it"
+            ) from None
+        for partial in (*folder.glob(_HALF), *state.glob(_HALF)):
+            partial.unlink(missing_ok=True)
+        yield
 
 
 def _checked(dataset: str, settings: units.Settings) -> units.Settings:
@@ -143,8 +168,6 @@ def _claim(
             f"--output={folder}: not empty, and not prepared data; {remedy}"
         )
     state.mkdir(parents=True, exist_ok=True)
-    for partial in (*folder.glob(f"*{records.PARTIAL}"), *state.glob("*.partial")):
-        partial.unlink(missing_ok=True)
     entry = dict(
         dataset=dataset,
         stored_size=settings.stored_size,

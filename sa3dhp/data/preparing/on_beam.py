@@ -6,6 +6,7 @@ system), and have this package installed.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 
@@ -55,6 +56,7 @@ def run(
     """
     import apache_beam as beam
 
+    logging.getLogger("apache_beam").setLevel(logging.ERROR)
     ended = threading.Event()
     watch = threading.Thread(target=_watch, args=(list(tasks), done, ended))
     watch.start()

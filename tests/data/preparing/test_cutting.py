@@ -95,6 +95,16 @@ def test_a_mask_keeps_junk_out_of_the_box() -> None:
     assert not cutting.boxes(dataclasses.replace(flat, mask=mask))[1][3]
 
 
+def test_unknown_joints_do_not_spoil_the_box() -> None:
+    frames = _frames(5)
+    mask = np.ones(frames.joints.shape[:2], bool)
+    mask[:, 4] = mask[3] = False
+    frames.joints[~mask] = np.nan
+    boxes, usable = cutting.boxes(dataclasses.replace(frames, mask=mask))
+    assert usable.tolist() == [True, True, True, False, True]
+    assert np.isfinite(boxes[usable]).all()
+
+
 def test_a_clip_without_one_of_its_pictures_is_left_out_and_counted() -> None:
     frames, report = _frames(120), units.Report()
     cuts = cutting.cuts(frames, False, report)

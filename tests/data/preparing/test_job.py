@@ -185,6 +185,15 @@ def test_an_unfinished_output_of_another_job_is_left_alone(raw, tmp_path) -> Non
         _run("surreal", raw("surreal"), tmp_path / "file" / "out")
 
 
+def test_two_runs_do_not_share_an_output(raw, tmp_path) -> None:
+    def twice(tasks, done):
+        with pytest.raises(errors.InputError, match="another run is at work"):
+            _run("surreal", raw("surreal"), tmp_path / "out")
+        ALONE(tasks, done)
+
+    _run("surreal", raw("surreal"), tmp_path / "out", twice)
+
+
 def test_an_input_that_changed_is_noticed(raw, tmp_path) -> None:
     shutil.copytree(raw("bandai_namco"), tmp_path / "raw")
     _run("bandai_namco", tmp_path / "raw", tmp_path / "out")
@@ -239,6 +248,16 @@ def test_a_full_disk_ends_it_and_it_can_go_on(raw, prepared, tmp_path, monkeypat
             _run("surreal", raw("surreal"), tmp_path / "out")
     _run("surreal", raw("surreal"), tmp_path / "out")
     assert _bytes(tmp_path / "out") == _bytes(prepared("surreal"))
+
+
+def test_boxes_may_move_but_not_change(raw, prepared, tmp_path) -> None:
+    boxes = raw("videos") / "boxes.json"
+    shutil.copy(boxes, tmp_path / "moved.json")
+    _run("videos", raw("videos"), tmp_path / "out", boxes=str(boxes))
+    _run("videos", raw("videos"), tmp_path / "out", boxes=str(tmp_path / "moved.json"))
+    (tmp_path / "moved.json").write_text(boxes.read_text().replace(".1", ".2"))
+    with pytest.raises(errors.InputError, match="holds videos already"):
+        _run("videos", raw("videos"), tmp_path / "out", boxes=tmp_path / "moved.json")
 
 
 def test_an_unknown_detector_is_refused_before_work(raw, tmp_path) -> None:
