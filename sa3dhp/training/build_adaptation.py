@@ -95,6 +95,7 @@ class Adaptation:
             lambda images, seed: augment.photometric(images, seed, c.augmentation),
             terms=c.terms,
             learning_rate=self._rates(),
+            decay_steps=self._decay_steps(),
             temperature=c.temperature,
             normalise=c.normalise,
             trainable_block=c.trainable_block,
@@ -154,6 +155,11 @@ class Adaptation:
             contrastive = adaptation_step.CONTRASTIVE
             rates.update({t: c.contrastive_rate for t in c.terms if t in contrastive})
         return rates
+
+    def _decay_steps(self) -> int:
+        """Updates over which the learning rates fall, by the schedule all share."""
+        falls = self._config.training.schedule == "cosine"
+        return self._config.adaptation.steps if falls else 0
 
     def _floor(self, size: int) -> dict[str, float]:
         """The residuals of G^s on its own source, `size` clips at once."""

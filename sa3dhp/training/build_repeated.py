@@ -101,7 +101,7 @@ class Repeated(build_adaptation.Adaptation):
         self.facts = {**self.facts, "seed": config.training.seed, "config": resolved}
         self.encoder.set_weights(self._start)
         terms, seed = config.adaptation.terms, config.training.seed
-        self._step.restart(terms, self._rates(), seed)
+        self._step.restart(terms, self._rates(), seed, self._decay_steps())
 
     def look(self, workdir: str | os.PathLike, step: int) -> None:
         """Puts the block as it was after `step` updates of the run in `workdir`."""

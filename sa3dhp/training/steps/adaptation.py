@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -49,6 +50,7 @@ class AdaptationStep:
         *,
         terms: tuple[str, ...] = ("cr", "z3", "v2", "v3"),
         learning_rate: float | Mapping[str, float] = 1e-5,
+        decay_steps: int = 0,
         temperature: float = 1.0,
         normalise: bool = False,
         trainable_block: str = "res3",
@@ -69,6 +71,7 @@ class AdaptationStep:
                 changes the look and keeps the pose.
             terms: in the order of their turns.
             learning_rate: for all, or by term.
+            decay_steps: updates over which it falls to zero, along a cosine; 0: never.
             temperature: of the contrastive terms.
             normalise: whether the contrastive terms use the cosine.
             trainable_block: see `ImageEncoder.res_variables`; the paper's is `res3`.
@@ -100,12 +103,11 @@ class AdaptationStep:
         self._pose_frames = MIDDLE[:: max(1, len(MIDDLE) // pose_frames)]
         self._variables = encoder.res_variables(trainable_block)
         self._check(learning_rate, labelled_loss is not None, teacher is not None)
-        if isinstance(learning_rate, Mapping):
-            rates = learning_rate
-        else:
-            rates = dict.fromkeys(self._terms, learning_rate)
+        if not isinstance(learning_rate, Mapping):
+            learning_rate = dict.fromkeys(self._terms, learning_rate)
+        self._rates, self._decay_steps = dict(learning_rate), decay_steps
         self._optimizers = {
-            term: optimisation.adam(rates[term], self._variables)
+            term: optimisation.adam(self._rates[term], self._variables)
             for term in self._terms
         }
         self._updates = {
@@ -148,7 +150,11 @@ class AdaptationStep:
         self._monitored = tuple(rules)
 
     def restart(
-        self, terms: tuple[str, ...], learning_rate: Mapping[str, float], seed: int
+        self,
+        terms: tuple[str, ...],
+        learning_rate: Mapping[str, float],
+        seed: int,
+        decay_steps: int = 0,
     ) -> None:
         """Begins again, from the encoder as it now is, with nothing traced anew.
 
@@ -156,6 +162,7 @@ class AdaptationStep:
             terms: in the order of their turns; some of those it was built with.
             learning_rate: by term.
             seed: of the augmentation.
+            decay_steps: see `__init__`.
 
         Raises:
             InputError: if it was not built with one of the terms.
@@ -167,6 +174,7 @@ class AdaptationStep:
                 f"{', '.join(self._optimizers)}, which the step was built with"
             )
         self._terms = tuple(terms)
+        self._rates, self._decay_steps = dict(learning_rate), decay_steps
         for term in terms:
             optimisation.reset(self._optimizers[term], learning_rate[term])
         if self._teacher is not None:
@@ -202,8 +210,12 @@ class AdaptationStep:
         Raises:
             InputError: if the clips have another shape.
         """
-        turn = int(self.iteration.numpy()) % len(self._terms)
-        readings = self._updates[self._terms[turn]](batch)
+        done = int(self.iteration.numpy())
+        term = self._terms[done % len(self._terms)]
+        if self._decay_steps:
+            left = 0.5 + 0.5 * math.cos(math.pi * min(1.0, done / self._decay_steps))
+            optimisation.set_rate(self._optimizers[term], left * self._rates[term])
+        readings = self._updates[term](batch)
         self.iteration.assign_add(1)
         return readings
 

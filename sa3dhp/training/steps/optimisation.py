@@ -44,6 +44,12 @@ def reset(optimizer: tf.keras.optimizers.Optimizer, learning_rate: float) -> Non
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     for variable in inner.variables:
         variable.assign(tf.zeros_like(variable))
+    set_rate(optimizer, learning_rate)
+
+
+def set_rate(optimizer: tf.keras.optimizers.Optimizer, learning_rate: float) -> None:
+    """Sets the learning rate of an optimizer that was made with a number."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
     inner.learning_rate = learning_rate
 
 

@@ -256,6 +256,18 @@ def test_a_teacher_that_is_the_student_says_the_mean_of_both_sides_or_the_anchor
         assert there > 0 and there != pytest.approx(here, rel=1e-3)
 
 
+def test_the_learning_rates_fall_along_a_cosine(eagerly, make, clips, snapshot):
+    step = make(terms=("lcr", "z1"), learning_rate=1e-3, decay_steps=4)
+    rates = []
+    for turn in range(6):
+        step(clips)
+        optimizer = step.trackables[f"{('lcr', 'z1')[turn % 2]}_optimizer"]
+        rates.append(float(optimizer.learning_rate))
+    half = 0.5 + 0.5 * np.cos(np.pi * np.arange(6) / 4)
+    expected = 1e-3 * np.where(np.arange(6) < 4, half, 0.0)
+    np.testing.assert_allclose(rates, expected, rtol=1e-5, atol=1e-12)
+
+
 def test_only_the_student_sees_another_light(eagerly, make, clips, small_encoder):
     def changed(strength):
         step = make(
