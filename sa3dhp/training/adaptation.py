@@ -82,9 +82,9 @@ class Looks:
 def floor(
     step: adaptation_step.AdaptationStep, source_clips: np.ndarray, size: int
 ) -> dict[str, float]:
-    """Returns the residuals of every rule on source clips, before any update."""
+    """Returns the residuals of every rule on source clips, and the latents' spread."""
     found = monitors.relations(step, source_clips, size)
-    return {rule: found[rule] for rule in step.rule_ids}
+    return {key: found[key] for key in (*step.rule_ids, selection.SPREAD)}
 
 
 def split(num: int, held_out: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -118,6 +118,7 @@ def run(
     select: str = "label_free",
     test_error: Callable[[], float] | None = None,
     labelled: pipeline.Batches | None = None,
+    relation_errors: Mapping[str, float] | None = None,
 ) -> Outcome:
     """Adapts G, looks at it every so often, and goes back to the best look.
 
@@ -127,7 +128,7 @@ def run(
         clips: uint8 `[N, 60, S, S, 3]`, to adapt to.
         videos: `[N]`, which video each clip is of.
         held_out: clips that only the monitors see.
-        source_floor: see `floor`.
+        source_floor: see `floor`, before any update.
         num_steps: updates of all terms together.
         evaluate_every: updates between looks.
         batch_size: clips per batch.
@@ -136,6 +137,7 @@ def run(
         select: `label_free`, `last` or `oracle`.
         test_error: MPJPE on labelled target clips; logged, and used by `oracle` alone.
         labelled: batches of labelled images for the term `source`.
+        relation_errors: see `selection.doubt`.
 
     Raises:
         InputError: for `oracle` without labels.
@@ -163,13 +165,15 @@ def run(
         eval_fn=looks,
         eval_every=evaluate_every,
     )
+    floors = {k: v for k, v in source_floor.items() if k != selection.SPREAD}
+    objection = selection.doubt(looks.history[0], source_floor, relation_errors or {})
     choice = {
-        "label_free": lambda: selection.choose(looks.history, source_floor),
+        "label_free": lambda: selection.choose(looks.history, floors, objection),
         "last": lambda: selection.choose_last(looks.history),
         "oracle": lambda: selection.choose_oracle(looks.history, TEST_ERROR),
     }[select]()
     looks.restore(choice.step)
-    return Outcome(choice, looks.history, dict(source_floor))
+    return Outcome(choice, looks.history, floors)
 
 
 def _batches(

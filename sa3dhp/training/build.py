@@ -136,6 +136,10 @@ class Builder:
         self._store.load(name, network, **expected)
         return network
 
+    def measured(self, name: str) -> dict[str, float]:
+        """Returns what a trained network was measured at when it was saved."""
+        return dict(self._store.meta(name).get("measured", {}))
+
     def train(self, name: str, workdir: str | os.PathLike) -> list[tuple]:
         """Trains all parts of a stage, or goes on with it, and saves its networks.
 

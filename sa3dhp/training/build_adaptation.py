@@ -87,6 +87,12 @@ class Adaptation:
             teacher = builder.load("image_encoder")
             teacher.trainable = True  # its block follows that of G
         relations = {rule: builder.load(f"relation_{rule}") for rule in builder.rules}
+        measured = {rule: builder.measured(f"relation_{rule}") for rule in relations}
+        self._relation_errors = {
+            rule: found["residual"]
+            for rule, found in measured.items()
+            if "residual" in found
+        }
         return adaptation_step.AdaptationStep(
             self.encoder,
             builder.load("motion_encoder"),
@@ -145,6 +151,7 @@ class Adaptation:
             select=c.select,
             test_error=test_error,
             labelled=self._labelled(),
+            relation_errors=self._relation_errors,
         )
 
     def _rates(self) -> dict[str, float]:

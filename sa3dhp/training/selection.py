@@ -19,6 +19,11 @@ from sa3dhp import errors
 # A step is out if the latents' spread has lost more than this share of its start: G
 # gives everyone the same pose.
 MAX_SPREAD_LOSS = 0.15
+# The target's latents must spread over this share of the source's, or what the videos
+# show is hardly people; and on its own source the source model must miss a relation by
+# no more than this times what T itself errs by, or the rule does not hold at all.
+MIN_SPREAD = 0.5
+MAX_MISS = 3.0
 # The distance to the floor must shrink by this share, or the source model stays.
 MIN_GAIN = 0.02
 SPREAD = "spread"
@@ -61,8 +66,37 @@ def distance(monitors: Mapping[str, float], floor: Mapping[str, float]) -> float
     return float(np.mean(np.abs(np.log(ratios))))
 
 
+def doubt(
+    start: Mapping[str, float],
+    source: Mapping[str, float],
+    relation_errors: Mapping[str, float],
+) -> str:
+    """Returns why no adaptation to this target can be trusted, "" if it can.
+
+    Args:
+        start: monitors of the source model on target clips.
+        source: the same of source clips, the floor and `spread`.
+        relation_errors: residuals of T on poses it never saw, by rule; what is not
+            known is left out.
+    """
+    for rule, own in relation_errors.items():
+        if rule in source and source[rule] > MAX_MISS * max(own, 1e-9):
+            return (
+                f"on its own source it misses the relation {rule} by {source[rule]:.2f}"
+                f" where T errs by {own:.2f}: the rule does not hold for these pictures"
+            )
+    if SPREAD in source and start[SPREAD] < MIN_SPREAD * source[SPREAD]:
+        return (
+            f"its latents spread by {start[SPREAD]:.2f} over the target and by "
+            f"{source[SPREAD]:.2f} over its source: are there people in the videos?"
+        )
+    return ""
+
+
 def choose(
-    history: Sequence[Mapping[str, float]], floor: Mapping[str, float]
+    history: Sequence[Mapping[str, float]],
+    floor: Mapping[str, float],
+    objection: str = "",
 ) -> Choice:
     """Returns the step to keep, from monitors of held-out target clips alone.
 
@@ -70,7 +104,10 @@ def choose(
         history: monitors of the looks in their order, each with its `step`; the first
             is the source model's, step 0.
         floor: see `distance`.
+        objection: see `doubt`; the source model stays whatever the steps did.
     """
+    if objection:
+        return Choice(0, False, f"kept the source model: {objection}")
     start = history[0]
     lowest = (1 - MAX_SPREAD_LOSS) * start[SPREAD]
     finite = [h for h in history if all(np.isfinite(v) for v in h.values())]

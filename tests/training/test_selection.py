@@ -68,3 +68,29 @@ def test_oracle_and_last_are_labelled_as_such():
     assert oracle.step == 40 and not oracle.label_free and "oracle" in oracle.verdict
     last = selection.choose_last(history)
     assert last.step == 80 and not last.label_free
+
+
+def test_a_relation_that_fails_on_the_source_is_not_trusted():
+    source = {"z1": 2.9, "z3": 0.6, "spread": 0.3}
+    start = {"spread": 0.25}
+    why = selection.doubt(start, source, {"z1": 0.4, "z3": 0.4})
+    assert "z1" in why and "2.90" in why
+    assert not selection.doubt(start, {**source, "z1": 0.7}, {"z1": 0.4, "z3": 0.4})
+    assert not selection.doubt(start, source, {})
+
+
+def test_a_target_without_people_is_not_trusted():
+    source = {"z1": 0.7, "spread": 0.3}
+    assert "people" in selection.doubt({"spread": 0.1}, source, {"z1": 0.4})
+    assert not selection.doubt({"spread": 0.2}, source, {"z1": 0.4})
+
+
+def test_an_objection_keeps_the_source_model_whatever_the_steps_did():
+    history = [
+        {"step": 0, "z1": 2.0, "spread": 0.3},
+        {"step": 8, "z1": 1.0, "spread": 0.3},
+    ]
+    assert selection.choose(history, {"z1": 1.0}).step == 8
+    choice = selection.choose(history, {"z1": 1.0}, "nobody is there")
+    assert choice.step == 0 and not choice.adapted
+    assert "nobody is there" in choice.verdict
