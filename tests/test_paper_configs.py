@@ -17,6 +17,7 @@ from sa3dhp import config as configs
 from sa3dhp import errors
 from sa3dhp.data import shards
 from sa3dhp.data.preparing import job, local, transform, units
+from sa3dhp.data.sources import cmu
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SETTINGS = ("s2h", "s2h_semi", "h2m", "s2w", "sh2w")
@@ -92,6 +93,19 @@ def test_published_knobs_stay_the_defaults(name):
     assert card == MEASURED[name][0]
 
 
+def test_a_real_prior_changes_the_motions_and_nothing_else():
+    procedural = configs.load(_path("procedural"))
+    changed = configs.differences(procedural, configs.load(_path("cmu")))
+    keys = {text.partition(":")[0] for text in changed}
+    assert keys == {
+        "data.unpaired",
+        "data.unpaired_path",
+        "data.unpaired_clips",
+        "data.held_out_subjects",
+        "data.views",
+    }
+
+
 def test_names_of_data_sets_are_those_that_can_be_prepared():
     assert set(shards.DATASETS) == set(transform.DATASETS)
 
@@ -124,6 +138,18 @@ def prepared(tmp_path_factory):
             lambda tasks, done: local.run(tasks, done, processes=1),
         )
     return folder
+
+
+def test_prepared_motions_are_those_that_the_reader_gives(prepared):
+    from sa3dhp.training import prepared as folders
+
+    given = {s.name: s for s in cmu.unpaired_sequences(prepared / "raw" / "cmu")}
+    found = folders.motions(str(prepared / "data" / "cmu"), 30.0)
+    assert sorted(s.name for s in found) == sorted(given) and len(given) == 6
+    for sequence in found:
+        expected = given[sequence.name]
+        np.testing.assert_allclose(sequence.joints, expected.joints, atol=0.01)
+        assert (sequence.subject, sequence.fps) == (expected.subject, 30.0)
 
 
 def test_semi_supervised_setting_runs_from_files_as_distributed(prepared, monkeypatch):
