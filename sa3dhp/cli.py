@@ -51,7 +51,12 @@ def _be_quiet() -> None:
 _be_quiet()
 
 
-def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
+def run(
+    main: Callable[..., None],
+    argv: list[str] | None = None,
+    *,
+    operands: bool = False,
+) -> None:
     """Parses the flags, calls `main` and exits: the end of every tool.
 
     Bad input ends in one line on stderr, `error: ...`, with status 2; an interrupt in
@@ -61,6 +66,7 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
     Args:
         main: reads `flags.FLAGS`.
         argv: the command line, `sys.argv` if None.
+        operands: what is not a flag is handed to `main`, rather than refused.
     """
     argv = sys.argv if argv is None else argv
     try:
@@ -68,11 +74,11 @@ def run(main: Callable[[], None], argv: list[str] | None = None) -> None:
             print(_usage(main))
             sys.exit(0)
         rest = flags.FLAGS(argv)[1:]
-        if rest:
+        if rest and not operands:
             raise errors.InputError(
                 f"{rest[0]!r}: not a flag, expected --name=value (--help lists them)"
             )
-        main()
+        main(*rest)
     except flags.Error as error:
         _fail(f"{error} (--help lists the flags)", 2)
     except errors.InputError as error:

@@ -1,0 +1,209 @@
+"""Counts against the published ones, and what train and test share."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from sa3dhp.data import records
+from sa3dhp.data.checks import clips
+from sa3dhp.data.checks.clips import FAIL, NONE, PASS, WARN, Clip, Finding
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """What a data set's authors say of a split; None where they do not.
+
+    Attributes:
+        pictures: how many are scored.
+        sequences: how many there are; a person of a sequence, a camera of it or a piece
+            of a clip does not count.
+        subjects: who they are.
+        per_sequence: pictures of each sequence.
+    """
+
+    pictures: tuple[int, ...] | None = None
+    sequences: int | None = None
+    subjects: tuple[str, ...] | None = None
+    per_sequence: Mapping[str, int] | None = None
+
+
+_TS = {"TS1": 603, "TS2": 540, "TS3": 505, "TS4": 553, "TS5": 276, "TS6": 452}
+PUBLISHED: dict[tuple[str, str], Published] = {
+    ("h36m", "train"): Published(subjects=("S1", "S5", "S6", "S7", "S8")),
+    ("h36m", "test"): Published(subjects=("S9", "S11")),
+    ("mpi_inf_3dhp", "train"): Published(
+        sequences=16, subjects=tuple(f"S{n}" for n in range(1, 9))
+    ),
+    ("mpi_inf_3dhp", "test"): Published(
+        pictures=(2929,), sequences=6, per_sequence=_TS
+    ),
+    ("3dpw", "train"): Published(sequences=24),
+    ("3dpw", "validation"): Published(sequences=12),
+    ("3dpw", "test"): Published(sequences=24),
+    ("surreal", "train"): Published(sequences=1964),
+    ("surreal", "test"): Published(sequences=703),
+    ("lsp", "train"): Published(pictures=(1000, 10000, 11000)),  # with the extension
+    ("lsp", "test"): Published(pictures=(1000,)),
+    ("cmu", "train"): Published(sequences=2605),
+}
+# What to cut off a sequence's name to have the data set's own.
+_ENDS = {
+    "3dpw": r"_\d+$",  # the person
+    "mpi_inf_3dhp": r"_Cam\d+$",
+    "surreal": r"_c\d+$",  # the piece of the motion
+    "cmu": r"\+\d+$",  # the piece between two glitches
+}
+# The same people are in several splits, by design.
+_SHARED_PEOPLE = {"videos", "lsp", "3dpw"}
+_SAME_POSES = 0.01  # share of a test split
+
+
+def sequence_of(dataset: str, name: str) -> str:
+    """The data set's own name of a sequence."""
+    return re.sub(_ENDS.get(dataset, "$^"), "", name)
+
+
+def counts(dataset: str, found: Mapping[str, Sequence[Clip]]) -> list[Finding]:
+    """Compares every split with what is published of it."""
+    findings = []
+    for split, mine in found.items():
+        pictures = sum(_length(clip) for clip in mine)
+        names = [sequence_of(dataset, clip.sequence) for clip in mine]
+        subjects = {clip.subject for clip in mine} - {""}
+        text = (
+            f"{pictures} frames, {len(set(names))} sequences, {len(subjects)} subjects"
+        )
+        published = PUBLISHED.get((dataset, split))
+        if published is None:
+            findings.append(
+                Finding(f"counts of {split}", NONE, text + "; nothing published")
+            )
+            continue
+        less, more = _compared(published, pictures, names, subjects, mine)
+        status = FAIL if more else WARN if less else PASS
+        findings.append(
+            Finding(
+                f"counts of {split}",
+                status,
+                "; ".join([text, *more, *less]),
+                {FAIL: "not the published split", WARN: "a part of it"}.get(status, ""),
+                "take the split from the data set's own lists"
+                if more
+                else "complete the data set before comparing with published numbers",
+            )
+        )
+    return findings
+
+
+def _compared(published, pictures, names, subjects, mine) -> tuple[list, list]:
+    """What is missing and what is too much, in words."""
+    less, more = [], []
+
+    def compare(what: str, got: int, expected: int) -> None:
+        if got != expected:
+            (less if got < expected else more).append(f"published {expected} {what}")
+
+    if published.pictures and pictures not in published.pictures:
+        nearest = min((n for n in published.pictures if n > pictures), default=None)
+        nearest = nearest or max(published.pictures)
+        compare("frames", pictures, nearest)
+    if published.sequences:
+        compare("sequences", len(set(names)), published.sequences)
+    if published.subjects:
+        strange = subjects - set(published.subjects)
+        missing = set(published.subjects) - subjects
+        more += [f"not of this split: {clips.some(sorted(strange))}"] if strange else []
+        less += [f"missing: {clips.some(sorted(missing))}"] if missing else []
+    for name, expected in (published.per_sequence or {}).items():
+        got = sum(_length(c) for c, n in zip(mine, names) if n == name)
+        if got:
+            compare(f"frames of {name}", got, expected)
+    return less, more
+
+
+def _length(clip: Clip) -> int:
+    arrays = (clip.joints, clip.keypoints, clip.rows)
+    return next(len(array) for array in arrays if array is not None)
+
+
+def complete(manifest: records.Manifest, found: Mapping[str, Sequence[Clip]]):
+    """Is everything there that the manifest counts?"""
+    wrong = []
+    for split, entry in manifest.splits.items():
+        mine = found[split]
+        single = manifest.kind == "motions"
+        got = len(mine) if single else sum(_length(clip) for clip in mine)
+        if got != entry["records"]:
+            wrong.append(f"{split} {got} of {entry['records']}")
+    if not wrong:
+        total = sum(entry["records"] for entry in manifest.splits.values())
+        return Finding("records", PASS, f"{total}, as the manifest says")
+    return Finding(
+        "records",
+        FAIL,
+        f"records: {', '.join(wrong)}",
+        "incomplete data",
+        "run tools/prepare_data.py again into an empty folder",
+    )
+
+
+def overlap(dataset: str, found: Mapping[str, Sequence[Clip]]) -> Finding:
+    """Do other splits show what the test split does?"""
+    check = "overlap of splits"
+    test = [name for name in found if name not in ("train", "")]
+    if "train" not in found or not test:
+        return Finding(check, NONE, "one split")
+    same = {"subjects": set(), "sequences": set()}
+    train = found["train"]
+    poses, shared = _poses(train), 0
+    total = 0
+    for split in test:
+        mine = found[split]
+        same["subjects"] |= _values(train, "subject") & _values(mine, "subject")
+        same["sequences"] |= {
+            sequence_of(dataset, name)
+            for name in _values(train, "sequence") & _values(mine, "sequence")
+        }
+        other = _poses(mine)
+        shared, total = shared + len(other & poses), total + len(other)
+    if dataset in _SHARED_PEOPLE:
+        same["subjects"] = set()
+    if dataset == "lsp":  # the name of the list, not of a video
+        same["sequences"] = set()
+    words = [
+        f"{len(values)} {what} ({clips.some(sorted(values))})"
+        for what, values in same.items()
+        if values
+    ]
+    if shared > _SAME_POSES * total:
+        words.append(f"{shared} of {total} poses of {', '.join(test)}")
+    if not words:
+        return Finding(check, PASS, f"train and {', '.join(test)} share nothing")
+    return Finding(
+        check,
+        FAIL,
+        f"in train and {', '.join(test)}: {'; '.join(words)}",
+        "train and test overlap",
+        "split by subject, as the data set's authors do",
+    )
+
+
+def _values(found: Sequence[Clip], field: str) -> set[str]:
+    return {getattr(clip, field) for clip in found} - {""}
+
+
+def _poses(found: Sequence[Clip]) -> set[int]:
+    """Fingerprints of the poses, root-relative, to a tenth of a millimetre."""
+    prints = set()
+    for clip in found:
+        values = clip.keypoints if clip.joints is None else clip.joints
+        if values is None:
+            continue
+        values = np.nan_to_num(values - values[:, :1])
+        whole = np.round(10.0 * values).astype(np.int32)
+        prints |= {hash(pose.tobytes()) for pose in whole}
+    return prints
