@@ -7,6 +7,8 @@ system), and have this package installed.
 from __future__ import annotations
 
 import logging
+import os
+import re
 import threading
 from collections.abc import Callable, Sequence
 
@@ -52,6 +54,7 @@ def run(
         chosen: Beam's options; its defaults (this process) if None.
 
     Raises:
+        OSError: if the output cannot be written.
         Exception: what the runner makes of what the transform raises.
     """
     import apache_beam as beam
@@ -68,6 +71,12 @@ def run(
                 | "spread" >> beam.Reshuffle()
                 | "prepare" >> beam.Map(_prepare)
             )
+    except RuntimeError as error:  # in which runners wrap what a worker raised
+        system = re.search(r"Error: \[Errno (\d+)\] [^:]*: '([^']*)'", str(error))
+        if not system:
+            raise
+        number = int(system[1])
+        raise OSError(number, os.strerror(number), system[2]) from error
     finally:
         ended.set()
         watch.join()

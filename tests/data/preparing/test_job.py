@@ -56,6 +56,20 @@ def test_beam_makes_the_same_bytes(prepared, raw, tmp_path) -> None:
         on_beam.options(["--runner=DirectRunner", "--foo=3"])
 
 
+def test_on_beam_a_full_disk_is_an_error_of_the_system(
+    raw, tmp_path, monkeypatch
+) -> None:
+    pytest.importorskip("apache_beam", reason="needs the extra beam")
+
+    def full(path, payloads):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+    monkeypatch.setattr(records, "write_records", full)
+    with pytest.raises(OSError, match="No space left") as error:
+        _run("surreal", raw("surreal"), tmp_path / "out", on_beam.run)
+    assert error.value.errno == errno.ENOSPC and "tfrecord" in error.value.filename
+
+
 def test_without_beam_the_remedy_is_named(monkeypatch) -> None:
     for name in ("apache_beam", "apache_beam.options"):
         monkeypatch.setitem(sys.modules, name, None)
