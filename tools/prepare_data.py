@@ -71,9 +71,8 @@ def main() -> None:
     )
     bars: list[progress.Progress] = []
     with contextlib.ExitStack() as stack:
-        manifest = job.run(
-            FLAGS.dataset, FLAGS.input, FLAGS.output, settings, engine, show
-        )
+        folders = FLAGS.input, FLAGS.output
+        manifest = job.run(FLAGS.dataset, *folders, settings, engine, show)
     print(summary.text(manifest, FLAGS.output))
 
 
