@@ -66,8 +66,8 @@ def text(found: Sequence[dict]) -> str:
         "residual: what is left of it after the relation network T.\n"
         "in pixels: render(rule(pose)) against rule(render(pose)), of the person's\n"
         "contrast; beside it the same for the anchor's picture.\n"
-        "holds: pixels agree, bones keep their length, and the pose representation\n"
-        "holds the partner."
+        "holds: pixels agree, bones keep their length, people face where their\n"
+        "picture does, and the pose representation holds the partner."
     )
 
 

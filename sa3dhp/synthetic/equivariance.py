@@ -25,6 +25,7 @@ _SHOWN = 8  # frames that are drawn of each clip
 MAX_DIFFERENCE = 0.2  # of the person's contrast; edges differ by interpolation
 MIN_OVERLAP = 0.85  # of the silhouettes
 MAX_MM = 0.1  # of what the pose representation may lose
+MAX_DEG = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Result:
     Attributes:
         bones_mm: largest change of a bone's length.
         round_trip_mm: largest error of a partner taken to local vectors and back.
+        facing_deg: largest angle between the way the partner faces, by its named
+            joints, and the way its picture does: 180 if a flip map is wrong.
         difference: mean difference of the two pictures, relative to the contrast of the
             person before the wall.
         unrelated: the same of the anchor's picture, which is what a rule that does
@@ -43,6 +46,7 @@ class Result:
 
     bones_mm: float
     round_trip_mm: float
+    facing_deg: float
     difference: float
     unrelated: float
     overlap: float
@@ -51,6 +55,7 @@ class Result:
     def passed(self) -> bool:
         """Whether poses and pictures agree."""
         exact = max(self.bones_mm, self.round_trip_mm) < MAX_MM
+        exact = exact and self.facing_deg < MAX_DEG
         alike = self.difference < MAX_DIFFERENCE and self.overlap > MIN_OVERLAP
         return exact and alike
 
@@ -77,6 +82,7 @@ def measure(rule: rules.Rule, *, count: int = 4, seed: int = 0) -> Result:
     return Result(
         bones_mm=_bones(joints, partner),
         round_trip_mm=_round_trip(partner),
+        facing_deg=_turned_away(rule, joints, partner),
         difference=float(np.abs(drawn - expected).mean() / contrast),
         unrelated=float(np.abs(plain - expected).mean() / contrast),
         overlap=float(both.sum() / max(1, either.sum())),
@@ -126,3 +132,24 @@ def _round_trip(partner: np.ndarray) -> float:
     again = kinematics.from_local(local, SKELETON, body.mean_lengths())
     relative = partner - partner[..., SKELETON.root : SKELETON.root + 1, :]
     return float(np.linalg.norm(again.numpy() - relative, axis=-1).max())
+
+
+def _facing(joints: np.ndarray) -> np.ndarray:
+    """Where people face, `[..., 3]`, unit length: out of the chest."""
+    left, right, neck, pelvis = (
+        joints[..., SKELETON.index(name), :]
+        for name in ("left_hip", "right_hip", "neck", "pelvis")
+    )
+    out = np.cross(left - right, neck - pelvis)
+    return out / np.linalg.norm(out, axis=-1, keepdims=True)
+
+
+def _turned_away(rule: rules.Rule, joints: np.ndarray, partner: np.ndarray) -> float:
+    """Largest angle, degrees, to where the mirrored and turned picture faces."""
+    frames = slice(None) if rule.space == "pose" else list(rule.partner_frames)
+    x, y, z = np.moveaxis(_facing(joints[:, frames]), -1, 0)
+    x = -x if rule.flip else x
+    c, s = np.cos(rule.angle), np.sin(rule.angle)
+    expected = np.stack([c * x - s * y, s * x + c * y, z], axis=-1)
+    off = np.linalg.norm(expected - _facing(partner), axis=-1)
+    return float(np.degrees(2 * np.arcsin(np.clip(off / 2, 0, 1))).max())

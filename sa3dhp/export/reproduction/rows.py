@@ -76,6 +76,7 @@ class _Base:
         self.steps, self.every = adaptation["steps"], adaptation["evaluate_every"]
         self.rate = adaptation["learning_rate"]
         self.contrastive_rate = adaptation["contrastive_rate"]
+        self.clips = resolved["data"]["target_clips"]
         self.rules = list(relations["rules"])
         self.custom = [dict(rule) for rule in relations["custom"]]
 
@@ -221,7 +222,8 @@ def semi(base: _Base) -> Table:
     """Labels for a part of the target."""
     rows = [Row("labels_0", "no label", base.adapting(*base.terms))]
     for percent in (1, 5, 20):
-        more = (f"data.labelled={percent / 100}",)
+        share = max(percent / 100, 1 / base.clips)  # one clip at least
+        more = (f"data.labelled={share:.9f}",)
         terms = base.adapting("source", *(t for t in base.terms if t != "source"))
         title = f"{percent} % of the target labelled"
         row = Row(f"labels_{percent}", title, (*terms, *more), against="labels_0")

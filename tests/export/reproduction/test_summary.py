@@ -23,7 +23,7 @@ def _record(row, seed, shift, *, noise=1.0, oracle=None, count=30):
     rng = np.random.default_rng(seed)
     before = rng.uniform(100, 300, count)
     drawn = np.random.default_rng([seed, ord(row[0])]).normal(0, noise, count)
-    after = before + shift + drawn * bool(shift)
+    after = before + shift + (drawn - drawn.mean()) * bool(shift)
     sides = {"source_only": before, "adapted": after}
     if oracle is not None:
         sides["oracle"] = before + oracle
