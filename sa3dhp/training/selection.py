@@ -26,6 +26,9 @@ MIN_SPREAD = 0.5
 MAX_MISS = 3.0
 # The distance to the floor must shrink by this share, or the source model stays.
 MIN_GAIN = 0.02
+# Looks that are as near as this, in shares of the start's distance, are equally near;
+# the latest of them is kept: the learning rates fall, and with them the noise.
+TIE = 0.01
 SPREAD = "spread"
 
 
@@ -113,7 +116,9 @@ def choose(
     finite = [h for h in history if all(np.isfinite(v) for v in h.values())]
     sound = [h for h in finite if h[SPREAD] >= lowest]
     before = distance(start, floor)
-    best = min(sound, key=lambda h: distance(h, floor), default=start)
+    nearest = min((distance(h, floor) for h in sound), default=before)
+    equal = [h for h in sound if distance(h, floor) <= nearest + TIE * before]
+    best = equal[-1] if equal and nearest < before else start
     after = distance(best, floor)
     if best["step"] == 0 or after > (1 - MIN_GAIN) * before:
         why = "every step lost the spread of the latents"

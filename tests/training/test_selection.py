@@ -85,6 +85,14 @@ def test_a_target_without_people_is_not_trusted():
     assert not selection.doubt({"spread": 0.2}, source, {"z1": 0.4})
 
 
+def test_the_latest_of_equally_near_steps_is_kept():
+    residuals = (2.0, 1.5, 1.502, 1.6)
+    history = [
+        {"step": 8 * i, "z1": value, "spread": 0.3} for i, value in enumerate(residuals)
+    ]
+    assert selection.choose(history, {"z1": 1.0}).step == 16
+
+
 def test_an_objection_keeps_the_source_model_whatever_the_steps_did():
     history = [
         {"step": 0, "z1": 2.0, "spread": 0.3},
