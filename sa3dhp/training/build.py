@@ -21,6 +21,7 @@ from sa3dhp.models import (
     relation_network,
 )
 from sa3dhp.relations import non_localness, rules
+from sa3dhp.skeleton import limits
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.training import data as datasets
 from sa3dhp.training import latent_pairs, loop, precision, store
@@ -219,15 +220,16 @@ class Builder:
             adversarial_weight=c.adversarial_weight,
             seed=self._seed,
         )
+        unseen = loop.measure(
+            step, lambda: datasets.pose_batches(self._config, self._unseen)(0)
+        )
         return Stage(
             "pose_autoencoder",
             step,
             datasets.pose_batches(self._config, self._unpaired.motions),
             c.steps,
             {name: networks[name] for name in _POSE},
-            loop.measure(
-                step, lambda: datasets.pose_batches(self._config, self._unseen)(0)
-            ),
+            lambda: {**unseen(), "random_in_limits": _in_limits(step)},
         )
 
     def _motion_autoencoder(self) -> Stage:
@@ -356,6 +358,14 @@ class Builder:
                 images[i : i + _CHUNK].astype(np.float32) / 255,
                 joints[i : i + _CHUNK],
             )
+
+
+def _in_limits(step: pose_step.PoseAutoencoderStep) -> float:
+    """Share of joints inside the joint limits in poses decoded from random latents."""
+    decoder, size = step.models["pose_decoder"], pose_autoencoder.LATENT_SIZE
+    latent = np.random.default_rng(0).uniform(-1, 1, (_REPORTED, size))
+    local = decoder(tf.constant(latent, tf.float32)).numpy()
+    return float(limits.within(local, SKELETON).mean())
 
 
 def _rules(config: configs.Config) -> dict[str, rules.Rule]:
