@@ -74,6 +74,22 @@ def test_ablation_adds_one_energy_at_a_time():
     assert [row.paper for row in table.rows] == [209.6, 193.4, 172.1, 139.7, 91.8, 86.2]
 
 
+def test_terms_of_our_own_come_after_those_of_the_paper():
+    resolved = dataclasses.asdict(_load(("adaptation.terms=[cr, z1, z3, v2, v3]",)))
+    table = rows.make("ablation", resolved)
+    last = table.rows[-1]
+    terms = _load((*table.overrides, *last.overrides)).adaptation.terms
+    assert terms == ("cr", "z3", "v2", "v3", "z1")
+    assert (last.against, last.paper) == ("v3", None)
+
+
+def test_a_slow_copy_has_a_control_without_it():
+    ids = [row.id for row in _table("controls").rows]
+    assert ids[-2:] == ["no_copy", "paper"]
+    plain = dataclasses.asdict(_load(("adaptation.teacher_momentum=0.0",)))
+    assert "no_copy" not in [row.id for row in rows.make("controls", plain).rows]
+
+
 def test_theta_has_both_rows_of_the_paper():
     table = _table("theta")
     lower = [row for row in table.rows if row.id.startswith("lower")]
