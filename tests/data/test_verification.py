@@ -333,13 +333,13 @@ def _split(names, subject, seed=0, count=2):
 
 def test_shared_subjects_sequences_and_poses_are_found():
     train, test = _split("ab", "S1"), _split("cd", "S9", seed=1)
-    assert splits.overlap("h36m", {"train": train, "test": test}).status == "pass"
+    assert splits.overlap("human36m", {"train": train, "test": test}).status == "pass"
     for other, word in (
         (_split("cd", "S1", seed=1), "1 subjects (S1)"),
         (_split("bc", "S9", seed=1), "1 sequences (b)"),
         (_split("cd", "S9"), "4 of 4 poses"),
     ):
-        found = splits.overlap("h36m", {"train": train, "test": other})
+        found = splits.overlap("human36m", {"train": train, "test": other})
         assert found.status == "fail" and word in found.found
     assert splits.overlap("cmu", {"train": train}).status == "none"
 
@@ -349,9 +349,9 @@ def test_counts_are_compared_with_the_published_ones():
         return [f.status for f in splits.counts(dataset, found)]
 
     whole = [*_split("a", "S9"), *_split("b", "S11")]
-    assert status("h36m", test=whole) == ["pass"]
-    assert status("h36m", test=whole[:1]) == ["warn"]
-    assert status("h36m", test=_split("a", "S1")) == ["fail"]
+    assert status("human36m", test=whole) == ["pass"]
+    assert status("human36m", test=whole[:1]) == ["warn"]
+    assert status("human36m", test=_split("a", "S1")) == ["fail"]
     assert status("videos", train=whole) == ["none"]
     scene = _split(["TS5"], "TS5", count=276)
     (found,) = splits.counts("mpi_inf_3dhp", {"test": scene})
@@ -359,7 +359,7 @@ def test_counts_are_compared_with_the_published_ones():
     (found,) = splits.counts("mpi_inf_3dhp", {"test": _split(["TS5"], "", count=277)})
     assert found.status == "fail" and "published 276 frames of TS5" in found.found
     names = [f"place_{n:02d}_{person}" for n in range(24) for person in (0, 1)]
-    assert status("3dpw", test=_split(names, "")) == ["pass"]
+    assert status("threedpw", test=_split(names, "")) == ["pass"]
 
 
 def _prepared(folder, motions):

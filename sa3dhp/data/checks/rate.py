@@ -10,8 +10,13 @@
   how far the knee bends, which no frame rate changes.
 
 Each person (gait) or clip (flight) votes for an octave, with a share of outliers;
-the likelihoods decide. What it cannot do: say anything of clips in which nobody walks,
-runs or jumps, or find a rate that is wrong by less than a fourth.
+the likelihoods decide. Of groups of genuine clips drawn at random, played at twice or
+at half the speed, it names 44 of 50 of five clips, 47 of ten and all of twenty or more;
+of the groups of one person's clips 21 of 50. It fails none of 188 groups that are right
+(15 get a warning for one of their people, a dancer on tiptoe mostly). What it cannot
+do: say anything of clips in which nobody walks, runs or jumps, find a rate that is
+wrong by less than a third, or find the few clips of a set that differ from the rest.
+The thresholds were set on these clips too.
 """
 
 from __future__ import annotations

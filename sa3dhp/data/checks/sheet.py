@@ -20,33 +20,46 @@ def sheet(
     count: int = 24,
     columns: int = 6,
 ) -> np.ndarray:
-    """Returns tiles of clips, spread evenly over them, as one picture.
+    """Returns tiles of clips, spread evenly over each split, as one picture.
 
-    A picture with key-points shows them, and beside it the 3D joints as the camera sees
+    A picture shows its key-points, and beside it stand the 3D joints as the camera sees
     them; a motion shows four of its poses, x to the right and y downwards as stated.
 
     Args:
         found: of all splits.
         picture: from a clip and a place in it to uint8 RGB `[S, S, 3]`; None for
             motions.
-        count: tiles.
-        columns: per row.
+        count: tiles, about.
+        columns: per row, an even number.
 
     Returns:
         `[H, W, 3]`, uint8 RGB.
     """
     tiles, captions = [], []
-    total = sum(_length(clip) for clip in found)
-    ends = np.cumsum([_length(clip) for clip in found])
-    places = (np.arange(min(count, total)) + 0.5) * total / min(count, total)
-    for place in places.astype(int):
-        number = int(np.searchsorted(ends, place, side="right"))
-        clip = found[number]
-        row = int(place - (ends[number] - _length(clip)))
-        image = None if picture is None else picture(clip, row)
-        tiles.append(_poses(clip) if image is None else _seen(clip, row, image))
-        captions.append(f"{clip.split} {clip.name}".strip())
+    names = list(dict.fromkeys(clip.split for clip in found))
+    each = max(1, count // len(names) // (1 if picture is None else 2))
+    for name in names:
+        for clip, row in _spread([c for c in found if c.split == name], each):
+            captions.append(f"{clip.split} {clip.name}".strip())
+            if picture is None:
+                tiles.append(_poses(clip))
+            else:
+                tiles.append(_seen(clip, row, picture(clip, row)))
+                if clip.joints is not None:
+                    tiles.append(_joints(clip, row))
+                    captions.append("its 3D joints")
     return grids.contact_sheet(tiles, captions, size=_SIZE, columns=columns)
+
+
+def _spread(found: Sequence[Clip], count: int) -> list[tuple[Clip, int]]:
+    """Frames, evenly over all clips: each with its place in its clip."""
+    ends = np.cumsum([_length(clip) for clip in found])
+    total = int(ends[-1])
+    count = min(count, total)
+    places = ((np.arange(count) + 0.5) * total / count).astype(int)
+    numbers = np.searchsorted(ends, places, side="right")
+    return [(found[n], int(p - ends[n] + _length(found[n]))) for n, p in
+            zip(numbers, places)]  # fmt: skip
 
 
 def _length(clip: Clip) -> int:
@@ -55,26 +68,27 @@ def _length(clip: Clip) -> int:
 
 
 def _seen(clip: Clip, row: int, image: np.ndarray) -> np.ndarray:
-    """A picture with its key-points; beside it the joints from the front."""
-    skeleton = skeletons.get(clip.skeleton)
+    """A picture with its key-points, or its joints where it has none."""
     points = None if clip.keypoints is None else clip.keypoints[row]
     if points is None and clip.projections is not None and clip.joints is not None:
         seen = clip.joints[row] @ clip.projections[row].T
         points = seen[:, :2] / np.where(seen[:, 2:] > 0, seen[:, 2:], np.nan)
-    half = grids.letterbox(image, _SIZE)
-    if points is not None:
-        scaled = (points + 0.5) * (_SIZE / len(image)) - 0.5
-        half = skeleton_plot.overlay(half, scaled, skeleton)
-    if clip.joints is None:
-        return half
-    beside = _canvas()
+    tile = grids.letterbox(image, _SIZE)
+    if points is None:
+        return tile
+    scaled = (points + 0.5) * (_SIZE / len(image)) - 0.5
+    return skeleton_plot.overlay(tile, scaled, skeletons.get(clip.skeleton))
+
+
+def _joints(clip: Clip, row: int) -> np.ndarray:
+    """Joints as the camera sees them, as large as the tile."""
+    if not np.isfinite(clip.joints[row]).any():
+        return _canvas()
     flat = clip.joints[row][:, :2]
-    if np.isfinite(flat).any():
-        middle = (np.nanmax(flat, 0) + np.nanmin(flat, 0)) / 2
-        reach = max(float(np.nanmax(np.abs(flat - middle))), 1e-6)
-        flat = (flat - middle) * (0.42 * _SIZE / reach) + _SIZE / 2
-        beside = skeleton_plot.overlay(beside, flat, skeleton)
-    return np.concatenate([half, beside], axis=1)
+    flat = flat - (np.nanmax(flat, 0) + np.nanmin(flat, 0)) / 2
+    reach = max(float(np.nanmax(np.abs(flat))), 1e-6)
+    flat = flat * (0.42 * _SIZE / reach) + _SIZE / 2
+    return skeleton_plot.overlay(_canvas(), flat, skeletons.get(clip.skeleton))
 
 
 def _poses(clip: Clip) -> np.ndarray:

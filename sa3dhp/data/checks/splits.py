@@ -33,17 +33,17 @@ class Published:
 
 _TS = {"TS1": 603, "TS2": 540, "TS3": 505, "TS4": 553, "TS5": 276, "TS6": 452}
 PUBLISHED: dict[tuple[str, str], Published] = {
-    ("h36m", "train"): Published(subjects=("S1", "S5", "S6", "S7", "S8")),
-    ("h36m", "test"): Published(subjects=("S9", "S11")),
+    ("human36m", "train"): Published(subjects=("S1", "S5", "S6", "S7", "S8")),
+    ("human36m", "test"): Published(subjects=("S9", "S11")),
     ("mpi_inf_3dhp", "train"): Published(
         sequences=16, subjects=tuple(f"S{n}" for n in range(1, 9))
     ),
     ("mpi_inf_3dhp", "test"): Published(
         pictures=(2929,), sequences=6, per_sequence=_TS
     ),
-    ("3dpw", "train"): Published(sequences=24),
-    ("3dpw", "validation"): Published(sequences=12),
-    ("3dpw", "test"): Published(sequences=24),
+    ("threedpw", "train"): Published(sequences=24),
+    ("threedpw", "validation"): Published(sequences=12),
+    ("threedpw", "test"): Published(sequences=24),
     ("surreal", "train"): Published(sequences=1964),
     ("surreal", "test"): Published(sequences=703),
     ("lsp", "train"): Published(pictures=(1000, 10000, 11000)),  # with the extension
@@ -52,13 +52,13 @@ PUBLISHED: dict[tuple[str, str], Published] = {
 }
 # What to cut off a sequence's name to have the data set's own.
 _ENDS = {
-    "3dpw": r"_\d+$",  # the person
+    "threedpw": r"_\d+$",  # the person
     "mpi_inf_3dhp": r"_Cam\d+$",
     "surreal": r"_c\d+$",  # the piece of the motion
     "cmu": r"\+\d+$",  # the piece between two glitches
 }
 # The same people are in several splits, by design.
-_SHARED_PEOPLE = {"videos", "lsp", "3dpw"}
+_SHARED_PEOPLE = {"videos", "lsp", "threedpw"}
 _SAME_POSES = 0.01  # share of a test split
 
 
