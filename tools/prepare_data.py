@@ -5,10 +5,9 @@
     python tools/prepare_data.py --dataset=surreal --input=SURREAL/data \
         --output=data/surreal --engine=beam --runner=FlinkRunner
 
-Give the folder as it was downloaded. A run that was stopped goes on where it was when
-the same command is given again, and ends with the same bytes, on any number of
-processes and on either engine. Flags of Beam are passed through as --name=value; its
-workers must see both folders under the same paths.
+Give the folder as downloaded. The same command again goes on with a run that was
+stopped, to the same bytes, on any number of processes and either engine. Beam's flags
+are passed through as --name=value; its workers must see folders under the same paths.
 """
 
 from __future__ import annotations
@@ -31,7 +30,8 @@ flags.DEFINE_integer(
     "processes", None, "Shards at the same time. [one per core]", lower_bound=1
 )
 flags.DEFINE_string("detector", "hog", "Of videos: hog, an ONNX file or a SavedModel.")
-flags.DEFINE_string("boxes", None, "Of videos: a JSON or CSV file of boxes instead.")
+flags.DEFINE_string("boxes", "", "Of videos: a JSON or CSV file of boxes instead.")
+flags.DEFINE_string("smpl", "", "Of threedpw: SMPL's folder, for the published joints.")
 flags.DEFINE_enum("engine", "local", ["local", "beam"], "This machine, or Apache Beam.")
 
 _BEAM: list[str] = []  # flags that are Beam's
@@ -66,9 +66,8 @@ def main() -> None:
         else:
             bars[0].update(done, {"records": records})
 
-    settings = units.Settings(
-        FLAGS.stored_size, FLAGS.image_size, FLAGS.detector, FLAGS.boxes or ""
-    )
+    sizes = FLAGS.stored_size, FLAGS.image_size
+    settings = units.Settings(*sizes, FLAGS.detector, FLAGS.boxes, smpl=FLAGS.smpl)
     bars: list[progress.Progress] = []
     with contextlib.ExitStack() as stack:
         folders = FLAGS.input, FLAGS.output

@@ -3,7 +3,9 @@
 Unpickling calls whatever the file names. Here a file may name what NumPy arrays,
 NumPy scalars and `OrderedDict` need, and nothing else; and even these names lead to
 functions of ours, because NumPy's own can be talked into reading memory that is not
-theirs (an object `dtype` whose state claims to hold plain bytes).
+theirs (an object `dtype` whose state claims to hold plain bytes). A reader may name
+classes whose objects it makes itself of what they consist of; the classes themselves
+are never looked up.
 """
 
 from __future__ import annotations
@@ -13,11 +15,15 @@ import io
 import pathlib
 import pickle
 import zipfile
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from sa3dhp import errors
+
+# Name of a class -> a function from the state of an object of it to what replaces it.
+Rebuilt = Mapping[str, Callable[[Any], Any]]
 
 
 class _Call:
@@ -60,6 +66,25 @@ class _Array(np.ndarray):
         super().__setstate__((version, shape, dtype.dtype, fortran, data))
 
 
+class _Held:
+    """Stands for an object of a class that is not looked up: its state alone is kept.
+
+    Its own `__setstate__` also keeps a pickle from changing the class.
+    """
+
+    __slots__ = ("state",)
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+def _reconstructor(kind: Any, *_) -> _Held:
+    """Makes such an object, as pickles of protocols 0 and 1 do."""
+    if not isinstance(kind, type) or not issubclass(kind, _Held):
+        raise pickle.UnpicklingError("an object of a class that is not admitted")
+    return kind()
+
+
 def _bytes(data: Any = b"") -> bytes:
     """Python 2 wrote bytes as text."""
     if isinstance(data, str):
@@ -99,13 +124,26 @@ _ADMITTED = {
     "builtins.frozenset": frozenset,
     "builtins.bytes": _bytes,
     "_codecs.encode": _encode,
+    "copyreg._reconstructor": _reconstructor,
+    "builtins.object": lambda *_: None,  # only named, in calls of the former
 }
 
 
 class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> _Call:
+    def __init__(self, file: BinaryIO, rebuilt: Rebuilt) -> None:
+        # latin1: what Python 2 wrote, data sets' usual case, decodes without loss.
+        super().__init__(file, encoding="latin1")
+        self._held = {
+            name: type("_Held", (_Held,), {"__slots__": (), "make": staticmethod(make)})
+            for name, make in rebuilt.items()
+        }
+
+    def find_class(self, module: str, name: str) -> Any:
         path = f"{module}.{name}".replace("numpy._core.", "numpy.core.")
         path = path.replace("__builtin__.", "builtins.")  # Python 2
+        path = path.replace("copy_reg.", "copyreg.")
+        if path in self._held:
+            return self._held[path]
         if path not in _ADMITTED:
             raise pickle.UnpicklingError(
                 f"it asks for {module}.{name}; only NumPy arrays and plain containers "
@@ -124,6 +162,8 @@ def _plain(value: Any) -> Any:
         return array
     if isinstance(value, _Dtype):
         return value.dtype
+    if isinstance(value, _Held):
+        return value.make(_plain(value.state))
     if isinstance(value, dict):
         return type(value)((_plain(k), _plain(v)) for k, v in value.items())
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -131,10 +171,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _load(file: BinaryIO, name: str) -> Any:
+def _load(file: BinaryIO, name: str, rebuilt: Rebuilt) -> Any:
     try:
-        # latin1: what Python 2 wrote, data sets' usual case, decodes without loss.
-        return _plain(_Unpickler(file, encoding="latin1").load())
+        return _plain(_Unpickler(file, rebuilt).load())
     except errors.InputError:
         raise
     except Exception as error:  # a broken pickle can raise anything at all
@@ -144,14 +183,19 @@ def _load(file: BinaryIO, name: str) -> Any:
         ) from error
 
 
-def load(path: str | pathlib.Path) -> Any:
+def load(path: str | pathlib.Path, rebuilt: Rebuilt | None = None) -> Any:
     """Reads a pickle that holds NumPy arrays and plain containers.
+
+    Args:
+        path: of the file.
+        rebuilt: other classes whose objects may be in it, and what is to be made of
+            their state, which is plain by then.
 
     Raises:
         InputError: if it holds, or asks for, anything else.
     """
     with open(path, "rb") as file:
-        return _load(file, str(path))
+        return _load(file, str(path), rebuilt or {})
 
 
 def load_npz(path: str | pathlib.Path) -> dict[str, np.ndarray]:
@@ -186,7 +230,7 @@ def _load_npy(file: BinaryIO, name: str) -> np.ndarray:
             return np.lib.format.read_array(file, allow_pickle=False)
     except (ValueError, KeyError) as error:
         raise errors.InputError(f"{name}: not an array: {error}") from error
-    array = _load(file, name)
+    array = _load(file, name, {})
     if not isinstance(array, np.ndarray) or array.shape != shape:
         raise errors.InputError(f"{name}: expected an object array of shape {shape}")
     return array

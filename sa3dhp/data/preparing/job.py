@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import dataclasses
 import fcntl
 import json
 import os
@@ -108,7 +109,7 @@ def _alone(folder: pathlib.Path) -> Iterator[None]:
 
 
 def _checked(dataset: str, settings: units.Settings) -> units.Settings:
-    """The settings with the checksum of their boxes file."""
+    """The settings with whole paths, and the checksum of their boxes file."""
     if dataset not in transform.DATASETS:
         raise errors.InputError(
             f"--dataset={dataset}: expected one of {', '.join(transform.DATASETS)}"
@@ -118,16 +119,18 @@ def _checked(dataset: str, settings: units.Settings) -> units.Settings:
             f"sizes: got image_size {settings.image_size} and stored_size "
             f"{settings.stored_size}, expected 0 < image_size <= stored_size"
         )
+    if settings.smpl:
+        if dataset != "threedpw":
+            raise errors.InputError(
+                f"--smpl={settings.smpl}: is of threedpw alone, got --dataset={dataset}"
+            )
+        settings = dataclasses.replace(settings, smpl=os.path.abspath(settings.smpl))
     if not settings.boxes:
         return settings
     boxes_file.read(settings.boxes)
     path = os.path.abspath(settings.boxes)
-    return units.Settings(
-        settings.stored_size,
-        settings.image_size,
-        settings.detector,
-        path,
-        records.checksum(path),
+    return dataclasses.replace(
+        settings, boxes=path, boxes_checksum=records.checksum(path)
     )
 
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import pathlib
 from collections.abc import Iterator
 
 from sa3dhp import errors
-from sa3dhp.data import boxes_file, detection, people, schema, video
+from sa3dhp.data import boxes_file, detection, people, records, schema, video
 from sa3dhp.data.preparing import units
-from sa3dhp.data.sources import lsp, mpi_inf_3dhp, surreal, threedpw, video_folder
+from sa3dhp.data.sources import (
+    lsp,
+    mpi_inf_3dhp,
+    smpl_files,
+    surreal,
+    threedpw,
+    video_folder,
+)
 from sa3dhp.skeleton import skeleton as skeletons
 
 _LSP_IMAGES = 250  # in a unit
@@ -88,7 +96,6 @@ def read_mpi_inf_3dhp(
 
 def plan_threedpw(root: pathlib.Path, settings: units.Settings) -> units.Plan:
     """A unit per sequence; the test split is scored picture by picture."""
-    del settings
     files = sorted(root.glob("sequenceFiles/*/*.pkl"))
     if not files:
         raise errors.InputError(
@@ -96,10 +103,20 @@ def plan_threedpw(root: pathlib.Path, settings: units.Settings) -> units.Plan:
             "sequenceFiles and imageFiles"
         )
     plan = [units.unit(root, file.stem, file.parent.name, file) for file in files]
-    skeleton = {unit.split: threedpw.SKELETON for unit in plan}
+    joints = threedpw.SKELETON
     notes = (
         "the 24 joints of SMPL, not the 14 of published numbers, which need its mesh",
     )
+    if settings.smpl:
+        _bodies.cache_clear()
+        _bodies(settings.smpl)  # what is wrong with it is said now
+        joints = smpl_files.SKELETON
+        notes = (
+            "the 14 joints of published numbers, of SMPL's mesh; score them by 3dpw_14",
+        )
+        for path in smpl_files.find(settings.smpl).values():
+            notes += (f"of {path.name}, sha256 {records.checksum(path)}",)
+    skeleton = {unit.split: joints for unit in plan}
     return units.Plan("frames", tuple(plan), skeleton, single=("test",), notes=notes)
 
 
@@ -107,8 +124,13 @@ def read_threedpw(
     root: pathlib.Path, unit: units.Unit, settings: units.Settings
 ) -> Iterator[schema.Frames]:
     """The people of a sequence, one after the other."""
-    del settings
-    yield from threedpw.read_sequence(root / unit.files[0])
+    bodies = _bodies(settings.smpl) if settings.smpl else None
+    yield from threedpw.read_sequence(root / unit.files[0], bodies)
+
+
+@functools.lru_cache(maxsize=1)
+def _bodies(folder: str) -> smpl_files.Bodies:
+    return smpl_files.read_folder(folder)
 
 
 def plan_lsp(root: pathlib.Path, settings: units.Settings) -> units.Plan:

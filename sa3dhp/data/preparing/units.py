@@ -31,6 +31,7 @@ class Settings:
         detector: see `detection.make`; for videos without boxes.
         boxes: path of a boxes file, or "".
         boxes_checksum: of that file, "" without one.
+        smpl: folder of SMPL's files, see `smpl_files`, or ""; for 3DPW's 14 joints.
     """
 
     stored_size: int
@@ -38,6 +39,7 @@ class Settings:
     detector: str = "hog"
     boxes: str = ""
     boxes_checksum: str = ""
+    smpl: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,8 +86,10 @@ class Plan:
 
     def fingerprint(self, dataset: str, settings: Settings) -> str:
         """Hash of all that the output depends on."""
-        # Boxes are known by their checksum, wherever they lie.
+        # Boxes are known by their checksum, SMPL by those in the notes, wherever they
+        # lie.
         chosen = dataclasses.asdict(dataclasses.replace(settings, boxes=""))
+        del chosen["smpl"]
         entry = [records.VERSION, dataset, chosen, dataclasses.asdict(self)]
         text = json.dumps(entry, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

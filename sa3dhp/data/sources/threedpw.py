@@ -1,9 +1,11 @@
 """3DPW: one pickle per sequence, with one or two people in it.
 
 The joints are SMPL's 24 kinematic ones. The 14 joints of published numbers come from
-SMPL's *mesh* and need its licensed model; numbers on these 24 are not comparable.
+SMPL's *mesh* and need its licensed model (`smpl_files`), that of the actor's gender
+with the `betas` of the naked body (not `betas_clothed`); numbers on the 24 are not
+comparable with these.
 
-Read after the data set's public readers; no genuine file was at hand.
+Read after the data set's public readers; no genuine file was at hand, nor a model.
 """
 
 from __future__ import annotations
@@ -15,31 +17,43 @@ import numpy as np
 
 from sa3dhp import errors
 from sa3dhp.data import calibration, restricted_pickle, schema
+from sa3dhp.data.sources import smpl, smpl_files
 
 SKELETON = "smpl24"
 FPS = 30.0
 _KEYS = frozenset(
     "sequence jointPositions poses2d cam_poses campose_valid cam_intrinsics".split()
 )
+_BODY_KEYS = frozenset("genders betas poses trans".split())
+_FAR = 0.1  # m, of a model's joints from those in the file, at which it is another
 
 
-def read_sequence(path: str | pathlib.Path) -> list[schema.Frames]:
+def read_sequence(
+    path: str | pathlib.Path, bodies: smpl_files.Bodies | None = None
+) -> list[schema.Frames]:
     """Reads `sequenceFiles/<split>/<sequence>.pkl`.
 
     Frames without a valid camera pose, or without any 2D detection, are left out, as
     the official evaluation does.
 
+    Args:
+        path: of the file.
+        bodies: the user's SMPL, for the joints of published numbers.
+
     Returns:
-        `smpl24`, mm, camera frame; one item per person, images counted from 0.
+        `smpl24`, or with `bodies` the 14 joints of `lsp14`; mm, camera frame; one item
+        per person, images counted from 0.
 
     Raises:
-        InputError: if it is not such a file, or not safe to read.
+        InputError: if it is not such a file, or not safe to read, or its joints are not
+            those of `bodies`.
     """
     path = pathlib.Path(path)
     data = restricted_pickle.load(path)
-    if not isinstance(data, dict) or _KEYS - set(data):
+    keys = _KEYS | (_BODY_KEYS if bodies else frozenset())
+    if not isinstance(data, dict) or keys - set(data):
         raise errors.InputError(
-            f"{path}: not a 3DPW sequence: expected the keys {', '.join(sorted(_KEYS))}"
+            f"{path}: not a 3DPW sequence: expected the keys {', '.join(sorted(keys))}"
         )
     sequence, split = str(data["sequence"]), path.parent.name
     folder = path.parent.parent.parent / "imageFiles" / sequence
@@ -52,14 +66,16 @@ def read_sequence(path: str | pathlib.Path) -> list[schema.Frames]:
     for person, flat in enumerate(data["jointPositions"]):
         world = 1000.0 * np.asarray(flat, np.float64).reshape(-1, 24, 3)
         count = len(world)
-        joints = np.einsum("nij,nkj->nki", rotation[:count], world)
-        joints += 1000.0 * translation[:count, None]
         seen = np.asarray(data["poses2d"][person])[:count].any(axis=(1, 2))
         placed = np.asarray(data["campose_valid"][person])[:count].astype(bool)
+        if bodies:
+            world = 1000.0 * _published(path, data, person, bodies)
+        joints = np.einsum("nij,nkj->nki", rotation[:count], world)
+        joints += 1000.0 * translation[:count, None]
         numbers = np.arange(count)
         frames = schema.Frames(
             f"{sequence}_{person}",
-            SKELETON,
+            smpl_files.SKELETON if bodies else SKELETON,
             numbers,
             images=tuple(str(folder / f"image_{n:05d}.jpg") for n in numbers),
             joints=joints,
@@ -68,22 +84,52 @@ def read_sequence(path: str | pathlib.Path) -> list[schema.Frames]:
             subject=f"{sequence}_{person}",
             action=sequence,
             split=split,
-            note="3DPW, SMPL joints",
+            note="3DPW, 14 joints of SMPL's mesh" if bodies else "3DPW, SMPL joints",
         )
         items.append(frames.select(seen & placed))
     return items
 
 
+def _published(
+    path: pathlib.Path, data: dict, person: int, bodies: smpl_files.Bodies
+) -> np.ndarray:
+    """The 14 joints of a person `[N, 14, 3]`, m, world; checks the 24 on the way."""
+    gender = str(data["genders"][person])[:1].lower()
+    if gender not in bodies.models:
+        raise errors.InputError(
+            f"{path}: genders expected m or f, got {data['genders'][person]!r}"
+        )
+    given = np.asarray(data["jointPositions"][person], np.float64).reshape(-1, 24, 3)
+    body = [np.asarray(data[key][person]) for key in ("betas", "poses", "trans")]
+    own = smpl.joints(bodies.models[gender], *body)
+    if own.shape != given.shape:
+        raise errors.InputError(
+            f"{path}: {len(own)} poses of person {person}, expected {len(given)} as of "
+            "jointPositions"
+        )
+    gap = np.median(np.linalg.norm(own - given, axis=-1)) if len(own) else 0.0
+    if not gap < _FAR:
+        raise errors.InputError(
+            f"{path}: person {person}: SMPL's joints are {1000 * gap:.0f} mm from the "
+            f"file's own, expected less than {1000 * _FAR:.0f}; give SMPL's models of "
+            "men and women, each under its own name"
+        )
+    return bodies.published(gender, *body)
+
+
 def read_folder(
-    path: str | pathlib.Path, split: str | None = None
+    path: str | pathlib.Path,
+    split: str | None = None,
+    bodies: smpl_files.Bodies | None = None,
 ) -> Iterator[schema.Frames]:
     """Reads all `sequenceFiles/<split>/*.pkl` below a folder.
 
     Args:
         path: the data set's own folder.
         split: `train`, `validation` or `test`; None for all.
+        bodies: see `read_sequence`.
     """
     files = sorted(pathlib.Path(path).glob(f"sequenceFiles/{split or '*'}/*.pkl"))
     if not files:
         raise errors.InputError(f"{path}: no sequenceFiles/{split or '*'}/*.pkl in it")
-    return (frames for file in files for frames in read_sequence(file))
+    return (frames for file in files for frames in read_sequence(file, bodies))
