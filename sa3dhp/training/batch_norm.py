@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import tensorflow as tf
 
@@ -20,7 +22,7 @@ def reestimate(
         batch_size: pictures whose statistics are taken together.
     """
     kind = tf.keras.layers.BatchNormalization
-    layers = [layer for layer in encoder.submodules if isinstance(layer, kind)]
+    layers = [layer for layer in _leaves(encoder) if isinstance(layer, kind)]
     momenta = [layer.momentum for layer in layers]
     size = min(batch_size, len(images))
     try:
@@ -32,3 +34,12 @@ def reestimate(
     finally:
         for layer, momentum in zip(layers, momenta):
             layer.momentum = momentum
+
+
+def _leaves(model: tf.keras.Model) -> Iterator[tf.keras.layers.Layer]:
+    """All layers of a model and of the models in it."""
+    for layer in model.layers:
+        if isinstance(layer, tf.keras.Model):
+            yield from _leaves(layer)
+        else:
+            yield layer

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from sa3dhp.models import image_encoder
 from sa3dhp.training import batch_norm
 
 
@@ -59,3 +60,17 @@ def test_they_do_not_depend_on_what_was_there_before():
     batch_norm.reestimate(again, pictures, batch_size=8)
     for a, b in zip(network.weights, again.weights):
         np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+def test_every_batch_norm_of_the_image_encoder_gets_new_statistics():
+    encoder = image_encoder.ImageEncoder(32, head_channels=(8, 8, 8), head_units=8)
+    kinds = ("moving_mean", "moving_variance")
+    rest = [v for v in encoder.weights if not v.name.split("/")[-1].startswith(kinds)]
+    before, kept = encoder.get_weights(), [v.numpy() for v in rest]
+    pictures = np.random.default_rng(0).integers(0, 255, (4, 32, 32, 3), np.uint8)
+    batch_norm.reestimate(encoder, pictures, batch_size=2)
+    pairs = zip(encoder.weights, before)
+    moved = [not np.array_equal(v, b) for v, b in pairs]
+    assert sum(moved) == len(before) - len(rest) > 60
+    for variable, old in zip(rest, kept):
+        np.testing.assert_array_equal(variable, old)
