@@ -100,7 +100,7 @@ def test_bad_input_is_one_line_and_writes_nothing(run, files, change, message):
         ([], "nothing to evaluate"),
         (["--predictions=pred.npz"], "--reference is missing"),
         (["--predictions=pred.npz", "--model=m"], "--predictions and --model"),
-        (["--workdir=."], "no SavedModel"),
+        (["--workdir=."], "config.yaml is missing"),
         (["--model=m"], "--dataset is missing"),
         (["--predictions=pred.npz", "--protocol=h36m"], "did you mean h36m_p"),
         (["--output=no/such/folder.json"], "make it first"),
