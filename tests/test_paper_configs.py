@@ -159,8 +159,7 @@ def test_semi_supervised_setting_runs_from_files_as_distributed(prepared, monkey
     from sa3dhp.training import build, build_adaptation, data, store
 
     monkeypatch.chdir(prepared)
-    # A term takes seconds to trace; those of the relations run in the slow tests.
-    few = ("relations.rules=[z3]", "adaptation.terms=[source]")
+    few = ("relations.rules=[z3]", "adaptation.terms=[z3, source]")
     config = configs.load(_path("s2h_semi"), (*SMALL, *few))
     configs.begin(config, "run")
     networks = store.Store("checkpoints")
