@@ -345,5 +345,6 @@ def test_terms_without_what_they_need_are_refused(options, message, make):
 
 
 def test_clips_of_another_length_are_refused(make, clips):
+    step = make()  # a traced method holds its object weakly only
     with pytest.raises(errors.InputError, match=r"expected \[V, 60, S, S, 3\]"):
-        make().residuals(clips[:, :30])
+        step.residuals(clips[:, :30])
