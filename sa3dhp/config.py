@@ -38,6 +38,7 @@ class Data:
     unpaired_path: str = ""  # folder of the motion capture; unused if procedural
     held_out_subjects: tuple[str, ...] = ()  # of it: kept from the priors, to test
     views: int = 4  # cameras that captured motions are seen from, each [D]
+    mixed: float = 0.0  # share of captured limbs that come from another motion [D]
     source: Literal["procedural", "prepared"] = "procedural"  # labelled images
     source_paths: tuple[str, ...] = ()  # prepared folders, drawn from equally [D]
     # Unlabelled clips.
@@ -391,6 +392,10 @@ def _check(config: Config) -> None:
         raise errors.InputError(
             f"data.stored_size: got {data.stored_size}, expected at least "
             f"data.image_size = {data.image_size}"
+        )
+    if not 0 <= data.mixed <= 1:
+        raise errors.InputError(
+            f"data.mixed: got {data.mixed}, expected a share between 0 and 1"
         )
     if not 0 < config.adaptation.held_out < 1:
         raise errors.InputError(

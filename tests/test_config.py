@@ -68,6 +68,7 @@ def test_differences_name_the_key_and_both_values():
         ("source.steps=0", "source.steps: got 0, expected above 0"),
         ("adaptation.temperature=0.0", "adaptation.temperature: got 0.0"),
         ("adaptation.learning_rate=.nan", "got nan, expected 0 or above"),
+        ("data.mixed=1.5", "data.mixed: got 1.5, expected a share"),
         ("adaptation.held_out=1.0", "expected a share between 0 and 1"),
         ("data.stored_size=100", "expected at least data.image_size = 224"),
         ("training.seed", "expected section.key=value"),

@@ -16,21 +16,31 @@ from sa3dhp import errors
 
 RESAMPLES = 10_000
 LEVEL = 0.95  # of the interval
+MIN_SEQUENCES = 6  # of fewer, all point one way by chance more often than LEVEL allows
 
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """A mean change and where it lies with a probability of `LEVEL`; mm."""
+    """A mean change and where it lies with a probability of `LEVEL`; mm.
+
+    Attributes:
+        mean: of the change.
+        low, high: the ends of the interval.
+        count: sequences, over all seeds.
+    """
 
     mean: float
     low: float
     high: float
+    count: int
 
     @property
     def verdict(self) -> str:
         """`improves` or `worsens` only where the interval excludes zero."""
         if self.low == self.high == 0.0:
             return "unchanged"
+        if self.count < MIN_SEQUENCES:
+            return "too few sequences"
         if self.high < 0.0:
             return "improves"
         return "worsens" if self.low > 0.0 else "not significant"
@@ -81,7 +91,8 @@ def paired_change(
         drawn += change[rows].mean(axis=1) / len(before)
     tail = 100 * (1 - LEVEL) / 2
     low, high = np.percentile(drawn, [tail, 100 - tail])
-    return Interval(float(np.mean(means)), float(low), float(high))
+    count = sum(sizes[0])
+    return Interval(float(np.mean(means)), float(low), float(high), count)
 
 
 def spread(values: Sequence[float]) -> Spread:

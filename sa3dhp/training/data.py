@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from sa3dhp import config as configs
 from sa3dhp import errors
-from sa3dhp.data import augment, pipeline, schema, shards
+from sa3dhp.data import augment, mixing, pipeline, schema, shards
 from sa3dhp.data.sources import cmu, video_folder
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import domain, world
@@ -80,6 +80,8 @@ def unpaired(config: configs.Config, held_out: bool = False) -> Unpaired:
         for sequence in (test if held_out else train)
         for _ in range(data.views)
     ]
+    if not held_out:
+        motions = mixing.mix_limbs(motions, rng, data.mixed, SKELETON)
     return Unpaired(tuple(motions), cmu.fixed_bone_lengths(train))
 
 

@@ -54,6 +54,14 @@ def test_chance_is_rarely_called_an_improvement():
     assert 0.85 < verdicts.count("not significant") / len(verdicts) < 0.99
 
 
+def test_nothing_is_claimed_of_a_few_sequences():
+    before, _ = _errors(0, count=5)
+    found = statistics.paired_change([before], [before - 3.0])
+    assert found.high < 0 and found.verdict == "too few sequences"
+    found = statistics.paired_change([before] * 2, [before - 3.0] * 2)
+    assert found.verdict == "improves" and found.count == 10
+
+
 def test_repeats_for_a_seed():
     pair = _errors(0)
     first = statistics.paired_change(*([x] for x in pair))
