@@ -57,7 +57,7 @@ def mix_limbs(
     joints = np.concatenate(motions).astype(np.float32)
     local = _in_chunks(lambda x: kinematics.to_local(x, skeleton), joints)
     mixed = local.copy()
-    for motion, (first, size) in enumerate(zip(firsts, sizes)):
+    for first, size in zip(firsts, sizes):
         for limb in LIMBS:
             if generator.uniform() >= share:
                 continue

@@ -77,5 +77,5 @@ def test_repeats_for_a_seed(motions):
 
 
 def test_a_share_outside_is_refused(motions):
-    with pytest.raises(errors.InputError, match="got 1.5"):
+    with pytest.raises(errors.InputError, match=r"got 1\.5"):
         _mixed(motions, 1.5)

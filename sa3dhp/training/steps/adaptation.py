@@ -13,9 +13,8 @@ from sa3dhp import errors
 from sa3dhp.losses import contrastive
 from sa3dhp.losses import relation as relation_losses
 from sa3dhp.models import image_encoder, motion_autoencoder, relation_network
-from sa3dhp.relations import image as image_relations
 from sa3dhp.relations import rules as relation_rules
-from sa3dhp.training.steps import optimisation, source
+from sa3dhp.training.steps import looks, optimisation, source
 
 CLIP_LENGTH = 2 * relation_rules.MOTION_LENGTH
 # The frames of the clip that the contrastive terms and the 30-frame rules use: those
@@ -24,9 +23,6 @@ _START = relation_rules.MOTION_LENGTH // 2
 MIDDLE = tuple(range(_START, _START + relation_rules.MOTION_LENGTH))
 CONTRASTIVE = {"cr": ("lcr", "hcr"), "lcr": ("lcr",), "hcr": ("hcr",)}
 LABELLED = "source"
-
-Look = tuple[bool, float]  # how frames are shown to G: mirrored?, in-plane angle
-PLAIN: Look = (False, 0.0)
 
 
 class AdaptationStep:
@@ -92,7 +88,7 @@ class AdaptationStep:
         """
         self._encoder, self._motion_encoder = encoder, motion_encoder
         self._networks, self._rules = dict(relation_networks), dict(rules)
-        self._augmentation = augmentation
+        self._looks = looks.Looks(augmentation, encoder.image_size)
         self._terms = tuple(terms)
         self._temperature, self._normalise = temperature, normalise
         self._labelled_loss = labelled_loss
@@ -235,11 +231,11 @@ class AdaptationStep:
         clips = self._checked(clips)
         chosen = [self._rules[rule] for rule in self.rule_ids]
         needed = self._needed_frames(chosen)
-        needed[PLAIN] |= set(MIDDLE)
-        latents = self._latents(self._encoder, clips, needed)
-        anchor = latents.pick(PLAIN, MIDDLE)
+        needed[looks.PLAIN] |= set(MIDDLE)
+        latents = self._looks.latents(self._encoder, clips, needed)
+        anchor = latents.pick(looks.PLAIN, MIDDLE)
         seed = tf.stack([self._seed, tf.zeros([], tf.int64)])
-        [positive] = self._encode(self._encoder, [self._augmented(clips, seed)])
+        [positive] = looks.encode(self._encoder, [self._augmented(clips, seed)])
         found = self._contrast(anchor, positive, ("lcr", "hcr"))
         for rule in chosen:
             pair = self._pair(rule, latents)
@@ -273,9 +269,9 @@ class AdaptationStep:
         clips = self._checked(clips)
         if term not in CONTRASTIVE:
             return {term: self._relation(self._rules[term], clips)}
-        plain = self._shown(clips, PLAIN, MIDDLE)
+        plain = self._looks.show(clips, looks.PLAIN, MIDDLE)
         positive = self._augmented(clips, self._light())
-        sides = self._encode(self._encoder, [plain, positive])
+        sides = looks.encode(self._encoder, [plain, positive])
         readings = self._contrast(*sides, CONTRASTIVE[term])
         return {**readings, term: tf.add_n([readings[n] for n in CONTRASTIVE[term]])}
 
@@ -304,12 +300,12 @@ class AdaptationStep:
         network = self._networks[rule.id]
         needed = self._needed_frames([rule])
         if self._teacher is None:
-            pair = self._pair(rule, self._latents(self._encoder, clips, needed))
+            pair = self._pair(rule, self._looks.latents(self._encoder, clips, needed))
             return relation_losses.residual(network(pair[0]), pair[1])
-        shown = self._latents(self._encoder, clips, needed, self._light())
+        shown = self._looks.latents(self._encoder, clips, needed, self._light())
         anchor, partner = self._pair(rule, shown)
         # The tape does not watch the teacher: its side passes no gradient.
-        told = self._pair(rule, self._latents(self._teacher, clips, needed))
+        told = self._pair(rule, self._looks.latents(self._teacher, clips, needed))
         if rule.angle:  # the anchor as it was filmed is the better known of the two
             return relation_losses.residual(network(told[0]), partner)
         energy = relation_losses.residual(0.5 * (told[1] + network(told[0])), partner)
@@ -319,60 +315,19 @@ class AdaptationStep:
         return 0.5 * (energy + relation_losses.residual(network(anchor), told[1]))
 
     def _pair(
-        self, rule: relation_rules.Rule, latents: _Latents
+        self, rule: relation_rules.Rule, latents: looks.Latents
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Anchors' and partners' latents: z `[V, F, D]`, or v `[V, M]`."""
         anchor_frames, partner_frames = self._frames(rule)
-        anchor = latents.pick(PLAIN, anchor_frames)
-        partner = latents.pick(_look(rule), partner_frames)
+        anchor = latents.pick(looks.PLAIN, anchor_frames)
+        partner = latents.pick(looks.of(rule), partner_frames)
         if rule.space == "motion":
             return self._motion_encoder(anchor), self._motion_encoder(partner)
         return anchor, partner
 
-    def _latents(
-        self,
-        encoder: image_encoder.ImageEncoder,
-        clips: tf.Tensor,
-        needed: dict[Look, set[int]],
-        light: tf.Tensor | None = None,
-    ) -> _Latents:
-        """Encodes each needed frame once, all in one batch; with `light`, augmented."""
-        frames = {look: tuple(sorted(chosen)) for look, chosen in needed.items()}
-        shown = [self._shown(clips, look, chosen) for look, chosen in frames.items()]
-        if light is not None:
-            shown = [self._relit(images, light) for images in shown]
-        return _Latents(frames, dict(zip(frames, self._encode(encoder, shown))))
-
-    def _encode(
-        self, encoder: image_encoder.ImageEncoder, shown: list[tf.Tensor]
-    ) -> list[tf.Tensor]:
-        """G on several `[V, F, s, s, 3]` at once: as many `[V, F, D]`."""
-        images = tf.concat(shown, axis=1)
-        flat = tf.reshape(images, [-1, *images.shape[2:]])
-        latents = encoder(flat, training=False)
-        latents = tf.reshape(latents, [-1, images.shape[1], latents.shape[-1]])
-        return tf.split(latents, [part.shape[1] for part in shown], axis=1)
-
-    def _shown(
-        self, clips: tf.Tensor, look: Look, frames: tuple[int, ...]
-    ) -> tf.Tensor:
-        """Frames as a rule shows them, cropped to what G sees: `[V, F, s, s, 3]`."""
-        images = tf.gather(clips, frames, axis=1)
-        mirrored, angle = look
-        if mirrored:
-            images = image_relations.flip(images)
-        if angle:
-            images = image_relations.rotate_in_plane(images, angle)
-        return image_relations.center_crop(images, self._encoder.image_size)
-
     def _augmented(self, clips: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """The middle frames in another light: `[V, 30, s, s, 3]`."""
-        return self._relit(self._shown(clips, PLAIN, MIDDLE), seed)
-
-    def _relit(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Frames `[V, F, s, s, 3]`, each in another light."""
-        flat = tf.reshape(images, [-1, *images.shape[2:]])
-        return tf.reshape(self._augmentation(flat, seed), tf.shape(images))
+        return self._looks.relit(self._looks.show(clips, looks.PLAIN, MIDDLE), seed)
 
     def _light(self) -> tf.Tensor:
         """The seed of this iteration's augmentation."""
@@ -388,13 +343,15 @@ class AdaptationStep:
         sides = (rule.anchor_frames, rule.partner_frames)
         return tuple(tuple(start + frame for frame in side) for side in sides)
 
-    def _needed_frames(self, rules: list[relation_rules.Rule]) -> dict[Look, set[int]]:
+    def _needed_frames(
+        self, rules: list[relation_rules.Rule]
+    ) -> dict[looks.Look, set[int]]:
         """The frames that the rules need, by how they are shown."""
-        needed = {PLAIN: set()}
+        needed = {looks.PLAIN: set()}
         for rule in rules:
             anchor, partner = self._frames(rule)
-            needed[PLAIN].update(anchor)
-            needed.setdefault(_look(rule), set()).update(partner)
+            needed[looks.PLAIN].update(anchor)
+            needed.setdefault(looks.of(rule), set()).update(partner)
         return needed
 
     @staticmethod
@@ -429,22 +386,3 @@ class AdaptationStep:
                 "teacher: give the encoder and a momentum in (0, 1), or neither; got "
                 f"{'an' if teacher else 'no'} encoder and {self._momentum}"
             )
-
-
-class _Latents:
-    """Latents `[V, F, D]` by the look of the frames; picked by frame of the clip."""
-
-    def __init__(
-        self, frames: dict[Look, tuple[int, ...]], values: dict[Look, tf.Tensor]
-    ):
-        self._frames, self._values = frames, values
-
-    def pick(self, look: Look, frames: tuple[int, ...]) -> tf.Tensor:
-        """The latents of some frames, in their order."""
-        columns = [self._frames[look].index(frame) for frame in frames]
-        return tf.gather(self._values[look], columns, axis=1)
-
-
-def _look(rule: relation_rules.Rule) -> Look:
-    """How the rule shows the partner's frames."""
-    return rule.flip, rule.angle
