@@ -53,9 +53,17 @@ class Evaluator:
 
         Raises:
             errors.InputError: if the two are not the same frames, a valid joint is not
-                finite, a skeleton lacks joints of the card, or no frame is left.
+                finite, the truth's skeleton is one that the card refuses, a skeleton
+                lacks joints of the card, or no frame is left.
         """
         poses.check_same_frames(pred, target)
+        if target.skeleton in self.card.refused:
+            raise errors.InputError(
+                f"{target.source}: got the skeleton {target.skeleton}, whose joints "
+                "lie elsewhere on the body than those of the protocol "
+                f"{self.card.name}, expected {self.card.skeleton}; choose a protocol "
+                "made for these joints"
+            )
         labels = {**pred.labels, **target.labels}
         keep, notes = select_frames(self.card, labels, len(target.joints))
         self._notes += [note for note in notes if note not in self._notes]

@@ -46,8 +46,8 @@ _CHOICES = {
     "averaging": ("frame", "action", "sequence"),
     "headline": tuple(METRICS),
 }
-# Words about the numbers, which change none of them: no part of the hash.
-_PROSE = ("name", "title", "citation", "note")
+# Words about the numbers, and what is refused, change none of them: not in the hash.
+_PROSE = ("name", "title", "citation", "note", "refused")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +76,8 @@ class Card:
         sequences: only sequences whose names start so count (empty: all).
         groups: name -> sequences whose frames are also reported together.
         action_names: names of actions that files give as numbers.
+        refused: skeletons of references whose joints share names with the card's and
+            lie elsewhere on the body.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Card:
     sequences: tuple[str, ...] = ()
     groups: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     action_names: dict[str, str] = dataclasses.field(default_factory=dict)
+    refused: tuple[str, ...] = ()
 
     @functools.cached_property
     def hash(self) -> str:

@@ -186,6 +186,16 @@ def test_a_skeleton_without_the_root_is_refused():
         evaluator.evaluate(foreign, _poses(target), card)
 
 
+@pytest.mark.parametrize(
+    ("card", "skeleton"), [("3dpw_smpl", "lsp14"), ("3dpw_14", "smpl24")]
+)
+def test_joints_that_only_share_their_names_are_refused(card, skeleton):
+    pred, _ = _arrays()
+    _, target = _arrays(joints=skeletons.get(skeleton).num_joints)
+    with pytest.raises(errors.InputError, match=f"got the skeleton {skeleton}"):
+        evaluator.evaluate(_poses(pred), _poses(target, skeleton), protocol.load(card))
+
+
 @pytest.mark.parametrize("name", protocol.names())
 def test_every_card_scores_predictions_of_the_project(name):
     card = protocol.load(name)
