@@ -40,6 +40,7 @@ _FREE = {
     "pose_autoencoder": None,
     "motion_autoencoder": None,
 }
+_MOMENTUM = 0.99  # of the control's teacher where the method has none
 _SIZES = ("image_size", "stored_size")
 
 
@@ -123,7 +124,8 @@ class Repeated(build_adaptation.Adaptation):
             teacher,
             lambda images, seed: augment.photometric(images, seed, c.augmentation),
             relational,
-            learning_rate=c.contrastive_rate or c.learning_rate,
+            learning_rate=c.learning_rate,
+            momentum=c.teacher_momentum or _MOMENTUM,
             trainable_block=c.trainable_block,
             seed=self._config.training.seed,
         )
