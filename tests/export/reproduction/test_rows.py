@@ -54,7 +54,10 @@ def test_a_term_gets_as_many_updates_in_every_row(name):
     table = _table(name)
     for row in table.rows:
         c = _resolved(table, row).adaptation
-        assert c.steps == 16 * len(c.terms)
+        share = len(c.terms)
+        if c.select == "last":  # the bound: as many updates as the whole method
+            share = len(_resolved(table, table.rows[1]).adaptation.terms)
+        assert c.steps == 16 * share
         assert c.steps / c.evaluate_every == 4
 
 
@@ -85,9 +88,17 @@ def test_terms_of_our_own_come_after_those_of_the_paper():
 
 def test_a_slow_copy_has_a_control_without_it():
     ids = [row.id for row in _table("controls").rows]
-    assert ids[-2:] == ["no_copy", "paper"]
+    assert ids[-3:] == ["no_copy", "paper", "labels"]
     plain = dataclasses.asdict(_load(("adaptation.teacher_momentum=0.0",)))
     assert "no_copy" not in [row.id for row in rows.make("controls", plain).rows]
+
+
+def test_labels_of_all_clips_bound_what_the_block_can_learn():
+    table = _table("controls")
+    resolved = _resolved(table, table.rows[-1])
+    assert resolved.adaptation.terms == ("source",) and resolved.data.labelled == 1.0
+    assert resolved.adaptation.select == "last"  # no relation is there to choose by
+    assert table.rows[-1].against is None
 
 
 def test_theta_has_both_rows_of_the_paper():
