@@ -26,9 +26,10 @@ MIN_SPREAD = 0.5
 MAX_MISS = 3.0
 # The distance to the floor must shrink by this share, or the source model stays.
 MIN_GAIN = 0.02
-# Looks that are as near as this, in shares of the start's distance, are equally near;
-# the latest of them is kept: the learning rates fall, and with them the noise.
-TIE = 0.01
+# Looks that are as near as this, in shares of the start's distance, are equally near:
+# on a few dozen clips of the target the distance is no better known. The latest of them
+# is kept: the learning rates fall, and with them the noise.
+TIE = 0.1
 SPREAD = "spread"
 
 
