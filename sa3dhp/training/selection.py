@@ -117,16 +117,16 @@ def choose(
     finite = [h for h in history if all(np.isfinite(v) for v in h.values())]
     sound = [h for h in finite if h[SPREAD] >= lowest]
     before = distance(start, floor)
-    nearest = min((distance(h, floor) for h in sound), default=before)
-    equal = [h for h in sound if distance(h, floor) <= nearest + TIE * before]
-    best = equal[-1] if equal and nearest < before else start
-    after = distance(best, floor)
-    if best["step"] == 0 or after > (1 - MIN_GAIN) * before:
+    enough = (1 - MIN_GAIN) * before
+    nearer = [h for h in sound if h["step"] and distance(h, floor) < enough]
+    if not nearer:
         why = "every step lost the spread of the latents"
         if len(sound) > 1 or len(history) == 1:
             why = "no step brought the target's relations nearer to the source's"
         return Choice(0, False, f"kept the source model: {why}")
-    gain = 100 * (1 - after / max(before, 1e-9))
+    nearest = min(distance(h, floor) for h in nearer)
+    best = [h for h in nearer if distance(h, floor) <= nearest + TIE * before][-1]
+    gain = 100 * (1 - distance(best, floor) / before)
     text = (
         f"kept step {int(best['step'])}: the target's relations came {gain:.0f} % "
         "nearer to what the model reaches on its own source"

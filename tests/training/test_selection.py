@@ -86,11 +86,19 @@ def test_a_target_without_people_is_not_trusted():
 
 
 def test_the_latest_of_equally_near_steps_is_kept():
-    residuals = (2.0, 1.5, 1.502, 1.6)
+    residuals = (2.0, 1.5, 1.55, 1.7)
     history = [
         {"step": 8 * i, "z1": value, "spread": 0.3} for i, value in enumerate(residuals)
     ]
     assert selection.choose(history, {"z1": 1.0}).step == 16
+
+
+def test_a_late_step_that_gains_nothing_is_not_kept_for_being_near():
+    residuals = (2.0, 1.9, 1.99)
+    history = [
+        {"step": 8 * i, "z1": value, "spread": 0.3} for i, value in enumerate(residuals)
+    ]
+    assert selection.choose(history, {"z1": 1.0}).step == 8
 
 
 def test_an_objection_keeps_the_source_model_whatever_the_steps_did():
