@@ -36,6 +36,10 @@ class Outcome:
     floor: Mapping[str, float]
 
 
+class _DoubtError(Exception):
+    """Why no adaptation to this target can be trusted."""
+
+
 class Looks:
     """The monitors over the run, and G's block at each look, kept in a folder.
 
@@ -137,7 +141,8 @@ def run(
         select: `label_free`, `last` or `oracle`.
         test_error: MPJPE on labelled target clips; logged, and used by `oracle` alone.
         labelled: batches of labelled images for the term `source`.
-        relation_errors: see `selection.doubt`.
+        relation_errors: see `selection.doubt`; with `label_free` a target that is
+            doubted at the first look is not adapted to at all.
 
     Raises:
         InputError: for `oracle` without labels.
@@ -154,21 +159,35 @@ def run(
         return {**found, TEST_ERROR: test_error()} if test_error else found
 
     looks = Looks(pathlib.Path(workdir) / LOOKS, step.variables, monitor)
-    loop.run(
-        step,
-        _batches(pipeline.clips(clips, videos, seed, batch_size), labelled),
-        num_steps=num_steps,
-        workdir=workdir,
-        name=NAME,
-        log_every=4 * len(step.turns),
-        checkpoint_every=evaluate_every,
-        eval_fn=looks,
-        eval_every=evaluate_every,
-    )
+    known = relation_errors or {}
+
+    def look(done: int) -> dict:
+        found = looks(done)
+        if done == 0 and select == "label_free":
+            objection = selection.doubt(found, source_floor, known)
+            if objection:
+                raise _DoubtError(objection)
+        return found
+
+    objection = ""
+    try:
+        loop.run(
+            step,
+            _batches(pipeline.clips(clips, videos, seed, batch_size), labelled),
+            num_steps=num_steps,
+            workdir=workdir,
+            name=NAME,
+            log_every=4 * len(step.turns),
+            checkpoint_every=evaluate_every,
+            eval_fn=look,
+            eval_every=evaluate_every,
+        )
+    except _DoubtError as doubt:
+        objection = str(doubt)
     floors = {k: v for k, v in source_floor.items() if k != selection.SPREAD}
-    objection = selection.doubt(looks.history[0], source_floor, relation_errors or {})
+    told = selection.informative(source_floor, known)
     choice = {
-        "label_free": lambda: selection.choose(looks.history, floors, objection),
+        "label_free": lambda: selection.choose(looks.history, told, objection),
         "last": lambda: selection.choose_last(looks.history),
         "oracle": lambda: selection.choose_oracle(looks.history, TEST_ERROR),
     }[select]()

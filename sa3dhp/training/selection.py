@@ -4,7 +4,8 @@ On source images the relation residuals of the source model are not zero: they h
 the model and the relation networks cannot know. That is the floor. On the target they
 stand above it; as G adapts they fall towards it, and below it G only learns to agree
 with itself. The kept step is the one whose residuals are nearest to the floor while the
-latents stay apart.
+latents stay apart. Residuals are taken in units of the latents' spread: a G that is
+unsure of the target gives poses nearer to the mean, and with them smaller residuals.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ MAX_SPREAD_LOSS = 0.15
 # no more than this times what T itself errs by, or the rule does not hold at all.
 MIN_SPREAD = 0.5
 MAX_MISS = 3.0
+# A relation that the source model misses by less than this times what T itself errs by
+# says more of T than of G.
+MIN_MISS = 1.2
 # The distance to the floor must shrink by this share, or the source model stays.
 MIN_GAIN = 0.02
 # Looks that are as near as this, in shares of the start's distance, are equally near:
@@ -55,19 +59,45 @@ def distance(monitors: Mapping[str, float], floor: Mapping[str, float]) -> float
 
     Args:
         monitors: residuals by rule, of target clips; other keys are ignored.
-        floor: residuals by rule, of the source model on source clips.
+        floor: residuals by rule, of the source model on source clips. With `spread`,
+            both sides are divided by their spread.
 
     Raises:
         InputError: if a rule of the floor is missing in the monitors.
     """
     missing = sorted(set(floor) - set(monitors))
-    if missing or not floor:
+    rules = [rule for rule in floor if rule != SPREAD]
+    if missing or not rules:
         raise errors.InputError(
             f"monitors: got {', '.join(sorted(monitors))}; expected the rules of the "
             f"floor, {', '.join(sorted(floor)) or 'which has none'}"
         )
-    ratios = [max(monitors[rule], 1e-9) / max(floor[rule], 1e-9) for rule in floor]
+    unit = 1.0
+    if SPREAD in floor:
+        unit = max(monitors[SPREAD], 1e-9) / max(floor[SPREAD], 1e-9)
+    ratios = [max(monitors[r], 1e-9) / max(floor[r], 1e-9) / unit for r in rules]
     return float(np.mean(np.abs(np.log(ratios))))
+
+
+def informative(
+    source: Mapping[str, float], relation_errors: Mapping[str, float]
+) -> dict[str, float]:
+    """Returns the floor without the relations that T knows too little of.
+
+    Args:
+        source: residuals of the source model on source clips by rule, and `spread`.
+        relation_errors: see `doubt`.
+
+    Returns:
+        The rules that it misses by more than `MIN_MISS` times T's own error, and
+        `spread`; all of them if no rule is left.
+    """
+    kept = {
+        rule: value
+        for rule, value in source.items()
+        if rule == SPREAD or value > MIN_MISS * relation_errors.get(rule, 0.0)
+    }
+    return kept if set(kept) - {SPREAD} else dict(source)
 
 
 def doubt(

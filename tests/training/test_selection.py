@@ -20,6 +20,23 @@ def test_distance_is_zero_at_the_floor_and_grows_on_both_sides():
     assert above == pytest.approx(np.log(2)) == pytest.approx(below)
 
 
+def test_residuals_are_taken_in_units_of_the_spread():
+    floor = {**FLOOR, "spread": 0.4}
+    half = _look(0, 0.5, 0.25, spread=0.2)
+    assert selection.distance(half, floor) == pytest.approx(0)
+    history = [_look(0, 2.0, 1.0, spread=0.3), _look(8, 2.02, 1.01, spread=0.33)]
+    assert selection.choose(history, floor).step == 8
+    assert selection.choose(history, FLOOR).step == 0
+
+
+def test_a_relation_that_its_network_hardly_knows_does_not_vote():
+    source = {"z3": 0.65, "v3": 0.9, "spread": 0.3}
+    told = selection.informative(source, {"z3": 0.36, "v3": 0.9})
+    assert told == {"z3": 0.65, "spread": 0.3}
+    assert selection.informative(source, {"z3": 0.6, "v3": 0.9}) == source
+    assert selection.informative(source, {}) == source
+
+
 def test_the_step_nearest_to_the_floor_is_kept_not_the_lowest_residual():
     history = [
         _look(0, 2.0, 1.0),
