@@ -48,3 +48,59 @@ def test_held_out_clips_are_apart_from_those_adapted_to():
 def test_few_clips_leave_something_on_both_sides(num):
     train, held_out = adaptation.split(num, 0.2, seed=0)
     assert len(train) and len(held_out)
+
+
+class _Step:
+    """A step whose residual halves with every update."""
+
+    turns, rule_ids = ("z1",), ["z1"]
+
+    def __init__(self):
+        self.variables = [tf.Variable(4.0)]
+        self.trackables = {"block": self.variables[0]}
+
+    def residuals(self, clips):
+        return {"z1": self.variables[0] / 2.0, "spread": tf.constant(0.3)}
+
+    def __call__(self, clips):
+        self.variables[0].assign(self.variables[0] / 2.0)
+        return {"z1": self.variables[0]}
+
+
+class _Model:
+    """Whose poses are all the same."""
+
+    def plausibility(self, clips):
+        return {"within_limits": 1.0}
+
+
+def _run(tmp_path, own_error):
+    step, clips = _Step(), np.zeros((4, 60, 2, 2, 3), np.uint8)
+    outcome = adaptation.run(
+        step,
+        _Model(),
+        clips,
+        videos=np.arange(4),
+        held_out=clips[:2],
+        source_floor={"z1": 1.0, "spread": 0.3},
+        num_steps=2,
+        evaluate_every=1,
+        batch_size=2,
+        seed=0,
+        workdir=tmp_path,
+        relation_errors={"z1": own_error},
+    )
+    return step, outcome
+
+
+def test_the_step_that_comes_to_the_floor_is_what_g_holds(tmp_path, capsys):
+    step, outcome = _run(tmp_path, own_error=0.5)
+    assert outcome.choice.step == 1 and outcome.choice.adapted
+    assert float(step.variables[0]) == 2.0 and outcome.floor == {"z1": 1.0}
+
+
+def test_a_doubtful_target_is_refused_before_the_first_update(tmp_path, capsys):
+    step, outcome = _run(tmp_path, own_error=0.1)
+    assert not outcome.choice.adapted and "z1" in outcome.choice.verdict
+    assert [look["step"] for look in outcome.history] == [0]
+    assert float(step.variables[0]) == 4.0
