@@ -24,7 +24,7 @@ TABLES = (
 flags.DEFINE_enum("table", None, TABLES, "What to make.")
 flags.DEFINE_list("seeds", ["0", "1", "2"], "Of everything random, clips included.")
 flags.DEFINE_string(
-    "config", str(ROOT / "configs" / "procedural.yaml"), "YAML file rows differ from."
+    "config", str(ROOT / "configs" / "tables.yaml"), "YAML file rows differ from."
 )
 flags.DEFINE_multi_string("set", [], "Changes a value: section.key=value. Repeatable.")
 flags.DEFINE_string(

@@ -19,7 +19,7 @@ BASE = (
 
 
 def _load(overrides=()):
-    path = ROOT / "configs" / "procedural.yaml"
+    path = ROOT / "configs" / "tables.yaml"
     terms = "adaptation.terms=[cr, z3, v2, v3]"
     return config.load(path, (*BASE, terms, *overrides))
 
@@ -30,6 +30,21 @@ def _table(name):
 
 def _resolved(table, row):
     return _load((*table.overrides, *row.overrides))
+
+
+def test_tables_only_cut_the_work_of_the_main_job():
+    short, full = (
+        dataclasses.asdict(configs.load(ROOT / "configs" / f"{name}.yaml"))
+        for name in ("tables", "procedural")
+    )
+    differ = {
+        f"{section}.{key}"
+        for section, values in full.items()
+        for key, value in values.items()
+        if short[section][key] != value
+    }
+    work = {"adaptation.steps", "adaptation.evaluate_every", "adaptation.held_out"}
+    assert differ == {*work, "data.target_clips"}
 
 
 @pytest.mark.parametrize("name", rows.NAMES)
