@@ -34,7 +34,7 @@ def _resolved(table, row):
 
 def test_tables_only_cut_the_work_of_the_main_job():
     short, full = (
-        dataclasses.asdict(configs.load(ROOT / "configs" / f"{name}.yaml"))
+        dataclasses.asdict(config.load(ROOT / "configs" / f"{name}.yaml"))
         for name in ("tables", "procedural")
     )
     differ = {
