@@ -323,9 +323,9 @@ def _selection(
     head = ["monitor", "at the start", f"at step {kept_step}", "floor", "what it is"]
     why = (
         "No label was used to choose. A step is good when the rules hold on the target "
-        "about as well as on the source (the floor) while different poses keep "
-        "different codes (spread). If no step is better than the start, the source "
-        "model is returned unchanged."
+        "about as well as on the source (the floor), measured in units of the spread, "
+        "while different poses keep different codes (spread). If no step is better "
+        "than the start, the source model is returned unchanged."
     )
     if not label_free:
         why = (
