@@ -185,7 +185,7 @@ def run(
     except _DoubtError as doubt:
         objection = str(doubt)
     floors = {k: v for k, v in source_floor.items() if k != selection.SPREAD}
-    told = selection.informative(source_floor, known)
+    told = {key: source_floor[key] for key in (*step.voters, selection.SPREAD)}
     choice = {
         "label_free": lambda: selection.choose(looks.history, told, objection),
         "last": lambda: selection.choose_last(looks.history),

@@ -25,9 +25,6 @@ MAX_SPREAD_LOSS = 0.15
 # no more than this times what T itself errs by, or the rule does not hold at all.
 MIN_SPREAD = 0.5
 MAX_MISS = 3.0
-# A relation that the source model misses by less than this times what T itself errs by
-# says more of T than of G.
-MIN_MISS = 1.2
 # The distance to the floor must shrink by this share, or the source model stays.
 MIN_GAIN = 0.02
 # Looks that are as near as this, in shares of the start's distance, are equally near:
@@ -77,27 +74,6 @@ def distance(monitors: Mapping[str, float], floor: Mapping[str, float]) -> float
         unit = max(monitors[SPREAD], 1e-9) / max(floor[SPREAD], 1e-9)
     ratios = [max(monitors[r], 1e-9) / max(floor[r], 1e-9) / unit for r in rules]
     return float(np.mean(np.abs(np.log(ratios))))
-
-
-def informative(
-    source: Mapping[str, float], relation_errors: Mapping[str, float]
-) -> dict[str, float]:
-    """Returns the floor without the relations that T knows too little of.
-
-    Args:
-        source: residuals of the source model on source clips by rule, and `spread`.
-        relation_errors: see `doubt`.
-
-    Returns:
-        The rules that it misses by more than `MIN_MISS` times T's own error, and
-        `spread`; all of them if no rule is left.
-    """
-    kept = {
-        rule: value
-        for rule, value in source.items()
-        if rule == SPREAD or value > MIN_MISS * relation_errors.get(rule, 0.0)
-    }
-    return kept if set(kept) - {SPREAD} else dict(source)
 
 
 def doubt(

@@ -53,7 +53,7 @@ def test_few_clips_leave_something_on_both_sides(num):
 class _Step:
     """A step whose residual halves with every update."""
 
-    turns, rule_ids = ("z1",), ["z1"]
+    turns, rule_ids, voters = ("z1",), ["z1"], ["z1"]
 
     def __init__(self):
         self.variables = [tf.Variable(4.0)]

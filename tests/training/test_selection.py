@@ -29,14 +29,6 @@ def test_residuals_are_taken_in_units_of_the_spread():
     assert selection.choose(history, FLOOR).step == 0
 
 
-def test_a_relation_that_its_network_hardly_knows_does_not_vote():
-    source = {"z3": 0.65, "v3": 0.9, "spread": 0.3}
-    told = selection.informative(source, {"z3": 0.36, "v3": 0.9})
-    assert told == {"z3": 0.65, "spread": 0.3}
-    assert selection.informative(source, {"z3": 0.6, "v3": 0.9}) == source
-    assert selection.informative(source, {}) == source
-
-
 def test_the_step_nearest_to_the_floor_is_kept_not_the_lowest_residual():
     history = [
         _look(0, 2.0, 1.0),

@@ -141,6 +141,16 @@ class AdaptationStep:
             return known
         return [rule for rule in known if rule in self._monitored]
 
+    @property
+    def voters(self) -> list[str]:
+        """The monitored rules that say which step is better.
+
+        They are those that turn the picture: a G that leans everybody the same way
+        obeys the mirror and the clock, but not a turn. All, if none of them turns.
+        """
+        turning = [rule for rule in self.rule_ids if self._rules[rule].angle]
+        return turning or self.rule_ids
+
     def monitor(self, rules: Sequence[str]) -> None:
         """Leaves all other rules out of `residuals`; call it before the first look."""
         self._monitored = tuple(rules)

@@ -53,7 +53,7 @@ class SelfTrainingStep:
         self._averages = teacher.res_variables(trainable_block)
         self._optimizer = optimisation.adam(learning_rate, self._variables)
         self.turns = (TERM,)
-        self.rule_ids = looks.rule_ids
+        self.rule_ids, self.voters = looks.rule_ids, looks.voters
         self.residuals = looks.residuals
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
 

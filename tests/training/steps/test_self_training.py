@@ -10,7 +10,7 @@ from sa3dhp.training.steps import self_training
 class _Looks:
     """What it borrows from the adaptation's step."""
 
-    rule_ids = ("z3",)
+    rule_ids = voters = ("z3",)
 
     @staticmethod
     def residuals(clips):
