@@ -32,7 +32,7 @@ def _resolved(table, row):
     return _load((*table.overrides, *row.overrides))
 
 
-def test_tables_only_cut_the_work_of_the_main_job():
+def test_tables_cut_the_work_of_the_main_job_and_weigh_one_more_term():
     short, full = (
         dataclasses.asdict(config.load(ROOT / "configs" / f"{name}.yaml"))
         for name in ("tables", "procedural")
@@ -44,7 +44,9 @@ def test_tables_only_cut_the_work_of_the_main_job():
         if short[section][key] != value
     }
     work = {"adaptation.steps", "adaptation.evaluate_every", "adaptation.held_out"}
-    assert differ == {*work, "data.target_clips"}
+    assert differ == {*work, "data.target_clips", "adaptation.terms"}
+    terms = set(short["adaptation"]["terms"]) - set(full["adaptation"]["terms"])
+    assert terms == {"z1"}
 
 
 @pytest.mark.parametrize("name", rows.NAMES)
