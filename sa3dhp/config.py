@@ -393,12 +393,8 @@ def _check(config: Config) -> None:
             f"data.stored_size: got {data.stored_size}, expected at least "
             f"data.image_size = {data.image_size}"
         )
-    if not 0 <= data.mixed <= 1:
-        raise errors.InputError(
-            f"data.mixed: got {data.mixed}, expected a share between 0 and 1"
-        )
-    if not 0 < config.adaptation.held_out < 1:
-        raise errors.InputError(
-            f"adaptation.held_out: got {config.adaptation.held_out}, expected a share "
-            "between 0 and 1"
-        )
+    if data.mixed > 1:
+        raise _wrong("data.mixed", data.mixed, "a share between 0 and 1")
+    held_out = config.adaptation.held_out
+    if not 0 < held_out < 1:
+        raise _wrong("adaptation.held_out", held_out, "a share between 0 and 1")
