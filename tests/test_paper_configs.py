@@ -103,6 +103,8 @@ def test_a_real_prior_changes_the_motions_and_nothing_else():
         "data.unpaired_clips",
         "data.held_out_subjects",
         "data.views",
+        "data.mixed",
+        "pose_autoencoder.steps",
     }
 
 
