@@ -8,7 +8,7 @@ nobody was captured in and every joint can take.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -80,7 +80,7 @@ def _there_and_back(start: int, count: int, size: int) -> np.ndarray:
     return np.minimum(phase, period - phase)
 
 
-def _in_chunks(function, *arrays: np.ndarray) -> np.ndarray:
+def _in_chunks(function: Callable, *arrays: np.ndarray) -> np.ndarray:
     """The function over the first axis, so that its intermediates stay small."""
     starts = range(0, len(arrays[0]), _CHUNK)
     return np.concatenate(

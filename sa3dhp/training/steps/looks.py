@@ -52,7 +52,12 @@ class Looks:
         augmentation: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
         size: int,
     ):
-        """Args: the change of light, see `AdaptationStep`, and the side of a crop."""
+        """Keeps what all frames get.
+
+        Args:
+            augmentation: the change of light, see `AdaptationStep`.
+            size: side of the crop, pixels.
+        """
         self._augmentation, self._size = augmentation, size
 
     def show(self, clips: tf.Tensor, look: Look, frames: tuple[int, ...]) -> tf.Tensor:
@@ -84,6 +89,9 @@ class Looks:
             clips: `[V, T, S, S, 3]` in [0, 1].
             needed: frames by look.
             light: seed `[2]` of another light; None for the frames as they are.
+
+        Returns:
+            Latents `[V, F, D]` of each look.
         """
         frames = {look: tuple(sorted(chosen)) for look, chosen in needed.items()}
         shown = [self.show(clips, look, chosen) for look, chosen in frames.items()]
