@@ -138,7 +138,8 @@ def theta(base: _Base) -> Table:
     rows = [SOURCE, Row("cr", "L_CR", base.adapting("cr"), paper=172.1)]
 
     def add(id_: str, title: str, terms: tuple, paper: float, against: str) -> None:
-        rows.append(Row(id_, title, base.adapting(*terms), "adapt", against, paper))
+        adapting = base.adapting(*terms)
+        rows.append(Row(id_, title, adapting, "adapt", against, paper, terms[-1]))
 
     custom = []
     for angle, paper in lower.items():

@@ -35,8 +35,8 @@ def run(
     """Runs a table and writes `<workdir>/<name>.json`, `.md` and `.png`.
 
     Each row and seed leaves `<workdir>/<name>/<row>-seed<seed>.json`; one that is there
-    and was made with the same settings is kept, and a row that was interrupted goes on
-    where it was.
+    and was made with the same settings is kept, one that another table left there is
+    taken from it, and a row that was interrupted goes on where it was.
 
     Args:
         context: what rows share.
@@ -57,9 +57,14 @@ def run(
             settings = context.settings(table, row, seed)
             record = _done(path, settings)
             if record is None:
-                print(f"\n{name}: {row.title}, seed {seed}", flush=True)
-                record = _run_row(context, table, row, seed, settings)
-                record = _clean({**record, **facts})
+                record = _of_another_table(context.workdir, settings)
+                if record is None:
+                    print(f"\n{name}: {row.title}, seed {seed}", flush=True)
+                    record = _run_row(context, table, row, seed, settings)
+                    record = _clean({**record, **facts})
+                else:
+                    named = _clean(_named(context, table, row))
+                    record = {**record, **named, "command": facts.get("command")}
                 provenance.write_json(path, record)
                 shutil.rmtree(_state(folder, row, seed), ignore_errors=True)
             records.append(record)
@@ -72,14 +77,37 @@ def _state(folder: pathlib.Path, row: rows.Row, seed: int) -> pathlib.Path:
 
 def _done(path: pathlib.Path, settings: Mapping) -> dict | None:
     """The record of a row that was made with these settings, or None."""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if record.get("settings") == settings:
+    record = _read(path)
+    if record is None or record.get("settings") == settings:
         return record
     print(f"{path}: made with other settings; again", flush=True)
     return None
+
+
+def _of_another_table(workdir: pathlib.Path, settings: Mapping) -> dict | None:
+    """The record that another table left of the same run, or None."""
+    for path in sorted(workdir.glob(f"*/*-seed{settings['seed']}.json")):
+        record = _read(path)
+        if record is not None and record.get("settings") == settings:
+            return record
+    return None
+
+
+def _read(path: pathlib.Path) -> dict | None:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _named(context: session.Session, table: rows.Table, row: rows.Row) -> dict:
+    """What a record says of its place in a table."""
+    return {
+        "table": table.name,
+        "row": row.id,
+        "title": row.title,
+        "relation": context.measured(row.rule) if row.rule else None,
+    }
 
 
 def _run_row(
@@ -105,9 +133,7 @@ def _run_row(
     scores = {side: place.truth.score(x, job.information) for side, x in joints.items()}
     first = place.score
     return {
-        "table": table.name,
-        "row": row.id,
-        "title": row.title,
+        **_named(context, table, row),
         "seed": seed,
         "source_only": first["overall"],
         **{side: score["overall"] for side, score in scores.items()},
@@ -117,7 +143,6 @@ def _run_row(
             side: _per_sequence(score)
             for side, score in {"source_only": first, **scores}.items()
         },
-        "relation": context.measured(row.rule) if row.rule else None,
         "protocol": first["protocol"],
         "protocol_hash": first["protocol_hash"],
         "num_samples": first["num_samples"],

@@ -126,6 +126,21 @@ def test_what_is_done_is_kept_and_other_settings_are_run_again(done, monkeypatch
     assert _again(context, monkeypatch, table) == ["z3"]
 
 
+def test_a_row_that_another_table_made_is_taken_from_it(done, monkeypatch):
+    workdir, context, found = done
+    rest = dict(method="flip_average", title="as in the other table")
+    other = rows.Table("controls", "Other", (rows.Row("same", rule="z3", **rest),))
+    monkeypatch.setattr(rows, "make", lambda name, base: other)
+    monkeypatch.setattr(runner, "_run_row", None)  # never called
+    facts = {"commit": "later", "command": "y"}
+    taken = runner.run(context, "controls", [0], facts)
+    assert taken["rows"][0]["adapted"] == found["rows"][1]["adapted"]
+    assert taken["rows"][0]["title"] == "as in the other table"
+    assert taken["rows"][0]["relation"]["non_localness"] > 0
+    assert (taken["commits"], taken["command"]) == (["c"], "y")
+    assert (workdir / "controls" / "same-seed0.json").is_file()
+
+
 def test_a_run_that_diverges_returns_the_source_model(done, monkeypatch):
     _, context, _ = done
     job = context.job(TABLE, TABLE.rows[2], 0)
