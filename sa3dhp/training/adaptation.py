@@ -50,7 +50,7 @@ class Looks:
         self,
         folder: pathlib.Path,
         variables: Sequence[tf.Variable],
-        monitor: Callable[[], dict],
+        monitor: Callable[[int], dict],
     ):
         self._folder, self._variables, self._monitor = folder, variables, monitor
         self._file = folder / "monitors.json"
@@ -61,7 +61,7 @@ class Looks:
 
     def __call__(self, done: int) -> dict:
         """Looks after `done` updates; returns the monitors."""
-        found = self._monitor()
+        found = self._monitor(done)
         arrays = {f"{i:03d}": v.numpy() for i, v in enumerate(self._variables)}
         checkpoint.write_arrays(
             self._folder / f"step_{done:06d}.npz", arrays, dtype="float32"
@@ -123,6 +123,7 @@ def run(
     test_error: Callable[[], float] | None = None,
     labelled: pipeline.Batches | None = None,
     relation_errors: Mapping[str, float] | None = None,
+    first: Mapping[str, float] | None = None,
 ) -> Outcome:
     """Adapts G, looks at it every so often, and goes back to the best look.
 
@@ -143,6 +144,7 @@ def run(
         labelled: batches of labelled images for the term `source`.
         relation_errors: see `selection.doubt`; with `label_free` a target that is
             doubted at the first look is not adapted to at all.
+        first: what the look before any update shows, where another run found it.
 
     Raises:
         InputError: for `oracle` without labels.
@@ -152,7 +154,9 @@ def run(
             "adaptation.select: got 'oracle', expected 'label_free': no labels here"
         )
 
-    def monitor() -> dict:
+    def monitor(done: int) -> dict:
+        if done == 0 and first is not None:
+            return dict(first)
         found = monitors.relations(step, held_out, batch_size)
         middle = held_out[:, list(adaptation_step.MIDDLE)]
         found.update(model.plausibility(middle[:batch_size]))

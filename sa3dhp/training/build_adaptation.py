@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -119,6 +119,7 @@ class Adaptation:
         *,
         videos: np.ndarray | None = None,
         test_error: Callable[[], float] | None = None,
+        first: Mapping[str, float] | None = None,
     ) -> adaptation.Outcome:
         """Adapts G to unlabelled clips.
 
@@ -127,6 +128,7 @@ class Adaptation:
             workdir: where state, logs and looks go.
             videos: `[N]`, which video each clip is of; None: each its own.
             test_error: MPJPE on labelled clips; logged, not used unless asked for.
+            first: see `adaptation.run`.
 
         Raises:
             InputError: if the clips have another size.
@@ -152,6 +154,7 @@ class Adaptation:
             test_error=test_error,
             labelled=self._labelled(),
             relation_errors=self._relation_errors,
+            first=first,
         )
 
     def _rates(self) -> dict[str, float]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -82,6 +84,7 @@ class Repeated(build_adaptation.Adaptation):
         self._start = [np.copy(w) for w in self.encoder.get_weights()]
         self._networks = networks
         self._floors: dict[str, dict] = {}
+        self._first_looks: dict[str, dict] = {}
 
     def restart(self, config: configs.Config) -> None:
         """Puts G^s back and takes over another configuration.
@@ -108,6 +111,20 @@ class Repeated(build_adaptation.Adaptation):
         """Puts the block as it was after `step` updates of the run in `workdir`."""
         folder = pathlib.Path(workdir) / adaptation.LOOKS
         adaptation.Looks(folder, self._step.variables, dict).restore(step)
+
+    def run(
+        self, clips: np.ndarray, workdir: str | os.PathLike, **options: Any
+    ) -> adaptation.Outcome:
+        """See `Adaptation.run`; what is seen before any update is looked at once."""
+        c, data = self._config.adaptation, {**self.resolved["data"], "labelled": None}
+        known = [self._config.training.seed, data, c.held_out, c.clips_per_batch]
+        pictures = hashlib.sha256(np.ascontiguousarray(clips)).hexdigest()
+        key = json.dumps([*known, pictures])
+        options.setdefault("first", self._first_looks.get(key))
+        outcome = super().run(clips, workdir, **options)
+        start = {k: v for k, v in outcome.history[0].items() if k != "step"}
+        self._first_looks[key] = start
+        return outcome
 
     def self_train(
         self,

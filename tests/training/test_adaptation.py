@@ -10,11 +10,11 @@ from sa3dhp.training import adaptation
 
 def test_a_look_can_be_restored_in_another_process(tmp_path):
     variable = tf.Variable([1.0, 2.0])
-    looks = adaptation.Looks(tmp_path, [variable], lambda: {"spread": 0.5})
+    looks = adaptation.Looks(tmp_path, [variable], lambda done: {"spread": 0.5})
     looks(0)
     variable.assign([5.0, 6.0])
     looks(40)
-    again = adaptation.Looks(tmp_path, [variable], lambda: {"spread": 0.5})
+    again = adaptation.Looks(tmp_path, [variable], lambda done: {"spread": 0.5})
     assert [look["step"] for look in again.history] == [0, 40]
     again.restore(0)
     np.testing.assert_array_equal(variable, [1.0, 2.0])
@@ -24,7 +24,7 @@ def test_a_look_can_be_restored_in_another_process(tmp_path):
 
 def test_a_repeated_look_replaces_the_earlier_one(tmp_path):
     readings = iter([{"spread": 1.0}, {"spread": 2.0}, {"spread": 3.0}])
-    looks = adaptation.Looks(tmp_path, [tf.Variable(0.0)], lambda: next(readings))
+    looks = adaptation.Looks(tmp_path, [tf.Variable(0.0)], lambda done: next(readings))
     looks(0)
     looks(40)
     looks(40)
@@ -32,7 +32,7 @@ def test_a_repeated_look_replaces_the_earlier_one(tmp_path):
 
 
 def test_a_missing_look_is_an_error_with_the_remedy(tmp_path):
-    looks = adaptation.Looks(tmp_path, [tf.Variable(0.0)], dict)
+    looks = adaptation.Looks(tmp_path, [tf.Variable(0.0)], lambda done: {})
     with pytest.raises(InputError, match="workdir"):
         looks.restore(7)
 

@@ -13,7 +13,7 @@ from sa3dhp import config
 from sa3dhp.errors import InputError
 from sa3dhp.export.reproduction import networks, rows, runner, session
 from sa3dhp.synthetic import world
-from sa3dhp.training import build, checkpoint, loop, store
+from sa3dhp.training import build, checkpoint, loop, monitors, store
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 SMALL = (
@@ -139,6 +139,28 @@ def test_a_row_that_another_table_made_is_taken_from_it(done, monkeypatch):
     assert taken["rows"][0]["relation"]["non_localness"] > 0
     assert (taken["commits"], taken["command"]) == (["c"], "y")
     assert (workdir / "controls" / "same-seed0.json").is_file()
+
+
+def test_the_look_before_any_update_is_taken_from_an_earlier_run(
+    done, monkeypatch, tmp_path
+):
+    _, context, _ = done
+    job = context.job(TABLE, TABLE.rows[2], 0)
+    clips = context.clips(job, None)
+    error = iter([7.0] * 9).__next__
+    first = job.run(clips, tmp_path / "first", test_error=error)
+    job = context.job(TABLE, TABLE.rows[2], 0)
+    looked = []
+    relations = monitors.relations
+    monkeypatch.setattr(
+        monitors, "relations", lambda *a: looked.append(1) or relations(*a)
+    )
+    again = job.run(clips, tmp_path / "again", test_error=error)
+    assert len(looked) == len(again.history) - 1 == 2
+    assert again.history == first.history
+    job = context.job(TABLE, TABLE.rows[2], 0)
+    job.run(clips[::-1], tmp_path / "other", test_error=error)
+    assert len(looked) == 5
 
 
 def test_a_run_that_diverges_returns_the_source_model(done, monkeypatch):
