@@ -36,8 +36,8 @@ class Outcome:
     floor: Mapping[str, float]
 
 
-class _DoubtError(Exception):
-    """Why no adaptation to this target can be trusted."""
+class _ObjectionError(Exception):
+    """Why no adaptation to this target can be trusted, or is needed."""
 
 
 class Looks:
@@ -143,7 +143,8 @@ def run(
         test_error: MPJPE on labelled target clips; logged, and used by `oracle` alone.
         labelled: batches of labelled images for the term `source`.
         relation_errors: see `selection.doubt`; with `label_free` a target that is
-            doubted at the first look is not adapted to at all.
+            doubted at the first look, or like the source (`selection.alike`), is not
+            adapted to at all.
         first: what the look before any update shows, where another run found it.
 
     Raises:
@@ -164,13 +165,15 @@ def run(
 
     looks = Looks(pathlib.Path(workdir) / LOOKS, step.variables, monitor)
     known = relation_errors or {}
+    told = {key: source_floor[key] for key in (*step.voters, selection.SPREAD)}
 
     def look(done: int) -> dict:
         found = looks(done)
         if done == 0 and select == "label_free":
             objection = selection.doubt(found, source_floor, known)
+            objection = objection or selection.alike(found, told)
             if objection:
-                raise _DoubtError(objection)
+                raise _ObjectionError(objection)
         return found
 
     objection = ""
@@ -186,10 +189,9 @@ def run(
             eval_fn=look,
             eval_every=evaluate_every,
         )
-    except _DoubtError as doubt:
-        objection = str(doubt)
+    except _ObjectionError as error:
+        objection = str(error)
     floors = {k: v for k, v in source_floor.items() if k != selection.SPREAD}
-    told = {key: source_floor[key] for key in (*step.voters, selection.SPREAD)}
     choice = {
         "label_free": lambda: selection.choose(looks.history, told, objection),
         "last": lambda: selection.choose_last(looks.history),

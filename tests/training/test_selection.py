@@ -57,6 +57,11 @@ def test_a_gain_within_the_noise_keeps_the_source_model():
     assert not selection.choose(history, FLOOR).adapted
 
 
+def test_a_target_like_the_source_needs_no_adaptation():
+    assert "nothing to adapt to" in selection.alike(_look(0, 1.08, 0.54), FLOOR)
+    assert not selection.alike(_look(0, 1.15, 0.575), FLOOR)
+
+
 def test_a_look_that_is_not_finite_is_never_kept():
     history = [_look(0, 2.0, 1.0), _look(40, 1.0, 0.5, acceleration=float("nan"))]
     assert selection.choose(history, FLOOR).step == 0
