@@ -17,9 +17,9 @@ import numpy as np
 
 from sa3dhp import errors
 
-# A step is out if the latents' spread has lost more than this share of its start: G is on
-# the way to giving everyone the same pose. Of two runs that moved all of G and lost 14 %
-# one gained 18 mm, the other lost 10; Res-3 never lost more than 5 % while it gained.
+# A step is out if the latents' spread has lost more than this share of its start: G is
+# on the way to giving everyone the same pose. Of two runs that moved all of G and lost
+# 14 % one gained 18 mm, the other lost 10; Res-3 never lost over 5 % while it gained.
 MAX_SPREAD_LOSS = 0.1
 # The target's latents must spread over this share of the source's, or what the videos
 # show is hardly people; and on its own source the source model must miss a relation by
