@@ -94,6 +94,16 @@ def test_rows_on_other_clips_are_not_compared():
     assert "versus" in found["rows"][1] and "versus" not in found["rows"][2]
 
 
+def test_last_step_is_shown_whatever_was_chosen():
+    found = summary.summarise(TABLE, _records())
+    assert found["rows"][1]["last_change"]["values"] == [30.0] * 3
+    assert "| +30.0 |" in summary.markdown(found)
+    short = [{**r, "history": r["history"][:1]} for r in _records()]
+    found = summary.summarise(TABLE, short)
+    assert "last_change" not in found["rows"][1]
+    assert "| last |" not in summary.markdown(found)
+
+
 def test_oracle_is_labelled_and_named_a_bound():
     text = summary.markdown(summary.summarise(TABLE, _records(oracle=-20.0)))
     head = next(x for x in text.splitlines() if x.startswith("| row"))
