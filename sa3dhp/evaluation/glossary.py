@@ -34,6 +34,8 @@ MONITORS = {
     "prior": "how far the codes lie from those of real human poses",
     "limits": "share of joints within human joint limits",
     "acceleration": "how jerky the predicted motion is",
+    "unsteadiness": "what the step is chosen by: jerkiness in units of spread, and the "
+    "harm that other light does to single pictures (lcr), their geometric mean",
     "mpjpe": "the true error; it needs labels, which a user does not have",
     "pa_mpjpe": "the true error of the pose alone; it needs labels too",
 }
@@ -43,7 +45,7 @@ CONCEPTS = {
     "source-only": "the model before adaptation",
     "adapted": "the model after adaptation; only one block of it (Res-3) has changed",
     "floor": "the value that the source model reaches on its own source. Above it "
-    "there is something to gain; below it the model only learns to agree with itself",
+    "the target is unlike the source; at it there is nothing to adapt to",
     "code": "the 32 numbers (latent) by which the model describes a pose",
     "domain pack": "the changed block alone, a small file that turns the base model "
     "into the adapted one",

@@ -13,7 +13,7 @@ import numpy as np
 from sa3dhp.data.sources import video_folder
 from sa3dhp.evaluation import prediction, protocol, tables
 from sa3dhp.export import outputs
-from sa3dhp.training import build_adaptation, provenance
+from sa3dhp.training import build_adaptation, provenance, selection
 from sa3dhp.training import data as datasets
 
 CARD = "procedural"
@@ -212,9 +212,10 @@ def _table(result: Mapping) -> str:
     if "source_only" not in result:
         first, last = (result["monitors"][k] for k in ("source_only", "adapted"))
         rows = [["label-free monitor", "source-only", "adapted", "floor"]]
-        for rule, floor in result["floor"].items():
-            values = (first[rule], last[rule], floor)
-            rows.append([rule, *(f"{value:.3f}" for value in values)])
+        floor = result["floor"]
+        for name in (selection.UNSTEADINESS, *floor):
+            values = [f"{first[name]:.3f}", f"{last[name]:.3f}"]
+            rows.append([name, *values, f"{floor[name]:.3f}" if name in floor else ""])
         return tables.align_columns(rows)
     before, after = result["source_only"], result["adapted"]
     rows = [["", "source-only", "adapted", "change"]]

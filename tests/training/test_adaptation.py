@@ -51,7 +51,7 @@ def test_few_clips_leave_something_on_both_sides(num):
 
 
 class _Step:
-    """A step whose residual halves with every update."""
+    """A step whose residual halves with every update; the first leaves it steadiest."""
 
     turns, rule_ids, voters = ("z1",), ["z1"], ["z1"]
 
@@ -60,7 +60,9 @@ class _Step:
         self.trackables = {"block": self.variables[0]}
 
     def residuals(self, clips):
-        return {"z1": self.variables[0] / 2.0, "spread": tf.constant(0.3)}
+        value = self.variables[0]
+        away = tf.abs(value - 2.0)
+        return {"z1": value / 2.0, "lcr": 1.0 + away, "spread": tf.constant(0.3)}
 
     def __call__(self, clips):
         self.variables[0].assign(self.variables[0] / 2.0)
@@ -71,7 +73,7 @@ class _Model:
     """Whose poses are all the same."""
 
     def plausibility(self, clips):
-        return {"within_limits": 1.0}
+        return {"within_limits": 1.0, "acceleration": 9.0, "prior_distance": 0.1}
 
 
 def _run(tmp_path, own_error):
@@ -93,7 +95,7 @@ def _run(tmp_path, own_error):
     return step, outcome
 
 
-def test_the_step_that_comes_to_the_floor_is_what_g_holds(tmp_path, capsys):
+def test_the_steadiest_step_is_what_g_holds(tmp_path, capsys):
     step, outcome = _run(tmp_path, own_error=0.5)
     assert outcome.choice.step == 1 and outcome.choice.adapted
     assert float(step.variables[0]) == 2.0 and outcome.floor == {"z1": 1.0}
