@@ -4,8 +4,8 @@ A pose does not change with the light, and people do not tremble. A prediction t
 either is a guess; the kept step is the one that guesses least, while its latents stay
 apart and its poses human. The relation residuals do not choose it: over 170 looks at 99
 runs their distance to the floor went with the error by a rank correlation of 0.07,
-unsteadiness by 0.70. The floor is what they are on source images, all that the model and
-the relation networks cannot know; a target at the floor needs no adaptation.
+unsteadiness by 0.70. The floor is what they are on source images, all that the model
+and the relation networks cannot know; a target at the floor needs no adaptation.
 """
 
 from __future__ import annotations
