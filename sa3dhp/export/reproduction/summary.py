@@ -8,13 +8,16 @@ import pathlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy import stats
 
 from sa3dhp.evaluation import statistics
 from sa3dhp.export.reproduction import rows, session
-from sa3dhp.training import adaptation, provenance
+from sa3dhp.training import adaptation, provenance, selection
 from sa3dhp.visualisation import forest
 
 HARM_MM = 2.0  # worse than the source model by more is harm
+_FEW_LOOKS = 10  # too few for a correlation
+_ERROR = adaptation.TEST_ERROR
 _METRICS = ("mpjpe", "pa_mpjpe")
 _SIDES = ("source_only", "adapted", "oracle")
 
@@ -74,8 +77,9 @@ def summarise(table: rows.Table, records: Sequence[Mapping]) -> dict:
         "seconds": round(sum(record["seconds"] for record in records), 1),
         "rows": lines,
     }
-    if table.name == "harm":
-        found["harm"] = _harm(records)
+    chosen = [r for r in records if r.get("label_free") or r.get("stopped")]
+    if chosen:
+        found["choice"] = _choice(chosen)
     return found
 
 
@@ -118,7 +122,7 @@ def _summary_of(
 
 def _last_change(record: Mapping) -> float | None:
     """How far the last look's error is from the first's; None without two of them."""
-    errors = [look.get(adaptation.TEST_ERROR) for look in record.get("history", ())]
+    errors = [look.get(_ERROR) for look in record.get("history", ())]
     if len(errors) < 2 or None in (errors[0], errors[-1]):
         return None
     return errors[-1] - errors[0]
@@ -153,13 +157,13 @@ def _spread(values: Sequence[float]) -> dict:
     return {**dataclasses.asdict(statistics.spread(values)), "values": list(values)}
 
 
-def _harm(records: Sequence[Mapping]) -> dict:
-    """How far the choice is from the oracle's, and whether it ever did harm."""
+def _choice(records: Sequence[Mapping]) -> dict:
+    """How far the choice without labels is from the oracle's; whether it did harm."""
     harm = [r["adapted"]["mpjpe"] - r["source_only"]["mpjpe"] for r in records]
     chosen = [r for r in records if r.get("oracle")]
     regret = [r["adapted"]["mpjpe"] - r["oracle"]["mpjpe"] for r in chosen]
-    last = [r["history"][-1].get(adaptation.TEST_ERROR) for r in chosen]
-    first = [r["history"][0][adaptation.TEST_ERROR] for r in chosen]
+    last = [r["history"][-1].get(_ERROR) for r in chosen]
+    first = [r["history"][0][_ERROR] for r in chosen]
     worse = [b is None or b - a > HARM_MM for a, b in zip(first, last)]
     return {
         "runs": len(records),
@@ -169,7 +173,27 @@ def _harm(records: Sequence[Mapping]) -> dict:
         + sum(bool(r.get("stopped")) for r in records),
         "mean_regret_mm": float(np.mean(regret)) if regret else None,
         "worst_regret_mm": max(regret, default=None),
+        **_correlations(chosen),
     }
+
+
+def _correlations(records: Sequence[Mapping]) -> dict:
+    """How the monitors' changes since the first look rank with the error's."""
+    found: dict[str, list] = {"error": [], "unsteadiness": [], "residuals": []}
+    for record in records:
+        first, *others = record["history"]
+        finite = [x for x in others if all(np.isfinite(v) for v in x.values())]
+        for look in finite:
+            steady = [selection.unsteadiness(x) for x in (first, look)]
+            far = [selection.distance(x, record["floor"]) for x in (first, look)]
+            found["error"].append(look[_ERROR] - first[_ERROR])
+            found["unsteadiness"].append(np.log(steady[1] / steady[0]))
+            found["residuals"].append(far[1] - far[0])
+    error = found.pop("error")
+    if len(error) < _FEW_LOOKS:
+        return {"looks": len(error)}
+    ranks = {k: float(stats.spearmanr(v, error)[0]) for k, v in found.items()}
+    return {"looks": len(error), "rank_correlation": ranks}
 
 
 def markdown(found: Mapping) -> str:
@@ -189,18 +213,8 @@ def markdown(found: Mapping) -> str:
         *_table(found["rows"]),
         "",
     ]
-    if "harm" in found:
-        numbers = found["harm"]
-        regret = _number(numbers["mean_regret_mm"])
-        lines += [
-            f"{numbers['runs']} runs; the worst returned model is "
-            f"{_number(numbers['worst_mm'])} mm from the source model "
-            f"({numbers['returned_worse_than_source_by_2_mm']} worse by more than "
-            f"{HARM_MM:g} mm; without selection "
-            f"{numbers['last_step_worse_than_source_by_2_mm']}). Mean distance to the "
-            f"oracle {regret} mm, at most {_number(numbers['worst_regret_mm'])}.",
-            "",
-        ]
+    if "choice" in found:
+        lines += [_told_of_the_choice(found["choice"]), ""]
     lines += [
         f"`{found['command']}`, protocol {found['protocol']} "
         f"({found['protocol_hash']}), commit {', '.join(found['commits'])}, "
@@ -208,6 +222,26 @@ def markdown(found: Mapping) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _told_of_the_choice(numbers: Mapping) -> str:
+    text = (
+        f"Chosen without a label in {numbers['runs']} runs: the worst returned model "
+        f"is {_number(numbers['worst_mm'])} mm from the source model "
+        f"({numbers['returned_worse_than_source_by_2_mm']} worse by more than "
+        f"{HARM_MM:g} mm; at the last step "
+        f"{numbers['last_step_worse_than_source_by_2_mm']}). Mean distance to the "
+        f"oracle {_number(numbers['mean_regret_mm'])} mm, at most "
+        f"{_number(numbers['worst_regret_mm'])}."
+    )
+    ranks = numbers.get("rank_correlation")
+    if ranks:
+        text += (
+            f" Over {numbers['looks']} looks unsteadiness goes with the error by a "
+            f"rank correlation of {ranks['unsteadiness']:.2f}, the residuals' distance "
+            f"to the floor by {ranks['residuals']:.2f}."
+        )
+    return text
 
 
 def _table(lines: Sequence[Mapping]) -> list[str]:

@@ -19,6 +19,11 @@ TABLE = rows.Table(
 )
 
 
+def _look(error, lcr=1.0, z3=0.9):
+    found = {"lcr": lcr, "acceleration": 90.0, "spread": 0.3, "z3": z3}
+    return {"test_mpjpe": error, **found}
+
+
 def _record(row, seed, shift, *, noise=1.0, oracle=None, count=30):
     rng = np.random.default_rng(seed)
     before = rng.uniform(100, 300, count)
@@ -37,7 +42,9 @@ def _record(row, seed, shift, *, noise=1.0, oracle=None, count=30):
         "sequences": [f"clip_{i}" for i in range(count)],
         "target_information": "R",
         "steps": 48,
-        "history": [{"test_mpjpe": 200.0}, {"test_mpjpe": 230.0}],
+        "label_free": True,
+        "floor": {"z3": 0.6},
+        "history": [_look(200.0), _look(230.0, lcr=2.0)],
         "protocol": "procedural",
         "protocol_hash": "abc",
         "commit": "1234",
@@ -120,7 +127,7 @@ def test_harm_counts_what_is_worse_than_the_source():
         _record("a", 0, 3.0, noise=0.0, oracle=-5.0),
         _record("b", 0, -1.0, noise=0.0, oracle=-1.0),
     ]
-    found = summary.summarise(table, records)["harm"]
+    found = summary.summarise(table, records)["choice"]
     assert found["runs"] == 2 and found["worst_mm"] == pytest.approx(3.0)
     assert found["returned_worse_than_source_by_2_mm"] == 1
     assert found["last_step_worse_than_source_by_2_mm"] == 2
@@ -128,11 +135,29 @@ def test_harm_counts_what_is_worse_than_the_source():
     assert found["mean_regret_mm"] == pytest.approx(4.0)
 
 
+def test_it_is_said_how_the_monitors_go_with_the_error():
+    record = _record("a", 0, -1.0, oracle=-2.0)
+    looks = [_look(200.0 + i, 1.0 + i, 1.5 - 0.05 * i) for i in range(12)]
+    found = summary.summarise(TABLE, [{**record, "history": looks}])
+    ranks = found["choice"]["rank_correlation"]
+    assert found["choice"]["looks"] == 11
+    assert ranks["unsteadiness"] == pytest.approx(1.0)
+    assert ranks["residuals"] == pytest.approx(-1.0)
+    assert "rank correlation of 1.00" in summary.markdown(found)
+    few = summary.summarise(TABLE, [{**record, "history": looks[:5]}])
+    assert "rank_correlation" not in few["choice"]
+
+
+def test_a_row_that_chose_by_no_monitor_is_not_counted():
+    records = [{**_record("a", 0, -1.0, oracle=-2.0), "label_free": False}]
+    assert "choice" not in summary.summarise(TABLE, records)
+
+
 def test_a_run_that_stopped_returned_nothing():
     table = rows.Table("harm", "Harm", (rows.Row("a", "x"),))
     record = _record("a", 0, 0.0)
     record.update(stopped="adapt: term 'cr' is nan", history=[], steps=0)
     found = summary.summarise(table, [record])
-    assert found["harm"]["worst_mm"] == 0
-    assert found["harm"]["last_step_worse_than_source_by_2_mm"] == 1
+    assert found["choice"]["worst_mm"] == 0
+    assert found["choice"]["last_step_worse_than_source_by_2_mm"] == 1
     assert "| stopped |" in summary.markdown(found)
