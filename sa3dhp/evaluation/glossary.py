@@ -34,8 +34,9 @@ MONITORS = {
     "prior": "how far the codes lie from those of real human poses",
     "limits": "share of joints within human joint limits",
     "acceleration": "how jerky the predicted motion is",
-    "unsteadiness": "what the step is chosen by: jerkiness in units of spread, and the "
-    "harm that other light does to single pictures (lcr), their geometric mean",
+    "implausibility": "what the step is chosen by, the geometric mean of three: how "
+    "jerky the motion is (in units of spread), how much harm other light does (lcr), "
+    "how far the codes lie from human poses",
     "mpjpe": "the true error; it needs labels, which a user does not have",
     "pa_mpjpe": "the true error of the pose alone; it needs labels too",
 }

@@ -23,7 +23,7 @@ from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.visualisation import curves, skeleton_plot
 
 _DPI = 84
-_CHOOSES = "unsteadiness"  # the monitor that the step is chosen by
+_CHOOSES = "implausibility"  # the monitor that the step is chosen by
 _STYLE = """
 body{font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;color:#222;
 background:#fff;max-width:1040px;margin:2.5rem auto;padding:0 1.25rem}
@@ -167,11 +167,11 @@ def headline(
         return f"{state}; there is no ground truth, hence no error in mm."
     kept = _reading(monitors, kept_step)
     before, after = monitors[0][_CHOOSES], kept[_CHOOSES]
-    word = "steadier" if after < before else "less steady"
+    word = "more" if after < before else "less"
     return (
         f"Adapted without labels:{where} its predictions are "
-        f"{100 * abs(1 - after / before):.0f} % {word}, from frame to frame and "
-        "against changes of light. There is no ground truth, hence no error in mm."
+        f"{100 * abs(1 - after / before):.0f} % {word} plausible: in how they move, in "
+        "other light, and as poses. There is no ground truth, hence no error in mm."
     )
 
 
@@ -320,9 +320,10 @@ def _selection(
     head = ["monitor", "at the start", f"at step {kept_step}", "floor", "what it is"]
     why = (
         "No label was used to choose. A step is good when its predictions do not "
-        "tremble from frame to frame, nor change with the light (unsteadiness), while "
-        "different poses keep different codes (spread). If no step is better than the "
-        "start, the source model is returned unchanged."
+        "tremble from frame to frame nor change with the light, and are poses that a "
+        "human can take (implausibility), while different poses keep different codes "
+        "(spread). If no step is better than the start, the source model is returned "
+        "unchanged."
     )
     if not label_free:
         why = (

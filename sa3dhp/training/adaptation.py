@@ -161,7 +161,7 @@ def run(
         found = monitors.relations(step, held_out, batch_size)
         middle = held_out[:, list(adaptation_step.MIDDLE)]
         found.update(model.plausibility(middle[:batch_size]))
-        found[selection.UNSTEADINESS] = selection.unsteadiness(found)
+        found[selection.IMPLAUSIBILITY] = selection.implausibility(found)
         return {**found, TEST_ERROR: test_error()} if test_error else found
 
     looks = Looks(pathlib.Path(workdir) / LOOKS, step.variables, monitor)

@@ -24,9 +24,9 @@ RESULT = {
     "hardware": {"cores": 2},
 }
 MONITORS = [
-    {"step": 0, "z3": 2.0, "v2": 1.0, "spread": 0.4, "unsteadiness": 20.0},
-    {"step": 10, "z3": 1.2, "v2": 0.6, "spread": 0.38, "unsteadiness": 15.0},
-    {"step": 20, "z3": 0.9, "v2": 0.5, "spread": 0.2, "unsteadiness": 22.0},
+    {"step": 0, "z3": 2.0, "v2": 1.0, "spread": 0.4, "implausibility": 20.0},
+    {"step": 10, "z3": 1.2, "v2": 0.6, "spread": 0.38, "implausibility": 15.0},
+    {"step": 20, "z3": 0.9, "v2": 0.5, "spread": 0.2, "implausibility": 22.0},
 ]
 FLOOR = {"z3": 1.0, "v2": 0.5}
 TERMS = [{"step": s, "cr": 3 - s / 20, "z3": 2.0} for s in range(20)]
@@ -116,8 +116,8 @@ def test_a_source_model_that_was_kept_is_said_to_be_kept(tmp_path):
 
 
 def test_without_ground_truth_no_error_is_claimed(tmp_path):
-    assert "25 % steadier" in report.headline({}, MONITORS, 10)
-    assert "10 % less steady" in report.headline({}, MONITORS, 20)
+    assert "25 % more plausible" in report.headline({}, MONITORS, 10)
+    assert "10 % less plausible" in report.headline({}, MONITORS, 20)
     assert "no error in mm" in report.headline({}, MONITORS, 10)
     assert "no error in mm" in report.headline({}, MONITORS, adapted=False)
     assert "no error in mm" in report.headline({})

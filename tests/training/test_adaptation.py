@@ -51,7 +51,7 @@ def test_few_clips_leave_something_on_both_sides(num):
 
 
 class _Step:
-    """A step whose residual halves with every update; the first leaves it steadiest."""
+    """Its residual halves with every update; the first is the most plausible."""
 
     turns, rule_ids, voters = ("z1",), ["z1"], ["z1"]
 
@@ -95,7 +95,7 @@ def _run(tmp_path, own_error):
     return step, outcome
 
 
-def test_the_steadiest_step_is_what_g_holds(tmp_path, capsys):
+def test_the_most_plausible_step_is_what_g_holds(tmp_path, capsys):
     step, outcome = _run(tmp_path, own_error=0.5)
     assert outcome.choice.step == 1 and outcome.choice.adapted
     assert float(step.variables[0]) == 2.0 and outcome.floor == {"z1": 1.0}

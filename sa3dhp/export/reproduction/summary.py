@@ -179,15 +179,15 @@ def _choice(records: Sequence[Mapping]) -> dict:
 
 def _correlations(records: Sequence[Mapping]) -> dict:
     """How the monitors' changes since the first look rank with the error's."""
-    found: dict[str, list] = {"error": [], "unsteadiness": [], "residuals": []}
+    found: dict[str, list] = {"error": [], "implausibility": [], "residuals": []}
     for record in records:
         first, *others = record["history"]
         finite = [x for x in others if all(np.isfinite(v) for v in x.values())]
         for look in finite:
-            steady = [selection.unsteadiness(x) for x in (first, look)]
+            steady = [selection.implausibility(x) for x in (first, look)]
             far = [selection.distance(x, record["floor"]) for x in (first, look)]
             found["error"].append(look[_ERROR] - first[_ERROR])
-            found["unsteadiness"].append(np.log(steady[1] / steady[0]))
+            found["implausibility"].append(np.log(steady[1] / steady[0]))
             found["residuals"].append(far[1] - far[0])
     error = found.pop("error")
     if len(error) < _FEW_LOOKS:
@@ -237,9 +237,9 @@ def _told_of_the_choice(numbers: Mapping) -> str:
     ranks = numbers.get("rank_correlation")
     if ranks:
         text += (
-            f" Over {numbers['looks']} looks unsteadiness goes with the error by a "
-            f"rank correlation of {ranks['unsteadiness']:.2f}, the residuals' distance "
-            f"to the floor by {ranks['residuals']:.2f}."
+            f" Over {numbers['looks']} looks implausibility goes with the error by "
+            f"a rank correlation of {ranks['implausibility']:.2f}, the residuals' "
+            f"distance to the floor by {ranks['residuals']:.2f}."
         )
     return text
 

@@ -20,7 +20,13 @@ TABLE = rows.Table(
 
 
 def _look(error, lcr=1.0, z3=0.9):
-    found = {"lcr": lcr, "acceleration": 90.0, "spread": 0.3, "z3": z3}
+    found = {
+        "lcr": lcr,
+        "acceleration": 90.0,
+        "spread": 0.3,
+        "z3": z3,
+        "prior_distance": 0.1,
+    }
     return {"test_mpjpe": error, **found}
 
 
@@ -141,7 +147,7 @@ def test_it_is_said_how_the_monitors_go_with_the_error():
     found = summary.summarise(TABLE, [{**record, "history": looks}])
     ranks = found["choice"]["rank_correlation"]
     assert found["choice"]["looks"] == 11
-    assert ranks["unsteadiness"] == pytest.approx(1.0)
+    assert ranks["implausibility"] == pytest.approx(1.0)
     assert ranks["residuals"] == pytest.approx(-1.0)
     assert "rank correlation of 1.00" in summary.markdown(found)
     few = summary.summarise(TABLE, [{**record, "history": looks[:5]}])
