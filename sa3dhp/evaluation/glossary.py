@@ -35,8 +35,8 @@ MONITORS = {
     "limits": "share of joints within human joint limits",
     "acceleration": "how jerky the predicted motion is",
     "implausibility": "what the step is chosen by, the geometric mean of three: how "
-    "jerky the motion is (in units of spread), how much harm other light does (lcr), "
-    "how far the codes lie from human poses",
+    "jerky the motion is and how far the codes lie from human poses, both in units of "
+    "spread, and how much harm other light does (lcr)",
     "mpjpe": "the true error; it needs labels, which a user does not have",
     "pa_mpjpe": "the true error of the pose alone; it needs labels too",
 }
