@@ -20,8 +20,8 @@ TERMS = {
     "v3": "play at half speed and backwards: the motion must do the same",
     "cr": "pictures that look different but show one pose must get one code, pictures "
     "of other people other codes",
-    "lcr": "the same for single pictures",
-    "hcr": "the same for whole clips",
+    "lcr": "a picture in other light must keep its code, other people have other codes",
+    "hcr": "a clip in other light must keep its code, other people have other codes",
     "source": "the error on labelled source pictures that are trained along",
 }
 MONITORS = {
