@@ -44,7 +44,7 @@ def test_tables_differ_from_the_main_job_in_how_far_and_one_rate_alone():
         if short[section][key] != value
     }
     far = {"adaptation.steps", "adaptation.evaluate_every", "adaptation.held_out"}
-    assert differ == far | {"adaptation.contrastive_rate", "data.target_clips"}
+    assert differ == far | {"adaptation.augmentation", "data.target_clips"}
 
 
 @pytest.mark.parametrize("name", rows.NAMES)
