@@ -34,9 +34,9 @@ MONITORS = {
     "prior": "how far the codes lie from those of real human poses",
     "limits": "share of joints within human joint limits",
     "acceleration": "how jerky the predicted motion is",
-    "implausibility": "what the step is chosen by, the geometric mean of three: how "
-    "jerky the motion is and how far the codes lie from human poses, both in units of "
-    "spread, and how much harm other light does (lcr)",
+    "implausibility": "what the step is chosen by: how jerky the motion is, how far "
+    "the codes lie from human poses, how far the rules that turn the picture are "
+    "broken, all in units of spread, and the harm of other light (lcr); their mean",
     "mpjpe": "the true error; it needs labels, which a user does not have",
     "pa_mpjpe": "the true error of the pose alone; it needs labels too",
 }

@@ -320,10 +320,10 @@ def _selection(
     head = ["monitor", "at the start", f"at step {kept_step}", "floor", "what it is"]
     why = (
         "No label was used to choose. A step is good when its predictions do not "
-        "tremble from frame to frame nor change with the light, and are poses that a "
-        "human can take (implausibility), while different poses keep different codes "
-        "(spread). If no step is better than the start, the source model is returned "
-        "unchanged."
+        "tremble from frame to frame nor change with the light, are poses that a "
+        "human can take, and turn with the picture (implausibility), while different "
+        "poses keep different codes (spread). If no step is better than the start, "
+        "the source model is returned unchanged."
     )
     if not label_free:
         why = (

@@ -161,7 +161,7 @@ def run(
         found = monitors.relations(step, held_out, batch_size)
         middle = held_out[:, list(adaptation_step.MIDDLE)]
         found.update(model.plausibility(middle[:batch_size]))
-        found[selection.IMPLAUSIBILITY] = selection.implausibility(found)
+        found[selection.IMPLAUSIBILITY] = selection.implausibility(found, step.voters)
         return {**found, TEST_ERROR: test_error()} if test_error else found
 
     looks = Looks(pathlib.Path(workdir) / LOOKS, step.variables, monitor)
@@ -194,7 +194,7 @@ def run(
         objection = str(error)
     floors = {k: v for k, v in source_floor.items() if k != selection.SPREAD}
     choice = {
-        "label_free": lambda: selection.choose(looks.history, objection),
+        "label_free": lambda: selection.choose(looks.history, step.voters, objection),
         "last": lambda: selection.choose_last(looks.history),
         "oracle": lambda: selection.choose_oracle(looks.history, TEST_ERROR),
     }[select]()

@@ -62,7 +62,7 @@ class _Step:
     def residuals(self, clips):
         value = self.variables[0]
         away = tf.abs(value - 2.0)
-        return {"z1": value / 2.0, "lcr": 1.0 + away, "spread": tf.constant(0.3)}
+        return {"z1": value / 2.0, "lcr": 1.0 + 4.0 * away, "spread": tf.constant(0.3)}
 
     def __call__(self, clips):
         self.variables[0].assign(self.variables[0] / 2.0)

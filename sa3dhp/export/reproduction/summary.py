@@ -184,10 +184,10 @@ def _correlations(records: Sequence[Mapping]) -> dict:
         first, *others = record["history"]
         finite = [x for x in others if all(np.isfinite(v) for v in x.values())]
         for look in finite:
-            steady = [selection.implausibility(x) for x in (first, look)]
+            plain = [x[selection.IMPLAUSIBILITY] for x in (first, look)]
             far = [selection.distance(x, record["floor"]) for x in (first, look)]
             found["error"].append(look[_ERROR] - first[_ERROR])
-            found["implausibility"].append(np.log(steady[1] / steady[0]))
+            found["implausibility"].append(np.log(plain[1] / plain[0]))
             found["residuals"].append(far[1] - far[0])
     error = found.pop("error")
     if len(error) < _FEW_LOOKS:

@@ -19,15 +19,8 @@ TABLE = rows.Table(
 )
 
 
-def _look(error, lcr=1.0, z3=0.9):
-    found = {
-        "lcr": lcr,
-        "acceleration": 90.0,
-        "spread": 0.3,
-        "z3": z3,
-        "prior_distance": 0.1,
-    }
-    return {"test_mpjpe": error, **found}
+def _look(error, implausibility=1.0, z3=0.9):
+    return {"test_mpjpe": error, "implausibility": implausibility, "z3": z3}
 
 
 def _record(row, seed, shift, *, noise=1.0, oracle=None, count=30):
@@ -50,7 +43,7 @@ def _record(row, seed, shift, *, noise=1.0, oracle=None, count=30):
         "steps": 48,
         "label_free": True,
         "floor": {"z3": 0.6},
-        "history": [_look(200.0), _look(230.0, lcr=2.0)],
+        "history": [_look(200.0), _look(230.0, 2.0)],
         "protocol": "procedural",
         "protocol_hash": "abc",
         "commit": "1234",
