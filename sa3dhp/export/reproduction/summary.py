@@ -184,16 +184,21 @@ def _correlations(records: Sequence[Mapping]) -> dict:
         first, *others = record["history"]
         finite = [x for x in others if all(np.isfinite(v) for v in x.values())]
         for look in finite:
-            plain = [x[selection.IMPLAUSIBILITY] for x in (first, look)]
-            far = [selection.distance(x, record["floor"]) for x in (first, look)]
+            grown = {key: np.log(look[key] / first[key]) for key in _known(record)}
             found["error"].append(look[_ERROR] - first[_ERROR])
-            found["implausibility"].append(np.log(plain[1] / plain[0]))
-            found["residuals"].append(far[1] - far[0])
+            found["implausibility"].append(grown.pop(selection.IMPLAUSIBILITY))
+            spread = grown.pop(selection.SPREAD)
+            found["residuals"].append(np.mean(list(grown.values())) - spread)
     error = found.pop("error")
     if len(error) < _FEW_LOOKS:
         return {"looks": len(error)}
     ranks = {k: float(stats.spearmanr(v, error)[0]) for k, v in found.items()}
     return {"looks": len(error), "rank_correlation": ranks}
+
+
+def _known(record: Mapping) -> tuple[str, ...]:
+    """The monitors whose changes are compared with the error's."""
+    return (selection.IMPLAUSIBILITY, selection.SPREAD, *record["floor"])
 
 
 def markdown(found: Mapping) -> str:
@@ -238,8 +243,8 @@ def _told_of_the_choice(numbers: Mapping) -> str:
     if ranks:
         text += (
             f" Over {numbers['looks']} looks implausibility goes with the error by "
-            f"a rank correlation of {ranks['implausibility']:.2f}, the residuals' "
-            f"distance to the floor by {ranks['residuals']:.2f}."
+            f"a rank correlation of {ranks['implausibility']:.2f}, the residuals of "
+            f"all rules, in units of the spread, by {ranks['residuals']:.2f}."
         )
     return text
 

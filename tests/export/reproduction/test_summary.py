@@ -20,7 +20,12 @@ TABLE = rows.Table(
 
 
 def _look(error, implausibility=1.0, z3=0.9):
-    return {"test_mpjpe": error, "implausibility": implausibility, "z3": z3}
+    return {
+        "test_mpjpe": error,
+        "implausibility": implausibility,
+        "z3": z3,
+        "spread": 1.0,
+    }
 
 
 def _record(row, seed, shift, *, noise=1.0, oracle=None, count=30):
