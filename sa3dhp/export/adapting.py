@@ -213,7 +213,8 @@ def _table(result: Mapping) -> str:
         first, last = (result["monitors"][k] for k in ("source_only", "adapted"))
         rows = [["label-free monitor", "source-only", "adapted", "floor"]]
         floor = result["floor"]
-        for name in (selection.IMPLAUSIBILITY, *floor):
+        names = [n for n in (selection.IMPLAUSIBILITY, *floor) if n in first]
+        for name in names:
             values = [f"{first[name]:.3f}", f"{last[name]:.3f}"]
             rows.append([name, *values, f"{floor[name]:.3f}" if name in floor else ""])
         return tables.align_columns(rows)

@@ -182,6 +182,8 @@ def _correlations(records: Sequence[Mapping]) -> dict:
     found: dict[str, list] = {"error": [], "implausibility": [], "residuals": []}
     for record in records:
         first, *others = record["history"]
+        if not set(_known(record)) <= set(first):
+            continue  # made before there was such a monitor
         finite = [x for x in others if all(np.isfinite(v) for v in x.values())]
         for look in finite:
             grown = {key: np.log(look[key] / first[key]) for key in _known(record)}

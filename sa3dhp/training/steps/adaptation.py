@@ -143,7 +143,7 @@ class AdaptationStep:
 
     @property
     def voters(self) -> list[str]:
-        """The monitored rules that say how far the target is from the source.
+        """The monitored rules that say how far the target is and which step to keep.
 
         They are those that turn the picture: a G that leans everybody the same way
         obeys the mirror and the clock, but not a turn. All, if none of them turns.

@@ -150,6 +150,9 @@ def test_it_is_said_how_the_monitors_go_with_the_error():
     assert "rank correlation of 1.00" in summary.markdown(found)
     few = summary.summarise(TABLE, [{**record, "history": looks[:5]}])
     assert "rank_correlation" not in few["choice"]
+    old = [{k: v for k, v in x.items() if k != "implausibility"} for x in looks]
+    found = summary.summarise(TABLE, [{**record, "history": old}])
+    assert found["choice"]["looks"] == 0
 
 
 def test_a_row_that_chose_by_no_monitor_is_not_counted():
