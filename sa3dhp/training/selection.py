@@ -18,7 +18,7 @@ from sa3dhp import errors
 
 # A step is out if the latents' spread has lost more than this share of its start: G is
 # on the way to giving everyone the same pose. Turns of 100 degrees and more, which G^s
-# never saw, cost 4 to 12 % and 10 to 109 mm; where Res-3 gained it was 3.5 % at most.
+# never saw, cost 4 to 16 % and 10 to 109 mm; where Res-3 gained it was 3.5 % at most.
 MAX_SPREAD_LOSS = 0.05
 # The target's latents must spread over this share of the source's, or what the videos
 # show is hardly people; and on its own source the source model must miss a relation by
