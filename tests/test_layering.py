@@ -7,15 +7,15 @@ import pytest
 
 ORDER = [
     {"errors"},
-    {"config"},
+    {"files", "config", "progress", "provenance"},
     {"geometry"},
-    {"skeleton"},
-    {"relations", "visualisation"},
-    {"synthetic"},
-    {"data"},
-    {"models", "losses"},
-    {"training", "evaluation"},
-    {"export"},
+    {"skeleton", "losses"},
+    {"synthetic", "visualisation"},
+    {"data", "models"},
+    {"training"},
+    {"evaluation", "export"},
+    {"systems"},
+    {"experiments", "api"},
     {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
@@ -38,6 +38,15 @@ def _imported(path: pathlib.Path) -> set:
     return names
 
 
+def _modules(path: pathlib.Path) -> set[str]:
+    """The modules that a file imports, whole."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_only_from_the_left(path: pathlib.Path) -> None:
     package = path.relative_to(ROOT).parts[0].removesuffix(".py")
@@ -46,11 +55,23 @@ def test_imports_only_from_the_left(path: pathlib.Path) -> None:
         assert RANK[name] < RANK[package], f"{package} imports {name}"
 
 
-def test_only_build_imports_config() -> None:
-    twins = ("build", "build_adaptation", "build_repeated", "data")
-    allowed = {f"training/{name}.py" for name in twins}
+def test_only_jobs_import_config() -> None:
+    home = "systems/relation_distillation"
+    allowed = {f"{home}/{name}.py" for name in ("build", "job", "sources")}
+    allowed |= {"experiments/repeated.py"}
     users = {str(p.relative_to(ROOT)) for p in FILES if "config" in _imported(p)}
     assert users <= allowed
+
+
+def test_no_system_imports_another() -> None:
+    for path in (ROOT / "systems").glob("*/**/*.py"):
+        own = path.relative_to(ROOT / "systems").parts[0]
+        others = {
+            module.split(".")[2]
+            for module in _modules(path)
+            if module.startswith("sa3dhp.systems.")
+        }
+        assert others <= {own}, path
 
 
 def test_visualisation_needs_the_skeleton_only() -> None:

@@ -114,13 +114,13 @@ def test_names_of_data_sets_are_those_that_can_be_prepared():
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_missing_data_name_the_command_of_the_header(name, tmp_path, monkeypatch):
-    from sa3dhp.training import data
+    from sa3dhp.systems.relation_distillation import sources
 
     monkeypatch.chdir(tmp_path)
     loaded, commands = configs.load(_path(name)), " ".join(_commands(name))
     for use in ("unpaired", "source", "target", "evaluation"):
         with pytest.raises(errors.InputError) as caught:
-            data.check(loaded, use)
+            sources.check(loaded, use)
         command = str(caught.value).partition("make it: ")[2]
         assert command.replace("DIR", "").split("--input=")[0] in commands
         assert command.split()[-1] in commands
@@ -143,7 +143,7 @@ def prepared(tmp_path_factory):
 
 
 def test_prepared_motions_are_those_that_the_reader_gives(prepared):
-    from sa3dhp.training import prepared as folders
+    from sa3dhp.data import prepared as folders
 
     given = {s.name: s for s in cmu.unpaired_sequences(prepared / "raw" / "cmu")}
     found = folders.motions(str(prepared / "data" / "cmu"), 30.0)
@@ -157,8 +157,8 @@ def test_prepared_motions_are_those_that_the_reader_gives(prepared):
 def test_semi_supervised_setting_runs_from_files_as_distributed(prepared, monkeypatch):
     """Bones of CMU, G from SURREAL, adapted to Human3.6M; the prior stays untrained."""
     from sa3dhp.evaluation import evaluator, inputs, protocol
-    from sa3dhp.export import adapting
-    from sa3dhp.training import build, build_adaptation, data, store
+    from sa3dhp.systems.relation_distillation import adapting, build, job, sources
+    from sa3dhp.training import store
 
     monkeypatch.chdir(prepared)
     few = ("relations.rules=[z3]", "adaptation.terms=[z3, source]")
@@ -168,12 +168,12 @@ def test_semi_supervised_setting_runs_from_files_as_distributed(prepared, monkey
     builder = build.Builder(config, networks)
     prior = ("pose_encoder", "pose_decoder", "motion_encoder", "relation_z3")
     networks.save({name: builder.network(name) for name in prior})
-    networks.save_bones(build.SKELETON, data.unpaired(config).bone_lengths)
+    networks.save_bones(build.SKELETON, sources.unpaired(config).bone_lengths)
     for row in builder.train("source", "run"):
         assert np.isfinite(row[-1]), row
-    adaptation = build_adaptation.Adaptation(config, networks)
+    adaptation = job.Adaptation(config, networks)
     result = adapting.run(adaptation, "run", {"checkpoints": "checkpoints"})
-    labelled, rest = data.prepared_target(config)
+    labelled, rest = sources.prepared_target(config)
     assert set(labelled.subjects) == {"S1"} and set(rest.subjects) == {"S5"}
     assert result["target_information"] == "L" and result["protocol"] == "h36m_p2"
     assert result["num_samples"] == 8, "frames 1 and 65 of four cameras"

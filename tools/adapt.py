@@ -59,16 +59,16 @@ def main() -> None:
         folder = FLAGS.checkpoints or workdir / "checkpoints"
 
     configs.begin(config, workdir)
-    from sa3dhp.export import adapting  # with TensorFlow, which takes seconds
-    from sa3dhp.training import build, build_adaptation, data, precision, store
+    from sa3dhp.systems.relation_distillation import adapting, build, job, sources
+    from sa3dhp.training import precision, store
 
     policy = precision.set_policy(config.training.precision)
     networks = store.Store(folder)
     if FLAGS.from_scratch:
-        data.check(config, "unpaired", "source", "target", "evaluation")
+        sources.check(config, "unpaired", "source", "target", "evaluation")
         for stage in build.STAGES:
             build.Builder(config, networks).train(stage, workdir)
-    job = build_adaptation.Adaptation(config, networks)
+    job = job.Adaptation(config, networks)
     facts = {"precision": policy, "checkpoints": str(pathlib.Path(folder).resolve())}
     result = adapting.run(
         job, workdir, facts, detector=FLAGS.detector, boxes=FLAGS.boxes

@@ -41,7 +41,7 @@ flags.DEFINE_bool("shared_joints", False, "Scores the joints that both sides hav
 
 def _adapting() -> types.ModuleType:
     """TensorFlow, which takes seconds, for those who need it."""
-    from sa3dhp.export import adapting
+    from sa3dhp.systems.relation_distillation import adapting
 
     return adapting
 

@@ -38,7 +38,8 @@ def main() -> None:
         )
     from sa3dhp import config as configs
     from sa3dhp.export import domain_pack, saved_model
-    from sa3dhp.training import build, store
+    from sa3dhp.systems.relation_distillation import build
+    from sa3dhp.training import store
 
     pack = default = None
     if FLAGS.workdir:

@@ -52,8 +52,8 @@ def main() -> None:
     for name in ("dataset", "input", "output"):
         if not FLAGS[name].value:
             raise errors.InputError(f"--{name}: expected a value, got none")
+    from sa3dhp import progress
     from sa3dhp.data.preparing import job, local, on_beam, summary, units
-    from sa3dhp.training import progress
 
     if FLAGS.engine == "beam":
         engine = functools.partial(on_beam.run, chosen=on_beam.options(_BEAM))

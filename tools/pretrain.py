@@ -12,7 +12,7 @@ import pathlib
 
 from absl import flags
 
-from sa3dhp import cli
+from sa3dhp import cli, files
 
 FLAGS = flags.FLAGS
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -46,15 +46,17 @@ def main() -> None:
     config = configs.load(FLAGS.config, overrides)
     workdir = pathlib.Path(FLAGS.workdir)
     # TensorFlow takes seconds to import: bad input is known before.
-    from sa3dhp.training import build, data, precision, provenance, store
+    from sa3dhp import provenance
+    from sa3dhp.systems.relation_distillation import build, sources
+    from sa3dhp.training import precision, store
 
     stages = STAGES if FLAGS.stage == "all" else [FLAGS.stage]
     uses = {"source" if stage == "source" else "unpaired" for stage in stages}
-    prepared = data.check(config, *sorted(uses))  # hours before they are needed
+    prepared = sources.check(config, *sorted(uses))  # hours before they are needed
     configs.begin(config, workdir)
     policy = precision.set_policy(config.training.precision)
     run = {**provenance.describe(), "stage": FLAGS.stage, "precision": policy}
-    provenance.write_json(workdir / "run.json", {**run, "data": prepared})
+    files.write_json(workdir / "run.json", {**run, "data": prepared})
 
     networks = store.Store(FLAGS.checkpoints or workdir / "checkpoints")
     builder, rows = build.Builder(config, networks), []

@@ -46,8 +46,9 @@ def main() -> None:
         return configs.load(FLAGS.config, (*FLAGS.set, *overrides))
 
     config = configure()
-    from sa3dhp.export.reproduction import runner, session, summary
-    from sa3dhp.training import precision, provenance
+    from sa3dhp import provenance
+    from sa3dhp.experiments import runner, session, summary
+    from sa3dhp.training import precision
 
     precision.set_policy(config.training.precision)
     context = session.Session(configure, FLAGS.checkpoints, FLAGS.workdir)

@@ -37,9 +37,9 @@ def main() -> None:
     config = configs.load(FLAGS.config, overrides)
     for path in FLAGS.rule:
         config = configs.with_rule(config, path)
-    from sa3dhp.export import workbench
-    from sa3dhp.export.reproduction import networks
-    from sa3dhp.training import build, store
+    from sa3dhp.experiments import networks
+    from sa3dhp.systems.relation_distillation import build, workbench
+    from sa3dhp.training import store
 
     trained, known = FLAGS.train and bool(FLAGS.rule), store.Store(FLAGS.checkpoints)
     workdir = pathlib.Path(FLAGS.workdir)

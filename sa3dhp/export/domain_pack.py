@@ -14,10 +14,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sa3dhp import errors
-from sa3dhp.export import folder as folders
+from sa3dhp import errors, files, provenance
 from sa3dhp.models import image_encoder as image_encoders
-from sa3dhp.training import checkpoint, provenance
+from sa3dhp.training import checkpoint
 
 WEIGHTS, DESCRIPTION = "pack.npz", "pack.json"
 _KEYS = {"base_hash": str, "adapted_hash": str, "pack_hash": str, "block": str}
@@ -57,7 +56,7 @@ def write(
         raise ValueError(f"{block}: no trainable weights; is the encoder frozen?")
     named = checkpoint.named_weights(encoder)
     arrays = {k: v.numpy() for k, v in named.items() if id(v) in moved}
-    with folders.replaced(folder, DESCRIPTION) as new:
+    with files.replaced_folder(folder, DESCRIPTION) as new:
         checkpoint.write_arrays(new / WEIGHTS, arrays, dtype="float32")
         about = {
             "base_hash": base_hash,
@@ -73,7 +72,7 @@ def write(
             "versions": provenance.describe()["versions"],
             "commit": provenance.commit(),
         }
-        provenance.write_json(new / DESCRIPTION, about)
+        files.write_json(new / DESCRIPTION, about)
 
 
 def read(folder: str | os.PathLike) -> dict:

@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import tensorflow as tf
 
-from sa3dhp import errors
-from sa3dhp.export import folder as folders
+from sa3dhp import errors, files
 from sa3dhp.export import serving as servings
 from sa3dhp.models import image_encoder as image_encoders
 from sa3dhp.models import pose_autoencoder
@@ -57,7 +56,7 @@ def export_model(
 
 def check(folder: str | os.PathLike) -> None:
     """Raises `InputError` if `write` would refuse the folder."""
-    folders.check(folder, MARKER)
+    files.check_folder(folder, MARKER)
 
 
 def write(folder: str | os.PathLike, serving: servings.Serving) -> None:
@@ -66,7 +65,7 @@ def write(folder: str | os.PathLike, serving: servings.Serving) -> None:
     Raises:
         InputError: if there is a file of that name, or a folder of other things.
     """
-    with folders.replaced(folder, MARKER) as new:
+    with files.replaced_folder(folder, MARKER) as new:
         with _quiet():
             tf.saved_model.save(serving, str(new), signatures=serving.signatures)
         path = new / DESCRIPTION

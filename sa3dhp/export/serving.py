@@ -18,12 +18,13 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
+from sa3dhp import provenance
 from sa3dhp.geometry import crop
 from sa3dhp.models import image_encoder as image_encoders
 from sa3dhp.models import pose_autoencoder
 from sa3dhp.skeleton import kinematics
 from sa3dhp.skeleton import skeleton as skeletons
-from sa3dhp.training import checkpoint, provenance
+from sa3dhp.training import checkpoint
 
 UNITS = "mm"
 AXES = (

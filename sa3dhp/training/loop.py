@@ -13,8 +13,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from sa3dhp import errors
-from sa3dhp.training import checkpoint, progress
+from sa3dhp import errors, progress
+from sa3dhp.training import checkpoint
 
 Batches = Callable[[int], Iterator]
 

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from sa3dhp import errors
+from sa3dhp import errors, files, provenance
 from sa3dhp.skeleton import skeleton as skeletons
-from sa3dhp.training import checkpoint, provenance
+from sa3dhp.training import checkpoint
 
 _META = "meta.json"
 _STAGES = {
@@ -99,7 +99,7 @@ class Store:
     def save_bones(self, skeleton: skeletons.Skeleton, lengths: np.ndarray) -> None:
         """Writes `meta.json`: the skeleton, its `[J]` bone lengths in mm, root 0."""
         rounded = [round(float(length), 3) for length in lengths]
-        provenance.write_json(
+        files.write_json(
             self._path(_META),
             {
                 "skeleton": skeleton.id,

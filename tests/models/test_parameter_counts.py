@@ -2,12 +2,8 @@
 
 import tensorflow as tf
 
-from sa3dhp.models import (
-    image_encoder,
-    motion_autoencoder,
-    pose_autoencoder,
-    relation_network,
-)
+from sa3dhp.models import image_encoder, motion_autoencoder, pose_autoencoder
+from sa3dhp.systems.relation_distillation import relation_network
 
 COUNTS = {
     "pose_encoder": 462_304,

@@ -4,12 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sa3dhp.models import (
-    image_encoder,
-    motion_autoencoder,
-    pose_autoencoder,
-    relation_network,
-)
+from sa3dhp.models import image_encoder, motion_autoencoder, pose_autoencoder
+from sa3dhp.systems.relation_distillation import relation_network
 
 MODELS = {
     "pose_encoder": (pose_autoencoder.PoseEncoder, (17, 3)),

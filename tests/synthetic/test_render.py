@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sa3dhp.relations import pose as pose_relations
-from sa3dhp.relations import rules
 from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.skeleton import transforms
 from sa3dhp.synthetic import body, domain, mesh, motion, render, world
+from sa3dhp.systems.relation_distillation import rules
 
 SIZE = 192
 # Light from the camera: a mirrored or turned person is lit as before.
@@ -61,7 +61,7 @@ def test_picture_of_the_rule_is_the_rule_of_the_picture(rule_id):
 
 def test_mirrored_pose_is_the_mirrored_picture_but_for_rounding():
     joints = _poses(12, seed=1)
-    flipped = pose_relations.flip(tf.constant(joints), skeletons.SA3DHP17).numpy()
+    flipped = transforms.flip(tf.constant(joints), skeletons.SA3DHP17).numpy()
     drawn, expected = _draw(flipped), _draw(joints)[:, :, ::-1]
     assert (np.abs(drawn - expected).max(-1) > 40).mean() < 0.01
 

@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 
 from sa3dhp.errors import InputError
-from sa3dhp.relations import image as relations_image
-from sa3dhp.relations import pose as relations_pose
+from sa3dhp.geometry import pictures as relations_image
 from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.skeleton import transforms as relations_pose
 from sa3dhp.synthetic import domain, world
 
 

@@ -12,7 +12,7 @@ from sa3dhp.losses import pose as pose_losses
 from sa3dhp.models import motion_autoencoder, pose_autoencoder
 from sa3dhp.skeleton import kinematics
 from sa3dhp.skeleton import skeleton as skeletons
-from sa3dhp.training.steps import optimisation
+from sa3dhp.training import optimisation
 
 
 class MotionAutoencoderStep:

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from sa3dhp.skeleton import kinematics
-from sa3dhp.training.steps import optimisation, source
+from sa3dhp.training import optimisation
+from sa3dhp.training.steps import source
 
 POLICIES = ["float32", "mixed_bfloat16", "mixed_float16"]
 

@@ -1,0 +1,231 @@
+"""Runs a table row by row; what is done already is not done again."""
+
+from __future__ import annotations
+
+import json
+import math
+import pathlib
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sa3dhp import files
+from sa3dhp.experiments import controls, repeated, rows, session, summary
+from sa3dhp.systems.relation_distillation import adaptation, selection
+from sa3dhp.training import loop
+
+METRICS = ("mpjpe", "pa_mpjpe")
+# Methods without a step to choose: (job, place, clips) -> joints `[N, 17, 3]`.
+METHODS: dict[str, Callable] = {
+    "source": lambda job, place, clips: place.joints,
+    "flip_average": lambda job, place, clips: controls.flip_average(
+        job.model, place.stored
+    ),
+    "rotation_average": lambda job, place, clips: controls.rotation_average(
+        job.model, place.stored
+    ),
+    "batch_norm": lambda job, place, clips: _with_batch_norm(job, place, clips),
+}
+
+
+def run(
+    context: session.Session, name: str, seeds: Sequence[int], facts: Mapping
+) -> dict:
+    """Runs a table and writes `<workdir>/<name>.json`, `.md` and `.png`.
+
+    Each row and seed leaves `<workdir>/<name>/<row>-seed<seed>.json`; one that is there
+    and was made with the same settings is kept, one that another table left there is
+    taken from it, and a row that was interrupted goes on where it was.
+
+    Args:
+        context: what rows share.
+        name: of the table.
+        seeds: each is other target clips, other test clips and other randomness.
+        facts: kept with every row: command, commit and the like.
+
+    Returns:
+        The summary, as in the JSON.
+    """
+    table = rows.make(name, context.base)
+    context.prepare(table)
+    folder = context.workdir / name
+    records = []
+    for row in table.rows:
+        for seed in seeds:
+            path = folder / f"{row.id}-seed{seed}.json"
+            settings = context.settings(table, row, seed)
+            record = _done(path, settings)
+            if record is None:
+                record = _of_another_table(context.workdir, settings)
+                if record is None:
+                    print(f"\n{name}: {row.title}, seed {seed}", flush=True)
+                    record = _run_row(context, table, row, seed, settings)
+                    record = _clean({**record, **facts})
+                else:
+                    named = _clean(_named(context, table, row))
+                    record = {**record, **named, "command": facts.get("command")}
+                files.write_json(path, record)
+                shutil.rmtree(_state(folder, row, seed), ignore_errors=True)
+            records.append(record)
+    return summary.write(context, table, records)
+
+
+def _state(folder: pathlib.Path, row: rows.Row, seed: int) -> pathlib.Path:
+    return folder / "runs" / f"{row.id}-seed{seed}"
+
+
+def _done(path: pathlib.Path, settings: Mapping) -> dict | None:
+    """The record of a row that was made with these settings, or None."""
+    record = _read(path)
+    if record is None or record.get("settings") == settings:
+        return record
+    print(f"{path}: made with other settings; again", flush=True)
+    return None
+
+
+def _of_another_table(workdir: pathlib.Path, settings: Mapping) -> dict | None:
+    """The record that another table left of the same run, or None."""
+    for path in sorted(workdir.glob(f"*/*-seed{settings['seed']}.json")):
+        record = _read(path)
+        if record is not None and record.get("settings") == settings:
+            return record
+    return None
+
+
+def _read(path: pathlib.Path) -> dict | None:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _named(context: session.Session, table: rows.Table, row: rows.Row) -> dict:
+    """What a record says of its place in a table."""
+    return {
+        "table": table.name,
+        "row": row.id,
+        "title": row.title,
+        "relation": context.measured(row.rule) if row.rule else None,
+    }
+
+
+def _run_row(
+    context: session.Session,
+    table: rows.Table,
+    row: rows.Row,
+    seed: int,
+    settings: Mapping,
+) -> dict:
+    """Adapts, or what the row does instead, and measures on clips it did not see."""
+    began = time.monotonic()
+    job = context.job(table, row, seed)
+    place = context.place(job)
+    found = {"adapted_model": row.method != "source", "oracle": None}
+    if row.method in METHODS:
+        needed = row.method == "batch_norm"
+        clips = context.clips(job, row.sabotage) if needed else None
+        joints = {"adapted": METHODS[row.method](job, place, clips)}
+    else:
+        clips = context.clips(job, row.sabotage)
+        state = _fresh(_state(context.workdir / table.name, row, seed), settings)
+        joints, found = _adapt(job, place, clips, state, row.method)
+    scores = {side: place.truth.score(x, job.information) for side, x in joints.items()}
+    first = place.score
+    return {
+        **_named(context, table, row),
+        "seed": seed,
+        "source_only": first["overall"],
+        **{side: score["overall"] for side, score in scores.items()},
+        **{key: value for key, value in found.items() if key not in scores},
+        "sequences": list(first["per_sequence"]),
+        "per_sequence": {
+            side: _per_sequence(score)
+            for side, score in {"source_only": first, **scores}.items()
+        },
+        "protocol": first["protocol"],
+        "protocol_hash": first["protocol_hash"],
+        "num_samples": first["num_samples"],
+        "target_information": job.information,
+        "settings": settings,
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+def _adapt(
+    job: repeated.Repeated,
+    place: session.Place,
+    clips: np.ndarray,
+    state: pathlib.Path,
+    method: str,
+) -> tuple[dict, dict]:
+    """Trains; returns the joints by model, and what is known of the run.
+
+    The step that is returned is the configuration's choice; `oracle` is the best of the
+    looks by the labels of the test, which no method may use.
+    """
+    train = {"adapt": job.run, "self_training": job.self_train}[method]
+
+    def error() -> float:
+        return place.truth.error(job.model)
+
+    try:
+        outcome = train(clips, state, test_error=error)
+    except loop.Diverged as stopped:  # the tool would have ended here, without a model
+        return {"adapted": place.joints}, {
+            "adapted_model": False,
+            "oracle": None,
+            "stopped": str(stopped),
+            "verdict": "stopped: no model is returned",
+            "steps": 0,
+        }
+    finite = [x for x in outcome.history if math.isfinite(x[adaptation.TEST_ERROR])]
+    best = selection.choose_oracle(finite, adaptation.TEST_ERROR).step
+    at = {0: place.joints}
+    for step in {outcome.choice.step, best} - set(at):
+        job.look(state, step)
+        at[step] = place.truth.predict(job.model)
+    return {"adapted": at[outcome.choice.step], "oracle": at[best]}, {
+        "adapted_model": outcome.choice.adapted,
+        "verdict": outcome.choice.verdict,
+        "label_free": outcome.choice.label_free,
+        "steps": outcome.choice.step,
+        "oracle_step": best,
+        "floor": dict(outcome.floor),
+        "history": outcome.history,
+    }
+
+
+def _with_batch_norm(
+    job: repeated.Repeated, place: session.Place, clips: np.ndarray
+) -> np.ndarray:
+    job.target_batch_norm(clips)
+    return place.truth.predict(job.model)
+
+
+def _fresh(folder: pathlib.Path, settings: Mapping) -> pathlib.Path:
+    """The folder of an interrupted run of the same settings, or an empty one."""
+    file = folder / "settings.json"
+    if not file.is_file() or json.loads(file.read_text(encoding="utf-8")) != settings:
+        shutil.rmtree(folder, ignore_errors=True)
+        files.write_json(file, dict(settings))
+    return folder
+
+
+def _per_sequence(score: Mapping) -> dict[str, list[float]]:
+    """The errors of each sequence, by metric."""
+    return {
+        metric: [round(values[metric], 3) for values in score["per_sequence"].values()]
+        for metric in METRICS
+    }
+
+
+def _clean(value: Any) -> Any:
+    """A record without NaN and infinity, which JSON does not know."""
+    if isinstance(value, dict):
+        return {key: _clean(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

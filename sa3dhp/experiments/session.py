@@ -1,0 +1,198 @@
+"""What the rows of a table share: networks, compiled functions, rendered clips."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sa3dhp import errors
+from sa3dhp.evaluation import prediction, protocol
+from sa3dhp.experiments import networks, repeated, rows, sabotage
+from sa3dhp.synthetic import domain, world
+from sa3dhp.systems.relation_distillation import outputs
+from sa3dhp.training import store
+
+CARD = "procedural"
+_JOBS = 2  # kept in memory
+_PLACES = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Test clips of one domain and seed, and the source model's error there.
+
+    Attributes:
+        truth: what results are measured on.
+        stored: the same pictures with their margin, uint8 `[N, S, S, 3]`.
+        joints: of the source model, `[N, 17, 3]`, mm.
+        score: of the source model.
+    """
+
+    truth: outputs.Truth
+    stored: np.ndarray
+    joints: np.ndarray
+    score: Mapping
+
+
+class Session:
+    """Builds what rows need, once for as many of them as possible."""
+
+    def __init__(
+        self,
+        configure: Callable[[Sequence[str]], Any],
+        checkpoints: str | os.PathLike,
+        workdir: str | os.PathLike,
+    ) -> None:
+        """Reads the base configuration.
+
+        Args:
+            configure: from overrides to a configuration.
+            checkpoints: folder of the networks to start from; only read.
+            workdir: gets a copy of them, and the relation networks they lack.
+
+        Raises:
+            InputError: if the target is not the embedded world.
+        """
+        self._configure = configure
+        self._checkpoints = pathlib.Path(checkpoints)
+        self.workdir = pathlib.Path(workdir)
+        self.base = dataclasses.asdict(configure(()))
+        if self.base["data"]["target"] != "procedural":
+            raise errors.InputError(
+                f"data.target: got {self.base['data']['target']!r}, expected "
+                "'procedural': these tables are of the embedded world"
+            )
+        self._jobs: dict[tuple, repeated.Repeated] = {}
+        self._places: dict[str, Place] = {}
+        self._clips: dict[str, np.ndarray] = {}
+
+    def config(self, table: rows.Table, row: rows.Row, seed: int) -> Any:
+        """Returns the configuration of a row."""
+        seeded = f"training.seed={seed}"
+        return self._configure((*table.overrides, *row.overrides, seeded))
+
+    def settings(self, table: rows.Table, row: rows.Row, seed: int) -> dict:
+        """Returns all that a row's result depends on, but the code."""
+        resolved = dataclasses.asdict(self.config(table, row, seed))
+        used = {*resolved["adaptation"]["terms"], *self.base["relations"]["rules"]}
+        names = ["pose_encoder", "pose_decoder", "motion_encoder", "image_encoder"]
+        known = resolved["relations"]["rules"]
+        names += [f"relation_{rule}" for rule in sorted(used & set(known))]
+        trained = self._networks(row.sabotage)
+        training = resolved["training"]
+        settings = {
+            "seed": training["seed"],
+            "precision": training["precision"],
+            "data": resolved["data"],
+            "adaptation": resolved["adaptation"],
+            "monitored": self.base["relations"]["rules"],
+            "method": row.method,
+            "sabotage": row.sabotage,
+            "networks": {name: trained.hash(name) for name in names},
+            "world": _fingerprint(resolved["data"]["target_domain"]),
+        }
+        return json.loads(json.dumps(settings))
+
+    def prepare(self, table: rows.Table) -> None:
+        """Copies the networks and trains the relation networks that are missing.
+
+        Raises:
+            InputError: if other networks are missing or do not fit.
+        """
+        config = self._configure(table.overrides)
+        for wrong in sorted(
+            {row.sabotage == sabotage.WRONG_FLIP for row in table.rows}
+        ):
+            folder = self._networks(sabotage.WRONG_FLIP if wrong else None).folder
+            networks.complete(config, self._checkpoints, folder, wrong_flip=wrong)
+
+    def measured(self, rule: str) -> dict:
+        """Returns how well a rule's network knows it, by `latent_pairs.measure`."""
+        return self._networks(None).meta(f"relation_{rule}")["measured"]
+
+    def job(self, table: rows.Table, row: rows.Row, seed: int) -> repeated.Repeated:
+        """Returns the adaptation of a row, at its start."""
+        config = self.config(table, row, seed)
+        key = repeated.signature(dataclasses.asdict(config))
+        wrong = row.sabotage == sabotage.WRONG_FLIP
+        if (key, wrong) not in self._jobs:
+            while len(self._jobs) >= _JOBS:
+                self._jobs.pop(next(iter(self._jobs)))
+            terms = self._all_terms(table, seed, key)
+            widest = dataclasses.replace(
+                config, adaptation=dataclasses.replace(config.adaptation, terms=terms)
+            )
+            print("building the networks", flush=True)
+            self._jobs[key, wrong] = repeated.Repeated(
+                widest, self._networks(row.sabotage), self.base["relations"]["rules"]
+            )
+        job = self._jobs[key, wrong]
+        job.restart(config)
+        return job
+
+    def place(self, job: repeated.Repeated) -> Place:
+        """Returns the test clips of a job that is at its start."""
+        data = dict(job.resolved["data"])
+        for key in ("labelled", "target_clips"):
+            data.pop(key)
+        key = json.dumps([job.facts["seed"], data])
+        if key not in self._places:
+            print(f"rendering test clips of {job.target}", flush=True)
+            clips = job.test_clips()
+            truth = outputs.Truth(
+                *prediction.from_clips(clips, job.image_size), protocol.load(CARD)
+            )
+            joints = truth.predict(job.model)
+            stored = np.concatenate([clip.images for clip in clips])
+            _limit(self._places, _PLACES)
+            self._places[key] = Place(truth, stored, joints, truth.score(joints))
+        return self._places[key]
+
+    def clips(self, job: repeated.Repeated, sabotaged: str | None) -> np.ndarray:
+        """Returns the clips a job adapts to, uint8 `[N, 60, S, S, 3]`."""
+        data = dict(job.resolved["data"])
+        data.pop("labelled")
+        seed = job.facts["seed"]
+        key = json.dumps([seed, data])
+        if key not in self._clips:
+            print(f"rendering clips of {job.target}", flush=True)
+            _limit(self._clips, _PLACES)
+            self._clips[key] = job.target_clips()
+        if sabotaged not in sabotage.CLIPS:
+            return self._clips[key]
+        change = sabotage.CLIPS[sabotaged]
+        return change(self._clips[key], np.random.default_rng(seed))
+
+    def _all_terms(self, table: rows.Table, seed: int, key: str) -> tuple[str, ...]:
+        """The terms of all rows that can share one job."""
+        terms: dict[str, None] = {}
+        for row in table.rows:
+            config = self.config(table, row, seed)
+            if repeated.signature(dataclasses.asdict(config)) == key:
+                terms.update(dict.fromkeys(config.adaptation.terms))
+        return tuple(terms)
+
+    def _networks(self, sabotaged: str | None) -> store.Store:
+        wrong = sabotaged == sabotage.WRONG_FLIP
+        return store.Store(self.workdir / ("networks_wrong" if wrong else "networks"))
+
+
+def _limit(cache: dict, size: int) -> None:
+    """Forgets the oldest entries, so that there is room for one more."""
+    while len(cache) >= size:
+        cache.pop(next(iter(cache)))
+
+
+@functools.cache
+def _fingerprint(name: str) -> str:
+    """The hash of two small pictures of a domain: it changes as its drawing does."""
+    clip = world.clip(domain.get(name), np.random.default_rng(0), num_frames=2, size=64)
+    return hashlib.sha256(clip.images.tobytes() + clip.joints.tobytes()).hexdigest()

@@ -1,1 +1,0 @@
-"""The tables of the papers on the embedded world, with honest statistics."""

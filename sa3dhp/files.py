@@ -1,0 +1,110 @@
+"""Files and folders that are written whole or not at all: the one owner of renames."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from sa3dhp import errors
+
+
+@contextlib.contextmanager
+def atomic(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Yields a temporary sibling of `path`, which takes its name on success.
+
+    On an exception what was there before stays, and the temporary file is removed.
+
+    Args:
+        path: of the file; its folder is made.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays: writers of pictures look at it.
+    handle, name = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix
+    )
+    os.close(handle)
+    temporary = pathlib.Path(name)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Writes a text file, UTF-8, see `atomic`."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | os.PathLike, content: Any) -> None:
+    """Writes JSON values, indented, see `atomic`."""
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def check_folder(path: str | os.PathLike, marker: str) -> None:
+    """Makes sure that an output folder may be written, or replaced.
+
+    Args:
+        path: of the folder.
+        marker: the file that tells an earlier output of this kind from a folder that
+            holds something else.
+
+    Raises:
+        InputError: if there is a file, or a folder that holds something else.
+    """
+    path = pathlib.Path(path)
+    if path.exists() and not path.is_dir():
+        raise errors.InputError(f"output: {path} is a file, expected a folder's name")
+    if path.is_dir() and any(path.iterdir()) and not (path / marker).is_file():
+        raise errors.InputError(
+            f"output: {path} holds other things (it has no {marker}); name a new folder"
+        )
+
+
+@contextlib.contextmanager
+def replaced_folder(path: str | os.PathLike, marker: str) -> Iterator[pathlib.Path]:
+    """Yields a temporary sibling folder that takes the name `path` on success.
+
+    What was there before stays until then; on an exception it stays for good.
+
+    Args:
+        path: of the folder to write.
+        marker: see `check_folder`.
+
+    Raises:
+        InputError: as `check_folder`.
+    """
+    check_folder(path, marker)
+    path = pathlib.Path(os.path.abspath(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = pathlib.Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    new, old = scratch / "new", scratch / "old"
+    try:
+        new.mkdir()  # under the user's umask, unlike `scratch`
+        yield new
+        if path.exists():
+            os.replace(path, old)
+        try:
+            os.replace(new, path)
+        except OSError:
+            if old.exists():
+                os.replace(old, path)
+            raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

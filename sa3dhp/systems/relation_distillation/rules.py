@@ -1,0 +1,222 @@
+"""The relation rules of [M] 3.3: what ties an anchor to its partner.
+
+A rule is made of four pieces: mirror, in-plane angle, reversed time, slow motion. Pose
+rules pair single frames, motion rules pair clips of 30 frames. The same rule acts on
+poses and on images, and by design render(rule(pose)) = rule(render(pose)).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+
+import tensorflow as tf
+
+from sa3dhp import errors
+from sa3dhp.geometry import pictures
+from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.skeleton import transforms
+
+MOTION_LENGTH = 30  # frames of one side of a motion rule, T of [M]
+_SLOW_LENGTH = 2 * MOTION_LENGTH
+_TERMS = ("cr", "lcr", "hcr", "source")  # of an adaptation, beside the rules
+PIECES = ("flip", "angle", "backward", "slow")
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """A relation between an anchor and a partner made from the same frames.
+
+    Attributes:
+        id: short name, `z...` for pose rules, `v...` for motion rules.
+        name: the paper's name.
+        space: `pose` (frames) or `motion` (clips).
+        flip: whether the partner is mirrored.
+        angle: radians the partner is rotated in the image plane, after the mirror.
+        backward: whether the partner's time is reversed (motion only).
+        slow: whether the anchor is 60 frames at half the rate and the partner their
+            middle 30 frames (motion only).
+    """
+
+    id: str
+    name: str
+    space: str
+    flip: bool = False
+    angle: float = 0.0
+    backward: bool = False
+    slow: bool = False
+
+    def __post_init__(self) -> None:
+        if self.space not in ("pose", "motion"):
+            raise errors.InputError(
+                f"rule {self.id}: space must be 'pose' or 'motion', got {self.space!r}"
+            )
+        if self.space == "pose" and (self.backward or self.slow):
+            raise errors.InputError(
+                f"rule {self.id}: a pose rule has no time to reverse or to slow down; "
+                "use space='motion'"
+            )
+        if not math.isfinite(self.angle):
+            raise errors.InputError(f"rule {self.id}: angle must be finite")
+
+    @property
+    def pieces(self) -> str:
+        """What it is made of, such as `motion: flip + 50 degrees + backward`."""
+        angle = f"{math.degrees(self.angle):g} degrees" if self.angle else ""
+        names = [angle if n == "angle" else n for n in PIECES if getattr(self, n)]
+        return f"{self.space}: {' + '.join(names) or 'nothing'}"
+
+    @property
+    def involution(self) -> bool:
+        """Whether it undoes itself: T of the partner is then the anchor again."""
+        return not self.slow and (self.flip or not self.angle)
+
+    @property
+    def clip_length(self) -> int:
+        """Source frames that one pair needs: 1, 30 or, for slow rules, 60."""
+        if self.space == "pose":
+            return 1
+        return _SLOW_LENGTH if self.slow else MOTION_LENGTH
+
+    @property
+    def anchor_frames(self) -> tuple[int, ...]:
+        """Indices of the anchor's frames in the clip, in order of time."""
+        return tuple(range(0, self.clip_length, 2 if self.slow else 1))
+
+    @property
+    def partner_frames(self) -> tuple[int, ...]:
+        """Indices of the partner's frames in the clip, in the partner's order."""
+        length = len(self.anchor_frames)
+        start = (self.clip_length - length) // 2
+        frames = tuple(range(start, start + length))
+        return frames[::-1] if self.backward else frames
+
+    def spatial_joints(
+        self, joints: tf.Tensor, skeleton: skeletons.Skeleton
+    ) -> tf.Tensor:
+        """Mirrors and rotates joints `[..., J, 3]` as the partner's frames are."""
+        if self.flip:
+            joints = transforms.flip(joints, skeleton)
+        if self.angle:
+            joints = transforms.rotate_in_plane(joints, self.angle)
+        return tf.convert_to_tensor(joints)
+
+    def spatial_images(self, images: tf.Tensor) -> tf.Tensor:
+        """Mirrors and rotates images `[..., H, W, C]` of the stored size."""
+        if self.flip:
+            images = pictures.flip(images)
+        if self.angle:
+            images = pictures.rotate_in_plane(images, self.angle)
+        return tf.convert_to_tensor(images)
+
+    def pair_joints(
+        self, clip: tf.Tensor, skeleton: skeletons.Skeleton
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns anchor and partner of poses ([M] 3.3.2).
+
+        Args:
+            clip: motion rules: `[..., clip_length, J, 3]`; pose rules: `[..., J, 3]`,
+                every frame for itself.
+            skeleton: gives the left/right pairs.
+
+        Returns:
+            `[..., 30, J, 3]` twice for motion rules, else `clip`'s shape twice.
+
+        Raises:
+            InputError: if the clip has another length.
+        """
+        anchor, partner = self._split(clip, axis=-3)
+        return anchor, self.spatial_joints(partner, skeleton)
+
+    def pair_images(self, clip: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns anchor and partner of images ([M] 3.3.2), at the stored size.
+
+        Args:
+            clip: motion rules: `[..., clip_length, H, W, C]`; pose rules:
+                `[..., H, W, C]`, every frame for itself.
+
+        Returns:
+            `[..., 30, H, W, C]` twice for motion rules, else `clip`'s shape twice.
+
+        Raises:
+            InputError: if the clip has another length.
+        """
+        anchor, partner = self._split(clip, axis=-4)
+        return anchor, self.spatial_images(partner)
+
+    def _split(self, clip: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """Picks the frames of anchor and partner out of a clip."""
+        clip = tf.convert_to_tensor(clip)
+        if self.space == "pose":
+            return clip, clip
+        rank = clip.shape.rank
+        if rank is None or rank < -axis or clip.shape[axis] != self.clip_length:
+            raise errors.InputError(
+                f"clip: rule {self.id} expected {self.clip_length} frames "
+                f"on axis {axis}, got {tuple(clip.shape)}"
+            )
+        return (
+            tf.gather(clip, self.anchor_frames, axis=axis),
+            tf.gather(clip, self.partner_frames, axis=axis),
+        )
+
+
+def table(theta: float = math.radians(50)) -> dict[str, Rule]:
+    """Returns the paper's rules by id; `theta` in radians ([S] Table 2: 50 degrees)."""
+    rules = (
+        Rule("z1", "pose-flip", "pose", flip=True),
+        Rule("z2", "in-plane", "pose", angle=theta),
+        Rule("z3", "flip+in-plane", "pose", flip=True, angle=theta),
+        Rule("v1", "flip-backward", "motion", flip=True, backward=True),
+        Rule(
+            "v2",
+            "flip+in-plane-backward",
+            "motion",
+            flip=True,
+            angle=theta,
+            backward=True,
+        ),
+        Rule("v3", "slow-backward", "motion", backward=True, slow=True),
+    )
+    return {rule.id: rule for rule in rules}
+
+
+def compose(
+    id: str,
+    *,
+    flip: bool = False,
+    angle_deg: float = 0.0,
+    backward: bool = False,
+    slow: bool = False,
+    space: str = "auto",
+) -> Rule:
+    """Returns a rule made of named pieces, see `Rule`.
+
+    Args:
+        id: small letters, digits and underscores; none of the paper's.
+        flip: as in `Rule`.
+        angle_deg: degrees, of the rotation in the image plane.
+        backward: as in `Rule`.
+        slow: as in `Rule`.
+        space: `pose`, `motion`, or `auto`: motion if time changes.
+
+    Raises:
+        InputError: for an id that cannot be a name, is the paper's or that of another
+            term of the adaptation, for a rule that does nothing, or one of poses with
+            pieces of time.
+    """
+    if not re.fullmatch("[a-z][a-z0-9_]*", id) or id in {*table(), *_TERMS}:
+        raise errors.InputError(
+            f"composed rule: id {id!r}; expected small letters, digits and "
+            f"underscores, and none of {', '.join([*table(), *_TERMS])}"
+        )
+    if space == "auto":
+        space = "motion" if backward or slow else "pose"
+    rule = Rule(id, id, space, flip, math.radians(angle_deg), backward, slow)
+    if not any(getattr(rule, piece) for piece in PIECES):
+        raise errors.InputError(
+            f"composed rule {id}: the partner is the anchor; give flip, angle_deg, "
+            "backward or slow"
+        )
+    return rule

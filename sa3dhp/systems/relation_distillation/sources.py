@@ -1,0 +1,360 @@
+"""The data of each stage, chosen by the configuration: `build.py`'s twin.
+
+Sources become batches here and nowhere else: unpaired poses and motions, labelled
+source images, unlabelled target clips and the labelled clips results are measured on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from sa3dhp import config as configs
+from sa3dhp import errors
+from sa3dhp.data import augment, mixing, pipeline, prepared, schema, shards
+from sa3dhp.data.sources import cmu, video_folder
+from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.synthetic import domain, world
+
+SKELETON = skeletons.SA3DHP17
+# The worlds a seed opens, apart from each other whatever their sizes.
+_UNPAIRED, _TARGET, _TEST, _UNPAIRED_TEST, _SOURCE_CLIPS = range(5)
+
+
+@dataclasses.dataclass(frozen=True)
+class Unpaired:
+    """Motions that belong to no image.
+
+    Attributes:
+        motions: of `[T, 17, 3]`, mm, camera frame, root-relative.
+        bone_lengths: `[17]`, mm, the mean of those that train the prior.
+    """
+
+    motions: tuple
+    bone_lengths: np.ndarray
+
+
+@functools.lru_cache(maxsize=2)
+def unpaired(config: configs.Config, held_out: bool = False) -> Unpaired:
+    """Returns the unpaired motions that train the priors, or those kept from them.
+
+    Args:
+        config: `data.unpaired` says where from.
+        held_out: other seeds of the embedded world; of motion capture the subjects
+            in `data.held_out_subjects`.
+
+    Raises:
+        InputError: if there is no motion capture where the configuration says.
+    """
+    data, seed = config.data, config.training.seed
+    rng = pipeline.rng(seed, "world", _UNPAIRED_TEST if held_out else _UNPAIRED)
+    if data.unpaired == "procedural":
+        count = -(-data.unpaired_clips // 10) if held_out else data.unpaired_clips
+        motions = world.motions(
+            rng, count=count, num_frames=2 * data.clip_frames, rolled=data.rolled
+        )
+        return Unpaired(tuple(motions), world.mean_bone_lengths())
+    if data.unpaired == "prepared":
+        sequences = prepared.motions(data.unpaired_path, data.fps)
+    else:
+        sequences = cmu.unpaired_sequences(pathlib.Path(data.unpaired_path))
+    kept = {s.subject in data.held_out_subjects for s in sequences}
+    if kept != {True, False}:
+        subjects = ", ".join(sorted({s.subject for s in sequences}))
+        raise errors.InputError(
+            f"data.held_out_subjects: got {', '.join(data.held_out_subjects)}; "
+            f"expected some but not all of the subjects in {data.unpaired_path}: "
+            f"{subjects}"
+        )
+    train = [s for s in sequences if s.subject not in data.held_out_subjects]
+    test = [s for s in sequences if s.subject in data.held_out_subjects]
+    motions = [
+        _seen(sequence, rng, data.rolled)
+        for sequence in (test if held_out else train)
+        for _ in range(data.views)
+    ]
+    if not held_out:
+        motions = mixing.mix_limbs(motions, rng, data.mixed, SKELETON)
+    return Unpaired(tuple(motions), cmu.fixed_bone_lengths(train))
+
+
+def _seen(
+    sequence: schema.Sequence, rng: np.random.Generator, rolled: float
+) -> np.ndarray:
+    """Motion capture from a random heading, height and roll; mirrored half the time."""
+    yaw, pitch, _ = schema.random_view(rng)
+    joints = schema.to_camera(sequence, yaw, pitch, world.draw_roll(rng, rolled))
+    if rng.uniform() < 0.5:
+        joints = joints[:, list(SKELETON.flip_indices)] * np.float32([-1, 1, 1])
+    return joints
+
+
+def pose_batches(config: configs.Config, motions: tuple) -> pipeline.Batches:
+    """Returns the batches of stage 1: joints `[B, 17, 3]`, mm, drawn from motions."""
+    size = config.pose_autoencoder.batch_size
+    return pipeline.poses(motions, config.training.seed, size)
+
+
+def motion_batches(config: configs.Config, motions: tuple) -> pipeline.Batches:
+    """Returns the batches of stage 2: joints `[B, 30, 17, 3]`, mm.
+
+    A third of the windows runs at double speed, as the anchors of `slow-backward` do.
+    """
+    return pipeline.motion_windows(
+        motions,
+        config.training.seed,
+        batch_size=config.motion_autoencoder.batch_size,
+        num_frames=config.data.clip_frames,
+        strides=(1, 1, 2),
+    )
+
+
+def motion_pairs(
+    config: configs.Config, motions: tuple, num_frames: int, count: int
+) -> np.ndarray:
+    """Returns windows that rules make pairs of, `[count, num_frames, 17, 3]`, mm."""
+    rng = pipeline.rng(config.training.seed, "pairs", num_frames)
+    return pipeline.windows(motions, rng, count=count, num_frames=num_frames)
+
+
+def source_batches(config: configs.Config) -> pipeline.Batches:
+    """Returns the batches of stage 3, rendered or read as they are needed.
+
+    Returns:
+        Images float32 `[B, S, S, 3]`, RGB in [0, 1], augmented, and their joints
+        `[B, 17, 3]`, mm, NaN where a data set does not know them.
+    """
+    if config.data.source == "prepared":
+        pools = [
+            prepared.Pool(prepared.split(folder, prepared.TRAIN, _sizes(config)))
+            for folder in source_folders(config)
+        ]
+        return _changing(config, "source", functools.partial(prepared.draw, pools))
+    place = domain.get(config.data.source_domain)
+    return _changing(config, "source", functools.partial(world.frames, place))
+
+
+def _changing(
+    config: configs.Config, stream: str, draw: Callable[..., tuple]
+) -> pipeline.Batches:
+    """Batches of labelled pictures under changing light, see `source_batches`."""
+    data, seed = config.data, config.training.seed
+    change = tf.function(augment.photometric)
+
+    def make(step: int) -> tuple:
+        images, joints = draw(
+            pipeline.rng(seed, stream, step),
+            count=config.source.batch_size,
+            size=data.image_size,
+            rolled=config.source.rolled,
+        )
+        pixels = tf.constant(images, tf.float32) / 255.0
+        key = tf.constant([seed, step], tf.int64)
+        return change(pixels, key, config.source.augmentation), tf.constant(joints)
+
+    return pipeline.stream(make)
+
+
+def source_test(config: configs.Config, count: int) -> tuple:
+    """Returns unseen source images, neither augmented nor rolled, and their joints.
+
+    Returns:
+        uint8 `[count, S, S, 3]`, RGB, and `[count, 17, 3]`, mm.
+    """
+    data = config.data
+    if data.source == "prepared":
+        return prepared.unseen(source_folders(config), _sizes(config), count)
+    return world.frames(
+        domain.get(data.source_domain),
+        pipeline.rng(config.training.seed, "source_test", 0),
+        count=count,
+        size=data.image_size,
+        rolled=0.0,
+    )
+
+
+def _clips(config: configs.Config, place: str, world_number: int, count: int) -> list:
+    data = config.data
+    rng = pipeline.rng(config.training.seed, "world", world_number)
+    return [
+        world.clip(
+            domain.get(place),
+            rng,
+            num_frames=2 * data.clip_frames,
+            size=data.stored_size,
+            margin=data.stored_size / data.image_size,
+        )
+        for _ in range(count)
+    ]
+
+
+def target_clips(config: configs.Config) -> np.ndarray:
+    """Renders unlabelled target clips, with the margin that rotations bring in.
+
+    Returns:
+        uint8 `[N, 60, S, S, 3]`. The joints are thrown away.
+    """
+    data = config.data
+    clips = _clips(config, data.target_domain, _TARGET, data.target_clips)
+    return np.stack([clip.images for clip in clips])
+
+
+def test_clips(config: configs.Config) -> list:
+    """Renders labelled target clips, of other people in other scenes.
+
+    Returns:
+        Of `world.Clip`, 60 frames each, what results are measured on.
+    """
+    data = config.data
+    return _clips(config, data.target_domain, _TEST, data.evaluation_clips)
+
+
+def source_clips(config: configs.Config, count: int) -> np.ndarray:
+    """Returns source clips for the floor of the relation residuals.
+
+    Returns:
+        uint8 `[count, 60, S, S, 3]`.
+    """
+    if config.data.source == "prepared":
+        folders, length = source_folders(config), 2 * config.data.clip_frames
+        return prepared.some_clips(folders, _sizes(config), length, count)
+    clips = _clips(config, config.data.source_domain, _SOURCE_CLIPS, count)
+    return np.stack([clip.images for clip in clips])
+
+
+def videos(
+    config: configs.Config, detector: str, boxes: str | None
+) -> video_folder.VideoSet:
+    """Finds, tracks and crops the people in the videos of `data.target_path`.
+
+    Args:
+        config: gives the folder and the sizes.
+        detector: see `detection.make`.
+        boxes: a boxes file in its place.
+
+    Raises:
+        InputError: if nothing there is usable.
+    """
+    data = config.data
+
+    def progress(name: str, number: int, total: int) -> None:
+        print(f"searching {number + 1}/{total}: {name}", flush=True)
+
+    return video_folder.load(
+        data.target_path,
+        stored_size=data.stored_size,
+        image_size=data.image_size,
+        fps=data.fps,
+        clip_frames=2 * data.clip_frames,
+        detector=detector,
+        boxes=boxes,
+        progress=progress,
+    )
+
+
+def source_folders(config: configs.Config) -> tuple[str, ...]:
+    """Returns the prepared source folders.
+
+    Raises:
+        InputError: if none is named.
+    """
+    if not config.data.source_paths:
+        raise errors.InputError(
+            "data.source_paths: got none, expected prepared folders, such as "
+            "[prepared/surreal]; make one with tools/prepare_data.py"
+        )
+    return config.data.source_paths
+
+
+@functools.lru_cache(maxsize=2)
+def prepared_target(config: configs.Config) -> tuple:
+    """Returns the clips of a prepared target: the labelled ones, and the rest.
+
+    Raises:
+        InputError: if there are none, or `data.labelled_subjects` does not fit them.
+    """
+    data = config.data
+    part = prepared.split(data.target_path, prepared.TRAIN, _sizes(config))
+    clips = prepared.Clips(part, 2 * data.clip_frames)
+    return prepared.semi_supervised(
+        clips, data.labelled_subjects, data.labelled, config.training.seed
+    )
+
+
+def check(config: configs.Config, *uses: str) -> dict[str, str]:
+    """Returns the hashes of the prepared folders in use, which results carry.
+
+    Args:
+        config: names the folders.
+        uses: of `unpaired`, `source`, `target` and `evaluation` those that matter.
+
+    Raises:
+        InputError: if one is not there, before hours of work need it.
+    """
+    data = config.data
+    folders = {
+        "unpaired": [data.unpaired_path] if data.unpaired == "prepared" else [],
+        "source": source_folders(config) if data.source == "prepared" else [],
+        "target": [data.target_path] if data.target == "prepared" else [],
+        "evaluation": [data.evaluation_path] if data.evaluation_path else [],
+    }
+    chosen = [str(folder) for use in uses for folder in folders[use]]
+    return {folder: shards.manifest(folder).data_hash for folder in chosen}
+
+
+def configuration(workdir: str | os.PathLike) -> configs.Config:
+    """Returns the configuration of a finished run; InputError if there is none."""
+    path = pathlib.Path(workdir) / "config.yaml"
+    if not path.is_file():
+        raise errors.InputError(f"{path} is missing: give the folder of an adaptation")
+    return configs.load(path)
+
+
+def _sizes(config: configs.Config) -> prepared.Sizes:
+    return prepared.Sizes(config.data.image_size, config.data.stored_size)
+
+
+def labelled_target_batches(config: configs.Config) -> pipeline.Batches:
+    """Returns labelled target pictures for the semi-supervised setting (design 5).
+
+    Returns:
+        Images float32 `[B, s, s, 3]`, RGB in [0, 1], and joints `[B, 17, 3]`, mm, of
+        the first `data.labelled` of the target clips.
+
+    Raises:
+        InputError: if no clip has labels.
+    """
+    data = config.data
+    if data.target == "prepared":
+        labelled, _ = prepared_target(config)
+        if not len(labelled):
+            raise errors.InputError(
+                "data.labelled_subjects: got none, expected subjects of the target "
+                "for the term 'source'"
+            )
+        draw = functools.partial(prepared.draw, [labelled.pool()])
+        return _changing(config, "labelled", draw)
+    count = round(data.labelled * data.target_clips)
+    if not count:
+        raise errors.InputError(
+            f"data.labelled: got {data.labelled}, expected a share above 0 for the "
+            "term 'source'"
+        )
+    clips = _clips(config, data.target_domain, _TARGET, count)
+    images = np.concatenate([clip.images for clip in clips])
+    joints = np.concatenate([clip.joints for clip in clips])
+    edge = (data.stored_size - data.image_size) // 2
+    images = images[:, edge : edge + data.image_size, edge : edge + data.image_size]
+
+    def make(step: int) -> tuple:
+        generator = pipeline.rng(config.training.seed, "labelled", step)
+        chosen = generator.integers(len(images), size=config.source.batch_size)
+        return images[chosen].astype(np.float32) / 255.0, joints[chosen]
+
+    return pipeline.stream(make)

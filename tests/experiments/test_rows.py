@@ -1,0 +1,166 @@
+"""Tables as differences from a configuration: what each row runs, and how often."""
+
+import dataclasses
+import pathlib
+
+import pytest
+
+from sa3dhp import config
+from sa3dhp.errors import InputError
+from sa3dhp.experiments import repeated, rows
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+BASE = (
+    "adaptation.steps=64",
+    "adaptation.evaluate_every=16",
+    "data.target_clips=80",
+)
+
+
+def _load(overrides=()):
+    path = ROOT / "configs" / "tables.yaml"
+    terms = "adaptation.terms=[cr, z3, v2, v3]"
+    return config.load(path, (*BASE, terms, *overrides))
+
+
+def _table(name):
+    return rows.make(name, dataclasses.asdict(_load()))
+
+
+def _resolved(table, row):
+    return _load((*table.overrides, *row.overrides))
+
+
+def test_tables_differ_from_the_main_job_in_how_far_and_one_rate_alone():
+    short, full = (
+        dataclasses.asdict(config.load(ROOT / "configs" / f"{name}.yaml"))
+        for name in ("tables", "procedural")
+    )
+    differ = {
+        f"{section}.{key}"
+        for section, values in full.items()
+        for key, value in values.items()
+        if short[section][key] != value
+    }
+    far = {"adaptation.steps", "adaptation.evaluate_every", "adaptation.held_out"}
+    assert differ == far | {"adaptation.augmentation", "data.target_clips"}
+
+
+@pytest.mark.parametrize("name", rows.NAMES)
+def test_every_row_is_a_configuration_whose_terms_have_their_rules(name):
+    table = _table(name)
+    ids = [row.id for row in table.rows]
+    assert len(set(ids)) == len(ids)
+    for row in table.rows:
+        loaded = _resolved(table, row)
+        known = {"cr", "lcr", "hcr", "source", *loaded.relations.rules}
+        assert set(loaded.adaptation.terms) <= known
+        composed = {rule.id for rule in loaded.relations.custom}
+        assert set(loaded.relations.rules) <= {
+            *("z1", "z2", "z3", "v1", "v2", "v3"),
+            *composed,
+        }
+        assert row.against is None or row.against in ids
+
+
+@pytest.mark.parametrize("name", rows.NAMES)
+def test_a_term_gets_as_many_updates_in_every_row(name):
+    table = _table(name)
+    for row in table.rows:
+        c = _resolved(table, row).adaptation
+        share = len(c.terms)
+        if c.select == "last":  # the bound: as many updates as the whole method
+            share = len(_resolved(table, table.rows[1]).adaptation.terms)
+        assert c.steps == 16 * share
+        assert c.steps / c.evaluate_every == 4
+
+
+def test_ablation_adds_one_energy_at_a_time():
+    table = _table("ablation")
+    terms = [_resolved(table, row).adaptation.terms for row in table.rows[1:]]
+    assert terms == [
+        ("lcr",),
+        ("cr",),
+        ("cr", "z3"),
+        ("cr", "z3", "v2"),
+        ("cr", "z3", "v2", "v3"),
+    ]
+    assert [row.against for row in table.rows] == [
+        *(None, "source", "lcr", "hcr", "z3", "v2")
+    ]
+    assert [row.paper for row in table.rows] == [209.6, 193.4, 172.1, 139.7, 91.8, 86.2]
+
+
+def test_terms_of_our_own_come_after_those_of_the_paper():
+    resolved = dataclasses.asdict(_load(("adaptation.terms=[cr, z1, z3, v2, v3]",)))
+    table = rows.make("ablation", resolved)
+    last = table.rows[-1]
+    terms = _load((*table.overrides, *last.overrides)).adaptation.terms
+    assert terms == ("cr", "z3", "v2", "v3", "z1")
+    assert (last.against, last.paper) == ("v3", None)
+
+
+def test_a_slow_copy_has_a_control_without_it():
+    ids = [row.id for row in _table("controls").rows]
+    assert ids[-3:] == ["no_copy", "paper", "labels"]
+    plain = dataclasses.asdict(_load(("adaptation.teacher_momentum=0.0",)))
+    assert "no_copy" not in [row.id for row in rows.make("controls", plain).rows]
+
+
+def test_labels_of_all_clips_bound_what_the_block_can_learn():
+    table = _table("controls")
+    resolved = _resolved(table, table.rows[-1])
+    assert resolved.adaptation.terms == ("source",) and resolved.data.labelled == 1.0
+    assert resolved.adaptation.select == "last"  # no relation is there to choose by
+    assert table.rows[-1].against is None
+
+
+def test_theta_has_both_rows_of_the_paper():
+    table = _table("theta")
+    lower = [row for row in table.rows if row.id.startswith("lower")]
+    higher = [row for row in table.rows if row.id.startswith("higher")]
+    assert len(lower) == len(higher) == 8
+    loaded = _resolved(table, lower[0])
+    composed = {rule.id: rule for rule in loaded.relations.custom}
+    assert composed["plane_75"].angle_deg == 75 and not composed["plane_75"].flip
+    assert composed["plane_75_backward"].backward
+    assert composed["flip_plane_50_backward"].flip
+    assert (lower[2].paper, higher[-1].paper) == (154.4, 91.8)
+
+
+def test_semi_supervised_rows_differ_in_their_labels():
+    table = _table("semi")
+    loaded = [_resolved(table, row) for row in table.rows[1:]]
+    shares = [x.data.labelled for x in loaded]
+    assert shares == pytest.approx([0.0, 1 / 80, 0.05, 0.2])  # one clip of 80
+    assert ["source" in x.adaptation.terms for x in loaded] == [False, *[True] * 3]
+
+
+def test_harm_has_enough_runs_good_and_bad():
+    table = _table("harm")
+    assert len(table.rows) >= 10
+    fast = next(row for row in table.rows if row.id == "bad_rate")
+    base, loaded = _load().adaptation, _resolved(table, fast).adaptation
+    assert loaded.learning_rate == pytest.approx(100 * base.learning_rate)
+    assert loaded.contrastive_rate == pytest.approx(100 * base.contrastive_rate)
+
+
+def test_rows_of_the_ablation_share_networks_and_functions():
+    for name, count in (("ablation", 1), ("theta", 1), ("shift", 1), ("harm", 1)):
+        table = _table(name)
+        shared = {
+            repeated.signature(dataclasses.asdict(_resolved(table, row)))
+            for row in table.rows
+        }
+        assert len(shared) == count, name
+    table = _table("trainable_block")
+    shared = {
+        repeated.signature(dataclasses.asdict(_resolved(table, row)))
+        for row in table.rows
+    }
+    assert len(shared) == 5
+
+
+def test_unknown_table_is_named():
+    with pytest.raises(InputError, match="got 'x', expected one of ablation, theta"):
+        rows.make("x", dataclasses.asdict(_load()))

@@ -1,0 +1,13 @@
+"""Small networks and poses, which the tests of all training steps share."""
+
+from small_networks import (  # noqa: F401
+    _seeded,
+    bone_lengths,
+    eagerly,
+    pose_networks,
+    poses,
+    skeleton,
+    small_encoder,
+    snapshot,
+    unchanged,
+)
