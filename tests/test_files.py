@@ -1,5 +1,7 @@
 """Outputs that appear whole or not at all."""
 
+import json
+
 import pytest
 
 from sa3dhp import errors, files
