@@ -18,21 +18,17 @@ from sa3dhp import errors
 
 Batches = Callable[[int], Iterator[Any]]
 
-# One random stream per use.
+# One random stream per use; the numbers are part of every result.
 STREAMS = {
-    name: number
-    for number, name in enumerate(
-        (
-            "poses",
-            "motions",
-            "source",
-            "source_test",
-            "target",
-            "pairs",
-            "world",
-            "labelled",
-        )
-    )
+    "poses": 0,
+    "motions": 1,
+    "source": 2,
+    "source_test": 3,
+    "target": 4,
+    "pairs": 5,
+    "world": 6,
+    "labelled": 7,
+    "latent_pairs": 11,
 }
 
 
@@ -159,26 +155,50 @@ def motion_windows(
     return stream(make)
 
 
+class Rows:
+    """Some rows of an array or of an object that reads rows; nothing is copied."""
+
+    def __init__(self, whole: Any, rows: np.ndarray) -> None:
+        """`rows`: numbers in `whole`."""
+        self._whole, self._rows = whole, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, numbers: Any) -> np.ndarray:
+        """Reads rows by their numbers here."""
+        return self._whole[self._rows[numbers]]
+
+
 def clips(
-    pictures: np.ndarray, videos: np.ndarray, seed: int, batch_size: int
-) -> Batches:
-    """Returns batches of clips of different videos: they are each other's negatives.
+    pictures: Any, videos: np.ndarray, seed: int, batch_size: int
+) -> Callable[[int], Iterator[tuple[np.ndarray, np.ndarray]]]:
+    """Returns batches of clips, of as many videos as there are.
+
+    Clips of different videos are each other's negatives. Where there are fewer videos
+    than places in a batch, the rest is filled with other clips of the same videos.
 
     Args:
-        pictures: uint8 `[N, T, S, S, 3]`.
+        pictures: uint8 `[N, T, S, S, 3]`, or an object that gives such rows.
         videos: `[N]`, which video each clip is of.
         seed: of the draw.
-        batch_size: clips per batch; at most as many as there are videos.
+        batch_size: clips per batch; at most N come.
 
     Returns:
-        Batches uint8 `[B, T, S, S, 3]`.
+        Batches of clips uint8 `[B, T, S, S, 3]` and their videos `[B]`.
     """
     members = [np.flatnonzero(videos == video) for video in np.unique(videos)]
+    size = min(batch_size, len(videos))
 
-    def make(step: int) -> np.ndarray:
+    def make(step: int) -> tuple[np.ndarray, np.ndarray]:
         generator = rng(seed, "target", step)
-        size = min(batch_size, len(members))
-        chosen = generator.choice(len(members), size=size, replace=False)
-        return pictures[[generator.choice(members[i]) for i in chosen]]
+        different = min(size, len(members))
+        chosen = generator.choice(len(members), size=different, replace=False)
+        rows = np.array([generator.choice(members[i]) for i in chosen])
+        if different < size:
+            others = np.setdiff1d(np.arange(len(videos)), rows)
+            more = generator.choice(others, size=size - different, replace=False)
+            rows = np.concatenate([rows, more])
+        return pictures[rows], videos[rows]
 
     return stream(make)

@@ -8,16 +8,16 @@ import numpy as np
 import tensorflow as tf
 
 from sa3dhp.geometry import pictures
+from sa3dhp.models import pose_model
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.skeleton import transforms
-from sa3dhp.systems.relation_distillation import monitors
 
 SKELETON = skeletons.SA3DHP17
 ANGLES_DEG = (-25.0, 0.0, 25.0)
 _CHUNK = 240  # pictures turned at once
 
 
-def flip_average(model: monitors.PoseModel, images: np.ndarray) -> np.ndarray:
+def flip_average(model: pose_model.PoseModel, images: np.ndarray) -> np.ndarray:
     """Returns the mean of what a model says of pictures and of their mirror images.
 
     Args:
@@ -27,12 +27,12 @@ def flip_average(model: monitors.PoseModel, images: np.ndarray) -> np.ndarray:
     Returns:
         `[N, 17, 3]`, mm, camera frame, root-relative.
     """
-    mirrored = model.joints(np.ascontiguousarray(images[:, :, ::-1]))
-    return (model.joints(images) + transforms.flip(mirrored, SKELETON).numpy()) / 2
+    mirrored = model.predict(np.ascontiguousarray(pictures.flip(images)))
+    return (model.predict(images) + transforms.flip(mirrored, SKELETON).numpy()) / 2
 
 
 def rotation_average(
-    model: monitors.PoseModel,
+    model: pose_model.PoseModel,
     images: np.ndarray,
     angles_deg: Sequence[float] = ANGLES_DEG,
 ) -> np.ndarray:
@@ -43,7 +43,7 @@ def rotation_average(
         for start in range(0, len(images), _CHUNK):
             chunk = tf.constant(images[start : start + _CHUNK], tf.float32)
             turned = tf.round(pictures.rotate_in_plane(chunk, angle))
-            joints = model.joints(tf.cast(turned, tf.uint8).numpy())
+            joints = model.predict(tf.cast(turned, tf.uint8).numpy())
             parts.append(transforms.rotate_in_plane(joints, -angle).numpy())
         total = total + np.concatenate(parts)
     return total / len(angles_deg)

@@ -9,23 +9,24 @@ import json
 import os
 import pathlib
 import shutil
-from typing import Any
 
-from sa3dhp import errors
+from sa3dhp import errors, files
 from sa3dhp.experiments import sabotage
-from sa3dhp.systems.relation_distillation import build
+from sa3dhp.systems.relation_distillation import config as configs
+from sa3dhp.systems.relation_distillation import networks as networks_
+from sa3dhp.systems.relation_distillation import stages
 from sa3dhp.training import store
 
 _BASE = ("pose_encoder", "pose_decoder", "motion_encoder", "motion_decoder")
 
 
 def complete(
-    config: Any,
+    config: configs.Config,
     checkpoints: str | os.PathLike,
     folder: str | os.PathLike,
     *,
     wrong_flip: bool = False,
-) -> store.Store:
+) -> networks_.Networks:
     """Copies trained networks and trains the relation networks that are missing.
 
     Args:
@@ -38,13 +39,16 @@ def complete(
         InputError: if another network is missing, or they do not fit each other.
     """
     folder = pathlib.Path(folder)
-    networks = store.Store(folder)
-    builder = build.Builder(config, networks)
-    kept = {f"relation_{k}" for k, rule in builder.rules.items() if rule.flip}
+    networks = networks_.Networks(config, store.Store(folder))
+    kept = {
+        networks_.relation_name(k)
+        for k, rule in networks.rules.items()
+        if rule.view.flip
+    }
     _copy(pathlib.Path(checkpoints), folder, kept if wrong_flip else set())
     for name in _BASE:  # what is wrong with these is told, not mended
-        builder.load(name)
-    missing = {k: r for k, r in builder.rules.items() if not _fits(builder, k)}
+        networks.load(name)
+    missing = {k: r for k, r in networks.rules.items() if not _fits(networks, k)}
     if not missing:
         return networks
     print(f"training relation networks: {', '.join(missing)}", flush=True)
@@ -52,15 +56,15 @@ def complete(
     resolved = dataclasses.asdict(config)
     text = json.dumps([resolved["relations"], resolved["data"], made_of, wrong_flip])
     state = folder / f"training_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-    builder.rules = sabotage.wrong_flips(missing) if wrong_flip else missing
-    builder.train("relations", state)
+    networks.rules = sabotage.wrong_flips(missing) if wrong_flip else missing
+    stages.Stages(config, networks).train("relations", state)
     shutil.rmtree(state, ignore_errors=True)
-    return networks
+    return networks_.Networks(config, networks.store)
 
 
-def _fits(builder: build.Builder, rule: str) -> bool:
+def _fits(networks: networks_.Networks, rule: str) -> bool:
     try:
-        builder.load(f"relation_{rule}")
+        networks.load(networks_.relation_name(rule))
     except errors.InputError:
         return False
     return True
@@ -80,6 +84,5 @@ def _copy(source: pathlib.Path, folder: pathlib.Path, but: set[str]) -> None:
             continue
         if copy.is_file() and filecmp.cmp(path, copy, shallow=False):
             continue
-        temporary = copy.with_name(f".{copy.name}")
-        shutil.copyfile(path, temporary)
-        os.replace(temporary, copy)
+        with files.atomic(copy) as temporary:
+            shutil.copyfile(path, temporary)

@@ -248,7 +248,7 @@ def controls(base: _Base) -> Table:
         Row("batch_norm", "batch norm's statistics of the target", (), "batch_norm"),
         Row("flip", "prediction averaged with the mirrored", (), "flip_average"),
         Row("rotation", "averaged over -25, 0, 25 degrees", (), "rotation_average"),
-        Row("self_training", "self-training (mean teacher)", (), "self_training"),
+        Row("self_training", "self-training (mean teacher)", _self_training(base)),
     ]
     if base.teacher:
         plain = ("adaptation.teacher_momentum=0.0",)
@@ -266,6 +266,12 @@ def controls(base: _Base) -> Table:
     note = "Self-training and the bound have as many updates as the whole method."
     known = base.knowing(("z3", "v2", "v3"))
     return Table("controls", "Cheap alternatives", (SOURCE, *rows), known, note)
+
+
+def _self_training(base: _Base) -> tuple[str, ...]:
+    """Overrides of the control without a relation; it needs a slow copy."""
+    terms = "adaptation.terms=[self_training]"
+    return (terms,) if base.teacher else (terms, "adaptation.teacher_momentum=0.99")
 
 
 def harm(base: _Base) -> Table:

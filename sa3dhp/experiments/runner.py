@@ -15,19 +15,20 @@ import numpy as np
 from sa3dhp import files
 from sa3dhp.experiments import controls, repeated, rows, session, summary
 from sa3dhp.systems.relation_distillation import adaptation, selection
+from sa3dhp.systems.relation_distillation import target as targets
 from sa3dhp.training import loop
 
 METRICS = ("mpjpe", "pa_mpjpe")
-# Methods without a step to choose: (job, place, clips) -> joints `[N, 17, 3]`.
+# Controls without a step to choose: (context, job, place) -> joints `[N, 17, 3]`, mm.
 METHODS: dict[str, Callable] = {
-    "source": lambda job, place, clips: place.joints,
-    "flip_average": lambda job, place, clips: controls.flip_average(
+    "source": lambda context, job, place: place.joints,
+    "flip_average": lambda context, job, place: controls.flip_average(
         job.model, place.stored
     ),
-    "rotation_average": lambda job, place, clips: controls.rotation_average(
+    "rotation_average": lambda context, job, place: controls.rotation_average(
         job.model, place.stored
     ),
-    "batch_norm": lambda job, place, clips: _with_batch_norm(job, place, clips),
+    "batch_norm": lambda context, job, place: _with_batch_norm(context, job, place),
 }
 
 
@@ -125,14 +126,14 @@ def _run_row(
     place = context.place(job)
     found = {"adapted_model": row.method != "source", "oracle": None}
     if row.method in METHODS:
-        needed = row.method == "batch_norm"
-        clips = context.clips(job, row.sabotage) if needed else None
-        joints = {"adapted": METHODS[row.method](job, place, clips)}
+        joints = {"adapted": METHODS[row.method](context, job, place)}
+        information = targets.RAW
     else:
-        clips = context.clips(job, row.sabotage)
+        target = context.target(job, row.sabotage)
         state = _fresh(_state(context.workdir / table.name, row, seed), settings)
-        joints, found = _adapt(job, place, clips, state, row.method)
-    scores = {side: place.truth.score(x, job.information) for side, x in joints.items()}
+        joints, found = _adapt(job, place, target, state)
+        information = target.information
+    scores = {side: place.truth.score(x, information) for side, x in joints.items()}
     first = place.score
     return {
         **_named(context, table, row),
@@ -148,7 +149,7 @@ def _run_row(
         "protocol": first["protocol"],
         "protocol_hash": first["protocol_hash"],
         "num_samples": first["num_samples"],
-        "target_information": job.information,
+        "target_information": information,
         "settings": settings,
         "seconds": round(time.monotonic() - began, 1),
     }
@@ -157,22 +158,16 @@ def _run_row(
 def _adapt(
     job: repeated.Repeated,
     place: session.Place,
-    clips: np.ndarray,
+    target: targets.Target,
     state: pathlib.Path,
-    method: str,
 ) -> tuple[dict, dict]:
     """Trains; returns the joints by model, and what is known of the run.
 
     The step that is returned is the configuration's choice; `oracle` is the best of the
     looks by the labels of the test, which no method may use.
     """
-    train = {"adapt": job.run, "self_training": job.self_train}[method]
-
-    def error() -> float:
-        return place.truth.error(job.model)
-
     try:
-        outcome = train(clips, state, test_error=error)
+        course = job.run(target, state)
     except loop.Diverged as stopped:  # the tool would have ended here, without a model
         return {"adapted": place.joints}, {
             "adapted_model": False,
@@ -181,27 +176,27 @@ def _adapt(
             "verdict": "stopped: no model is returned",
             "steps": 0,
         }
-    finite = [x for x in outcome.history if math.isfinite(x[adaptation.TEST_ERROR])]
+    finite = [x for x in course.history if math.isfinite(x[adaptation.TEST_ERROR])]
     best = selection.choose_oracle(finite, adaptation.TEST_ERROR).step
     at = {0: place.joints}
-    for step in {outcome.choice.step, best} - set(at):
-        job.look(state, step)
+    for step in {course.choice.step, best} - set(at):
+        job.go_to(state, step)
         at[step] = place.truth.predict(job.model)
-    return {"adapted": at[outcome.choice.step], "oracle": at[best]}, {
-        "adapted_model": outcome.choice.adapted,
-        "verdict": outcome.choice.verdict,
-        "label_free": outcome.choice.label_free,
-        "steps": outcome.choice.step,
+    return {"adapted": at[course.choice.step], "oracle": at[best]}, {
+        "adapted_model": course.choice.adapted,
+        "verdict": course.choice.verdict,
+        "label_free": course.choice.label_free,
+        "steps": course.choice.step,
         "oracle_step": best,
-        "floor": dict(outcome.floor),
-        "history": outcome.history,
+        "floor": dict(course.floor),
+        "history": course.history,
     }
 
 
 def _with_batch_norm(
-    job: repeated.Repeated, place: session.Place, clips: np.ndarray
+    context: session.Session, job: repeated.Repeated, place: session.Place
 ) -> np.ndarray:
-    job.target_batch_norm(clips)
+    job.target_batch_norm(np.asarray(context.target(job, None).clips))
     return place.truth.predict(job.model)
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from sa3dhp.skeleton import skeleton as skeletons
-from sa3dhp.skeleton import transforms
 from sa3dhp.synthetic import body, domain, mesh, render
 from sa3dhp.systems.relation_distillation import rules
 
@@ -50,22 +49,18 @@ CLIPS = {f.__name__: f for f in (empty, noise, still, on_its_side)}
 
 
 @dataclasses.dataclass(frozen=True)
-class WrongFlip(rules.Rule):
-    """A rule that mirrors a pose and leaves left and right where they were."""
+class WrongFlip(rules.View):
+    """A view that mirrors a pose and leaves left and right where they were."""
 
-    def spatial_joints(
-        self, joints: tf.Tensor, skeleton: skeletons.Skeleton
-    ) -> tf.Tensor:
-        """As `Rule`, with the joints of one side taken for those of the other."""
-        joints = tf.convert_to_tensor(joints)
-        if self.flip:
-            joints = joints * tf.constant([-1.0, 1.0, 1.0], joints.dtype)
-        return transforms.rotate_in_plane(joints, self.angle) if self.angle else joints
+    def joints(self, joints: tf.Tensor, skeleton: skeletons.Skeleton) -> tf.Tensor:
+        """As `View`, with the joints of one side taken for those of the other."""
+        shown = super().joints(joints, skeleton)
+        return tf.gather(shown, skeleton.flip_indices, axis=-2) if self.flip else shown
 
 
 def wrong_flips(rules_by_id: Mapping[str, rules.Rule]) -> dict[str, rules.Rule]:
     """Returns the rules with a wrong flip map in those that mirror."""
     return {
-        name: WrongFlip(**dataclasses.asdict(rule)) if rule.flip else rule
+        name: dataclasses.replace(rule, view=WrongFlip(**dataclasses.asdict(rule.view)))
         for name, rule in rules_by_id.items()
     }

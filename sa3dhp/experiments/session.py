@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -17,10 +18,12 @@ from sa3dhp import errors
 from sa3dhp.evaluation import prediction, protocol
 from sa3dhp.experiments import networks, repeated, rows, sabotage
 from sa3dhp.synthetic import domain, world
-from sa3dhp.systems.relation_distillation import outputs
+from sa3dhp.systems.relation_distillation import job as jobs
+from sa3dhp.systems.relation_distillation import networks as networks_
+from sa3dhp.systems.relation_distillation import sources
+from sa3dhp.systems.relation_distillation import target as targets
 from sa3dhp.training import store
 
-CARD = "procedural"
 _JOBS = 2  # kept in memory
 _PLACES = 4
 
@@ -36,7 +39,7 @@ class Place:
         score: of the source model.
     """
 
-    truth: outputs.Truth
+    truth: targets.Truth
     stored: np.ndarray
     joints: np.ndarray
     score: Mapping
@@ -70,7 +73,8 @@ class Session:
                 f"data.target: got {self.base['data']['target']!r}, expected "
                 "'procedural': these tables are of the embedded world"
             )
-        self._jobs: dict[tuple, repeated.Repeated] = {}
+        self._jobs: dict[tuple[bool, int], repeated.Repeated] = {}
+        self._numbers = itertools.count()
         self._places: dict[str, Place] = {}
         self._clips: dict[str, np.ndarray] = {}
 
@@ -85,14 +89,16 @@ class Session:
         used = {*resolved["adaptation"]["terms"], *self.base["relations"]["rules"]}
         names = ["pose_encoder", "pose_decoder", "motion_encoder", "image_encoder"]
         known = resolved["relations"]["rules"]
-        names += [f"relation_{rule}" for rule in sorted(used & set(known))]
-        trained = self._networks(row.sabotage)
+        names += [networks_.relation_name(rule) for rule in sorted(used & set(known))]
+        trained = self._store(row.sabotage)
         training = resolved["training"]
         settings = {
             "seed": training["seed"],
             "precision": training["precision"],
+            "schedule": training["schedule"],
             "data": resolved["data"],
             "adaptation": resolved["adaptation"],
+            "labelled": self._labelled(resolved),
             "monitored": self.base["relations"]["rules"],
             "method": row.method,
             "sabotage": row.sabotage,
@@ -100,6 +106,13 @@ class Session:
             "world": _fingerprint(resolved["data"]["target_domain"]),
         }
         return json.loads(json.dumps(settings))
+
+    @staticmethod
+    def _labelled(resolved: Mapping) -> dict | None:
+        """The settings of the labelled loss, where a row has one."""
+        return (
+            resolved["source"] if "source" in resolved["adaptation"]["terms"] else None
+        )
 
     def prepare(self, table: rows.Table) -> None:
         """Copies the networks and trains the relation networks that are missing.
@@ -111,44 +124,40 @@ class Session:
         for wrong in sorted(
             {row.sabotage == sabotage.WRONG_FLIP for row in table.rows}
         ):
-            folder = self._networks(sabotage.WRONG_FLIP if wrong else None).folder
+            folder = self._store(sabotage.WRONG_FLIP if wrong else None).folder
             networks.complete(config, self._checkpoints, folder, wrong_flip=wrong)
 
     def measured(self, rule: str) -> dict:
-        """Returns how well a rule's network knows it, by `latent_pairs.measure`."""
-        return self._networks(None).meta(f"relation_{rule}")["measured"]
+        """Returns how well a rule's network knows it, by `pairs.measure`."""
+        return self._store(None).meta(networks_.relation_name(rule))["measured"]
 
     def job(self, table: rows.Table, row: rows.Row, seed: int) -> repeated.Repeated:
         """Returns the adaptation of a row, at its start."""
         config = self.config(table, row, seed)
-        key = repeated.signature(dataclasses.asdict(config))
         wrong = row.sabotage == sabotage.WRONG_FLIP
-        if (key, wrong) not in self._jobs:
-            while len(self._jobs) >= _JOBS:
-                self._jobs.pop(next(iter(self._jobs)))
-            terms = self._all_terms(table, seed, key)
-            widest = dataclasses.replace(
-                config, adaptation=dataclasses.replace(config.adaptation, terms=terms)
-            )
-            print("building the networks", flush=True)
-            self._jobs[key, wrong] = repeated.Repeated(
-                widest, self._networks(row.sabotage), self.base["relations"]["rules"]
-            )
-        job = self._jobs[key, wrong]
-        job.restart(config)
+        for (of_wrong, _), job in self._jobs.items():
+            if of_wrong == wrong and job.fits(config):
+                job.restart(config)
+                return job
+        _limit(self._jobs, _JOBS)
+        print("building the networks", flush=True)
+        trained = networks_.Networks(config, self._store(row.sabotage))
+        job = repeated.Repeated(config, trained, self.base["relations"]["rules"])
+        self._jobs[wrong, next(self._numbers)] = job
         return job
 
     def place(self, job: repeated.Repeated) -> Place:
         """Returns the test clips of a job that is at its start."""
-        data = dict(job.resolved["data"])
+        data = dataclasses.asdict(job.config.data)
         for key in ("labelled", "target_clips"):
             data.pop(key)
-        key = json.dumps([job.facts["seed"], data])
+        key = json.dumps([job.plan.seed, data])
         if key not in self._places:
-            print(f"rendering test clips of {job.target}", flush=True)
-            clips = job.test_clips()
-            truth = outputs.Truth(
-                *prediction.from_clips(clips, job.image_size), protocol.load(CARD)
+            print(f"rendering test clips of {data['target_domain']}", flush=True)
+            clips = sources.test_clips(job.config)
+            truth = targets.Truth(
+                *prediction.from_clips(clips, job.model.image_size),
+                protocol.load(jobs.CARD),
             )
             joints = truth.predict(job.model)
             stored = np.concatenate([clip.images for clip in clips])
@@ -156,31 +165,23 @@ class Session:
             self._places[key] = Place(truth, stored, joints, truth.score(joints))
         return self._places[key]
 
-    def clips(self, job: repeated.Repeated, sabotaged: str | None) -> np.ndarray:
-        """Returns the clips a job adapts to, uint8 `[N, 60, S, S, 3]`."""
-        data = dict(job.resolved["data"])
+    def target(self, job: repeated.Repeated, sabotaged: str | None) -> targets.Target:
+        """Returns what a job adapts to, measured on the test clips of its place."""
+        data = dataclasses.asdict(job.config.data)
         data.pop("labelled")
-        seed = job.facts["seed"]
+        seed = job.plan.seed
         key = json.dumps([seed, data])
         if key not in self._clips:
-            print(f"rendering clips of {job.target}", flush=True)
+            print(f"rendering clips of {data['target_domain']}", flush=True)
             _limit(self._clips, _PLACES)
-            self._clips[key] = job.target_clips()
-        if sabotaged not in sabotage.CLIPS:
-            return self._clips[key]
-        change = sabotage.CLIPS[sabotaged]
-        return change(self._clips[key], np.random.default_rng(seed))
+            self._clips[key] = sources.target_clips(job.config)
+        clips = self._clips[key]
+        if sabotaged in sabotage.CLIPS:
+            change = sabotage.CLIPS[sabotaged]
+            clips = change(clips, np.random.default_rng(seed))
+        return jobs.world_target(job.config, clips, self.place(job).truth)
 
-    def _all_terms(self, table: rows.Table, seed: int, key: str) -> tuple[str, ...]:
-        """The terms of all rows that can share one job."""
-        terms: dict[str, None] = {}
-        for row in table.rows:
-            config = self.config(table, row, seed)
-            if repeated.signature(dataclasses.asdict(config)) == key:
-                terms.update(dict.fromkeys(config.adaptation.terms))
-        return tuple(terms)
-
-    def _networks(self, sabotaged: str | None) -> store.Store:
+    def _store(self, sabotaged: str | None) -> store.Store:
         wrong = sabotaged == sabotage.WRONG_FLIP
         return store.Store(self.workdir / ("networks_wrong" if wrong else "networks"))
 

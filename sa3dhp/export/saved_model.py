@@ -14,8 +14,7 @@ import tensorflow as tf
 
 from sa3dhp import errors, files
 from sa3dhp.export import serving as servings
-from sa3dhp.models import image_encoder as image_encoders
-from sa3dhp.models import pose_autoencoder
+from sa3dhp.models import pose_model
 
 MARKER = "saved_model.pb"
 DESCRIPTION = pathlib.Path("assets.extra") / "sa3dhp.json"
@@ -28,28 +27,22 @@ out["joints"], model.signatures["describe"]()  # [N, 17, 3] mm; what it all mean
 
 def export_model(
     folder: str | os.PathLike,
-    image_encoder: image_encoders.ImageEncoder,
-    pose_decoder: pose_autoencoder.PoseDecoder,
-    bone_lengths: np.ndarray,
+    model: pose_model.PoseModel,
     *,
     metadata: Mapping | None = None,
 ) -> servings.Serving:
-    """Writes G, D_p and the kinematics as one SavedModel; returns what was written.
+    """Writes a pose model as one SavedModel; returns what was written.
 
     Args:
         folder: of the SavedModel; an earlier one there is replaced.
-        image_encoder: G, under any precision policy; stays as it is.
-        pose_decoder: D_p.
-        bone_lengths: `[17]`, mm, root 0.
+        model: G, under any precision policy, with its prior; stays as it is.
         metadata: JSON values about the run, stored as `run` of the description.
 
     Raises:
         InputError: if the folder cannot be replaced.
     """
     check(folder)  # before the work, not after
-    made = servings.Serving(
-        image_encoder, pose_decoder, bone_lengths, metadata=metadata
-    )
+    made = servings.Serving(model, metadata=metadata)
     write(folder, made)
     return made
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
+from sa3dhp.geometry import pictures
+
 
 def reestimate(
     encoder: tf.keras.Model, images: np.ndarray, batch_size: int = 120
@@ -17,8 +19,8 @@ def reestimate(
 
     Args:
         encoder: takes images in [0, 1] and `training`; not frozen.
-        images: uint8 `[N, S, S, 3]`, as the encoder takes them; a rest that fills no
-            batch is left out, unless it is all.
+        images: uint8 `[N, S, S, 3]`, of which the encoder sees the centre; a rest that
+            fills no batch is left out, unless it is all.
         batch_size: pictures whose statistics are taken together.
     """
     kind = tf.keras.layers.BatchNormalization
@@ -29,7 +31,10 @@ def reestimate(
         for done, start in enumerate(range(0, len(images) - size + 1, size)):
             for layer in layers:  # the mean of `done` batches and of this one
                 layer.momentum = done / (done + 1)
-            batch = tf.constant(images[start : start + size], tf.float32) / 255.0
+            middle = pictures.center_crop(
+                images[start : start + size], encoder.image_size
+            )
+            batch = tf.constant(middle, tf.float32) / 255.0
             encoder(batch, training=True)
     finally:
         for layer, momentum in zip(layers, momenta):

@@ -40,10 +40,17 @@ def adam(
 
 
 def reset(optimizer: tf.keras.optimizers.Optimizer, learning_rate: float) -> None:
-    """Forgets all moments and the step count; functions traced with it stay valid."""
+    """Makes an optimizer as good as new; functions traced with it stay valid.
+
+    The moments, the step count and, under float16, the scale of the loss.
+    """
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     for variable in inner.variables:
         variable.assign(tf.zeros_like(variable))
+    if isinstance(optimizer, LossScaleOptimizer) and optimizer.dynamic:
+        # Keras offers the scale to read only.
+        optimizer._loss_scale.current_loss_scale.assign(optimizer.initial_scale)
+        optimizer.dynamic_counter.assign(0)
     set_rate(optimizer, learning_rate)
 
 

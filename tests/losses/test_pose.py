@@ -45,3 +45,10 @@ def test_joint_distance_leaves_unknown_joints_out_and_their_gradient_too():
 def test_absolute_difference_by_hand():
     found = pose.absolute_difference(tf.constant([1.0, -2.0]), tf.constant([0.0, 1.0]))
     assert found == 2.0
+
+
+def test_joint_distance_is_no_smaller_for_the_root_that_is_zero_by_definition():
+    target = tf.random.stateless_normal([5, 17, 3], [0, 1])
+    pred = tf.concat([target[:, :1], target[:, 1:] + [3.0, 4.0, 0.0]], axis=1)
+    np.testing.assert_allclose(pose.joint_distance(pred, target, root=0), 5.0, 1e-6)
+    np.testing.assert_allclose(pose.joint_distance(pred, target), 5 * 16 / 17, 1e-6)

@@ -148,8 +148,8 @@ def _turned_away(rule: rules.Rule, joints: np.ndarray, partner: np.ndarray) -> f
     """Largest angle, degrees, to where the mirrored and turned picture faces."""
     frames = slice(None) if rule.space == "pose" else list(rule.partner_frames)
     x, y, z = np.moveaxis(_facing(joints[:, frames]), -1, 0)
-    x = -x if rule.flip else x
-    c, s = np.cos(rule.angle), np.sin(rule.angle)
+    x = -x if rule.view.flip else x
+    c, s = np.cos(rule.view.angle), np.sin(rule.view.angle)
     expected = np.stack([c * x - s * y, s * x + c * y, z], axis=-1)
     off = np.linalg.norm(expected - _facing(partner), axis=-1)
     return float(np.degrees(2 * np.arcsin(np.clip(off / 2, 0, 1))).max())

@@ -1,207 +1,369 @@
-"""Config in, an adaptation out: the twin of `build.py` for stage 5."""
+"""One adaptation, from configuration to outcome: here the configuration ends."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping
+import pathlib
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from sa3dhp import config as configs
-from sa3dhp.data import augment, prepared
+from sa3dhp import provenance
+from sa3dhp.data import augment, pipeline
 from sa3dhp.data.sources import video_folder
-from sa3dhp.systems.relation_distillation import adaptation, build, monitors
-from sa3dhp.systems.relation_distillation import sources as datasets
+from sa3dhp.evaluation import prediction, protocol
+from sa3dhp.models import folded, image_encoder, pose_model
+from sa3dhp.systems.relation_distillation import (
+    adaptation,
+    outcome,
+    sources,
+    stages,
+    views,
+)
+from sa3dhp.systems.relation_distillation import config as configs
+from sa3dhp.systems.relation_distillation import monitors as monitoring
+from sa3dhp.systems.relation_distillation import networks as networks_
+from sa3dhp.systems.relation_distillation import target as targets
 from sa3dhp.systems.relation_distillation.steps import adaptation as adaptation_step
-from sa3dhp.training import checkpoint, store
-from sa3dhp.training.steps import source as source_step
+from sa3dhp.systems.relation_distillation.steps import terms as term_classes
+from sa3dhp.training import checkpoint
 
+CARD = "procedural"
 _SOURCE_CLIPS = 16  # that the floor of the residuals is read from
-_HELD_OUT_CLIPS = 40  # in memory for the monitors, at most
 
 
-class Adaptation:
-    """One adaptation: the networks, the step, and what it starts from.
+class Job:
+    """An adaptation: networks, step and monitors; everything but the target.
 
     Attributes:
-        model: G with its decoder; source-only until `run`, adapted after.
-        encoder: G.
+        config: of the run.
+        model: G with its decoder; source-only until `adapt`, adapted after.
         base_hash: of G^s, which a domain pack needs to be applied.
-        bone_lengths: `[17]`, mm, of predicted poses.
-        block: the part of G that moves.
-        kind: of the target: `procedural`, `videos` or `prepared`.
-        image_size: of the pictures that G sees, pixels.
-        target: the target domain's name.
-        information: what is known of it: `R`, raw pictures, or `L`, labels too.
-        evaluation: a prepared folder with the truth, "" for none, and the card's name.
-        resolved: the configuration as nested dicts.
-        facts: the seed and the like, for the results.
+        learner: what `adaptation.run` moves.
+        plan: how it runs.
     """
 
-    def __init__(self, config: configs.Config, networks: store.Store) -> None:
+    def __init__(
+        self,
+        config: configs.Config,
+        networks: networks_.Networks,
+        monitored: Sequence[str] | None = None,
+    ) -> None:
         """Loads everything that adaptation starts from.
+
+        Args:
+            config: of the run.
+            networks: of the same configuration.
+            monitored: rules that the monitors read; None for all that have a network.
 
         Raises:
             InputError: if a checkpoint is missing or does not fit.
         """
-        self._config = config
-        builder = build.Builder(config, networks)
-        self.encoder = builder.load("image_encoder")
-        self.encoder.trainable = True  # as far as the step's block goes
-        self.base_hash = checkpoint.weights_hash(self.encoder)
-        self.bone_lengths = builder.bone_lengths
-        self.block = config.adaptation.trainable_block
-        self.image_size = config.data.image_size
-        data = config.data
-        self.kind = data.target
-        self.target = data.target_domain
-        if data.target == "prepared":
-            self.target = data.target_path
-        labelled = adaptation_step.LABELLED in config.adaptation.terms
-        self.information = "L" if labelled else "R"
-        self.evaluation = (data.evaluation_path, data.evaluation_card)
-        self.resolved = dataclasses.asdict(config)
-        self.facts = {
-            "seed": config.training.seed,
-            "config": self.resolved,
-            "data": datasets.check(config, "source", "target", "evaluation"),
-        }
-        pose = (builder.load("pose_encoder"), builder.load("pose_decoder"))
-        self.model = monitors.PoseModel(self.encoder, *pose, self.bone_lengths)
-        self._step = self._make_step(builder, pose)
+        self.config = config
+        self._build(config, networks, monitored)
+        self._begin(config)
 
-    def _make_step(
-        self, builder: build.Builder, pose: tuple
-    ) -> adaptation_step.AdaptationStep:
-        c = self._config.adaptation
-        labelled = teacher = None
-        if adaptation_step.LABELLED in c.terms:
-            labelled = source_step.SourceLoss(
-                *pose,
-                build.SKELETON,
-                self.bone_lengths,
-                joints_weight=self._config.source.joints_weight,
-                latent_weight=self._config.source.latent_weight,
-            )
-        if c.teacher_momentum > 0:
-            teacher = builder.load("image_encoder")
-            teacher.trainable = True  # its block follows that of G
-        relations = {rule: builder.load(f"relation_{rule}") for rule in builder.rules}
-        measured = {rule: builder.measured(f"relation_{rule}") for rule in relations}
-        self._relation_errors = {
-            rule: found["residual"]
-            for rule, found in measured.items()
-            if "residual" in found
-        }
-        return adaptation_step.AdaptationStep(
-            self.encoder,
-            builder.load("motion_encoder"),
-            relations,
-            builder.rules,
-            lambda images, seed: augment.photometric(images, seed, c.augmentation),
-            terms=c.terms,
-            learning_rate=self._rates(),
-            decay_steps=self._decay_steps(),
-            temperature=c.temperature,
-            normalise=c.normalise,
-            trainable_block=c.trainable_block,
-            pose_frames=c.pose_frames,
-            labelled_loss=labelled,
-            teacher=teacher,
-            teacher_momentum=c.teacher_momentum,
-            seed=self._config.training.seed,
-        )
+    def restart(self, config: configs.Config) -> None:
+        """Puts G^s back and takes over another configuration of the same networks."""
+        self.config = config
+        self.model.encoder.set_weights(self._start)
+        self._refresh()
+        self._begin(config)
 
-    def run(
-        self,
-        clips: np.ndarray | prepared.Clips,
-        workdir: str | os.PathLike,
-        *,
-        videos: np.ndarray | None = None,
-        test_error: Callable[[], float] | None = None,
-        first: Mapping[str, float] | None = None,
-    ) -> adaptation.Outcome:
-        """Adapts G to unlabelled clips.
+    def adapt(
+        self, target: targets.Target, workdir: str | os.PathLike, facts: Mapping
+    ) -> outcome.Outcome:
+        """Adapts to a target and looks at what came of it.
 
         Args:
-            clips: uint8 `[N, 60, S, S, 3]`, at the stored size, in memory or not.
-            workdir: where state, logs and looks go.
-            videos: `[N]`, which video each clip is of; None: each its own.
-            test_error: MPJPE on labelled clips; logged, not used unless asked for.
-            first: see `adaptation.run`.
-
-        Raises:
-            InputError: if the clips have another size.
+            target: what to adapt to.
+            workdir: where state, logs and snapshots go.
+            facts: what else the result is to hold: command, precision and the like.
         """
-        c, seed = self._config.adaptation, self._config.training.seed
-        ids = np.arange(len(clips)) if videos is None else np.asarray(videos)
-        share = min(c.held_out, _HELD_OUT_CLIPS / len(clips))
-        train, held_out = adaptation.split(len(clips), share, seed)
-        size = min(c.clips_per_batch, len(np.unique(ids[train])))
-        return adaptation.run(
-            self._step,
-            self.model,
-            clips.take(train, axis=0),
-            videos=ids[train],
-            held_out=clips[held_out],
-            source_floor=self._floor(size),
-            num_steps=c.steps,
-            evaluate_every=c.evaluate_every,
-            batch_size=size,
-            seed=seed,
-            workdir=workdir,
-            select=c.select,
-            test_error=test_error,
-            labelled=self._labelled(),
-            relation_errors=self._relation_errors,
-            first=first,
+        began = time.monotonic()
+        before = outcome.look(target, self.model)
+        course = adaptation.run(self.learner, target, self.plan, workdir)
+        after = outcome.look(target, self.model)
+        config = dataclasses.asdict(self.config)
+        return outcome.Outcome(
+            workdir=pathlib.Path(workdir),
+            target=target,
+            model=self.model,
+            course=course,
+            before=before,
+            after=after,
+            block=self.config.adaptation.trainable_block,
+            base_hash=self.base_hash,
+            config=config,
+            facts={
+                **provenance.describe(),
+                "seed": self.config.training.seed,
+                "config": config,
+                "data": sources.check(self.config, "source", "target", "evaluation"),
+                **facts,
+                "seconds": round(time.monotonic() - began, 1),
+            },
         )
 
-    def _rates(self) -> dict[str, float]:
-        """The learning rate of each term."""
-        c = self._config.adaptation
+    def _build(
+        self,
+        config: configs.Config,
+        networks: networks_.Networks,
+        monitored: Sequence[str] | None,
+    ) -> None:
+        """Makes what all runs of this job share."""
+        self._networks, c = networks, config.adaptation
+        encoder = networks.load("image_encoder")
+        encoder.trainable = True  # as far as the step's block goes
+        self.base_hash = checkpoint.weights_hash(encoder)
+        self._start = [np.copy(w) for w in encoder.get_weights()]
+        self._block = encoder.res_variables(c.trainable_block)
+        self._folds = [folded.fold(encoder, self._block)]
+        self.model = pose_model.PoseModel(encoder, networks.pose_prior, self._folds[0])
+        self._teacher = None
+        if c.teacher_momentum > 0:
+            self._teacher = self._slow_copy(encoder, c)
+        self._observer = term_classes.Observer(
+            self._folds[0],
+            networks.motion_prior.encoder,
+            lambda images, seed: augment.photometric(images, seed, c.augmentation),
+            encoder.image_size,
+            views.spread(c.pose_frames),
+        )
+        self._contrast = {
+            name: term_classes.Contrast(
+                self._observer, parts, c.temperature, c.normalise
+            )
+            for name, parts in term_classes.CONTRASTIVE.items()
+        }
+        self._relations = {
+            name: (rule, networks.load(networks_.relation_name(name)))
+            for name, rule in networks.rules.items()
+        }
+        self._labelled = term_classes.Labelled(
+            self._folds[0], stages.source_loss(config, networks.pose_prior)
+        )
+        self._known: dict[str, term_classes.Term] = {}
+        self._step: adaptation_step.AdaptationStep | None = None
+        chosen = self._relations if monitored is None else monitored
+        self._monitors = monitoring.Monitors(
+            networks.pose_prior,
+            self._observer,
+            self._contrast["cr"],
+            {name: self._relations[name] for name in chosen},
+            seed=config.training.seed,
+        )
+
+    def _begin(self, config: configs.Config) -> None:
+        """Makes what is of one run alone."""
+        c, seed = config.adaptation, config.training.seed
+        chosen = {name: self._term(name) for name in c.terms}
         rates = dict.fromkeys(c.terms, c.learning_rate)
         if c.contrastive_rate > 0:
-            contrastive = adaptation_step.CONTRASTIVE
-            rates.update({t: c.contrastive_rate for t in c.terms if t in contrastive})
-        return rates
+            contrastive = [t for t in c.terms if t in term_classes.CONTRASTIVE]
+            rates.update(dict.fromkeys(contrastive, c.contrastive_rate))
+        decay = c.steps if config.training.schedule == "cosine" else 0
+        if self._step is None:
+            self._step = adaptation_step.AdaptationStep(
+                self.model.encoder,
+                self._block,
+                chosen,
+                rates,
+                decay_steps=decay,
+                seed=seed,
+                teacher=self._teacher,
+            )
+        else:
+            self._step.restart(chosen, rates, decay_steps=decay, seed=seed)
+        self._monitors.restart(seed)
+        self.plan = adaptation.Plan(
+            num_steps=c.steps,
+            evaluate_every=c.evaluate_every,
+            clips_per_batch=c.clips_per_batch,
+            held_out=c.held_out,
+            select=c.select,
+            seed=seed,
+        )
+        self.learner = adaptation.Learner(
+            self._step,
+            self.model,
+            self._monitors,
+            self._source_floor,
+            self._relation_errors(),
+            self._refresh,
+        )
 
-    def _decay_steps(self) -> int:
-        """Updates over which the learning rates fall, by the schedule all share."""
-        falls = self._config.training.schedule == "cosine"
-        return self._config.adaptation.steps if falls else 0
+    def _term(self, name: str) -> term_classes.Term:
+        """A term by its name; the same object each time, so that it is traced once."""
+        if name not in self._known:
+            self._known[name] = self._new_term(name)
+        return self._known[name]
 
-    def _floor(self, size: int) -> dict[str, float]:
-        """The residuals of G^s on its own source, `size` clips at once."""
-        source = datasets.source_clips(self._config, max(size, _SOURCE_CLIPS))
-        return adaptation.floor(self._step, source, size)
+    def _new_term(self, name: str) -> term_classes.Term:
+        if name in self._contrast:
+            return self._contrast[name]
+        if name == term_classes.LABELLED:
+            return self._labelled
+        if name == term_classes.SELF_TRAINING:
+            return term_classes.self_training(self._observer, self._teacher)
+        return term_classes.relation(
+            self._observer, name, self._relations, self._teacher
+        )
 
-    def target_clips(self) -> np.ndarray:
-        """Returns unlabelled clips of the embedded world, see `data.target_clips`."""
-        return datasets.target_clips(self._config)
+    def _slow_copy(
+        self, encoder: image_encoder.ImageEncoder, c: configs.Adaptation
+    ) -> term_classes.Teacher:
+        copy = self._networks.load("image_encoder")
+        copy.trainable = True  # its block follows that of G
+        fold = folded.fold(copy, copy.res_variables(c.trainable_block))
+        self._folds.append(fold)
+        return term_classes.Teacher(
+            encoder,
+            copy,
+            block=c.trainable_block,
+            momentum=c.teacher_momentum,
+            encode=fold,
+            restarted=fold.refresh,
+        )
 
-    def prepared_clips(self) -> prepared.Clips:
-        """Returns the unlabelled clips of a prepared target, none of them read yet.
+    def _refresh(self) -> None:
+        """Makes the folded networks follow weights that were replaced."""
+        for fold in self._folds:
+            fold.refresh()
 
-        Raises:
-            InputError: as `data.prepared_target`.
-        """
-        return datasets.prepared_target(self._config)[1]
+    def _source_floor(self, size: int) -> dict[str, float]:
+        """Residuals and spread of G^s on its own source, `size` clips at once."""
+        clips = sources.source_clips(self.config, max(size, _SOURCE_CLIPS))
+        found = self._monitors.read(clips, np.arange(len(clips)), size)
+        return {key: found[key] for key in self._monitors.floor_keys}
 
-    def test_clips(self) -> list:
-        """Returns labelled clips of the embedded world, see `data.test_clips`."""
-        return datasets.test_clips(self._config)
+    def _relation_errors(self) -> dict[str, float]:
+        """Residuals of T on poses it never saw, where they are known."""
+        measured = {
+            name: self._networks.measured(networks_.relation_name(name))
+            for name in self._monitors.rule_ids
+        }
+        return {k: m["residual"] for k, m in measured.items() if "residual" in m}
 
-    def videos(self, detector: str, boxes: str | None) -> video_folder.VideoSet:
-        """Returns the clips in the folder of videos that the configuration names.
 
-        Raises:
-            InputError: if nothing there is usable.
-        """
-        return datasets.videos(self._config, detector, boxes)
+def find_target(
+    config: configs.Config, *, detector: str = "hog", boxes: str | None = None
+) -> targets.Target:
+    """Returns what a configuration adapts to.
 
-    def _labelled(self) -> Callable | None:
-        if adaptation_step.LABELLED not in self._config.adaptation.terms:
-            return None
-        return datasets.labelled_target_batches(self._config)
+    Args:
+        config: of the run.
+        detector: of people in videos, see `detection.make`.
+        boxes: a boxes file in its place.
+
+    Raises:
+        InputError: if nothing there is usable.
+    """
+    if config.data.target == "videos":
+        found = sources.videos(config, detector, boxes)
+        print(found.summary())
+        return video_target(config, found)
+    if config.data.target == "prepared":
+        return prepared_target(config)
+    print(f"rendering clips of {config.data.target_domain}", flush=True)
+    clips = sources.target_clips(config)
+    unseen_clips = sources.test_clips(config)
+    pictures = prediction.from_clips(unseen_clips, config.data.image_size)
+    truth = targets.Truth(*pictures, protocol.load(CARD))
+    return world_target(config, clips, truth)
+
+
+def world_target(
+    config: configs.Config, clips: np.ndarray, truth: targets.Truth
+) -> targets.Target:
+    """Returns clips of the embedded world, measured on other people in other scenes.
+
+    Args:
+        config: of the run.
+        clips: uint8 `[N, 60, S, S, 3]`, as `sources.target_clips` renders them.
+        truth: of clips that are not among them.
+    """
+    return targets.Target(
+        config.data.target_domain,
+        clips,
+        np.arange(len(clips)),
+        truth=truth,
+        labelled=_labelled(config),
+    )
+
+
+def prepared_target(config: configs.Config) -> targets.Target:
+    """Returns clips of a prepared data set, measured where truth is named.
+
+    Raises:
+        InputError: if there are none.
+    """
+    clips = sources.prepared_target(config)[1]
+    videos = len(np.unique(clips.videos))
+    return targets.Target(
+        f"{len(clips)} clips of {videos} sequences in {config.data.target_path}",
+        clips,
+        clips.videos,
+        truth=_truth(config),
+        labelled=_labelled(config),
+        names=list(clips.names),
+    )
+
+
+def video_target(
+    config: configs.Config, found: video_folder.VideoSet
+) -> targets.Target:
+    """Returns clips of videos; nothing is known of the truth there.
+
+    Results are measured on people elsewhere, as in the paper's S -> W, where the
+    configuration names a prepared folder with a truth.
+    """
+    videos = found.video_ids
+    spans = np.array([[w.frames.min(), w.frames.max()] for w in found.windows], float)
+    return targets.Target(
+        f"{len(found.clips)} clips of {len(np.unique(videos))} videos",
+        found.clips,
+        videos,
+        spans=spans,
+        truth=_truth(config),
+        names=[window.name for window in found.windows],
+        notes=[line for line in found.summary().splitlines() if line.strip()],
+        found=found,
+    )
+
+
+def unseen(workdir: str | os.PathLike) -> tuple:
+    """Returns pictures and truth that a finished adaptation did not see.
+
+    Raises:
+        InputError: if it is none, or its prepared data are not there any more.
+    """
+    config = configs.of_run(workdir)
+    data = config.data
+    if data.evaluation_path:
+        return prediction.read_prepared(data.evaluation_path)
+    return prediction.from_clips(sources.test_clips(config), data.image_size)
+
+
+def card_of(workdir: str | os.PathLike) -> str:
+    """Returns the name of the card that a finished adaptation was measured by."""
+    return configs.of_run(workdir).data.evaluation_card
+
+
+def _truth(config: configs.Config) -> targets.Truth | None:
+    data = config.data
+    if not data.evaluation_path:
+        return None
+    pictures = prediction.read_prepared(data.evaluation_path)
+    return targets.Truth(*pictures, protocol.load(data.evaluation_card))
+
+
+def _labelled(
+    config: configs.Config,
+) -> Callable[[np.ndarray], pipeline.Batches] | None:
+    """From clips that may be trained on to labelled batches; None without labels."""
+    if term_classes.LABELLED not in config.adaptation.terms:
+        return None
+    return lambda rows: sources.labelled_target_batches(config, rows)

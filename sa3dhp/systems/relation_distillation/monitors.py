@@ -2,100 +2,141 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
 
-from sa3dhp.models import image_encoder, pose_autoencoder
-from sa3dhp.skeleton import kinematics, limits
-from sa3dhp.skeleton import skeleton as skeletons
-from sa3dhp.systems.relation_distillation.steps import adaptation
+from sa3dhp.models import pose_prior
+from sa3dhp.skeleton import limits
+from sa3dhp.systems.relation_distillation import (
+    energies,
+    relation_network,
+    rules,
+    selection,
+    views,
+)
+from sa3dhp.systems.relation_distillation.steps import adaptation, terms
 
-SKELETON = skeletons.SA3DHP17
 
+class Monitors:
+    """Reads G on target clips, as it is when asked; changes nothing.
 
-class PoseModel:
-    """G, D_p and FK: images to joints, with E_p to ask whether a pose is one."""
+    Attributes:
+        rule_ids: the rules whose residuals are read.
+        voters: of these the ones that turn the picture, which say how far the target is
+            and which step to keep: a G that leans everybody the same way obeys the
+            mirror and the clock, but not a turn. All, if none of them turns.
+    """
 
     def __init__(
         self,
-        encoder: image_encoder.ImageEncoder,
-        pose_encoder: pose_autoencoder.PoseEncoder,
-        pose_decoder: pose_autoencoder.PoseDecoder,
-        bone_lengths: np.ndarray,
+        prior: pose_prior.PosePrior,
+        observer: terms.Observer,
+        contrast: terms.Contrast,
+        networks: Mapping[str, tuple[rules.Rule, relation_network.RelationNetwork]],
+        *,
+        seed: int,
     ):
-        """`bone_lengths`: `[17]`, mm, of the decoded poses."""
-        self.encoder, self.decoder = encoder, pose_decoder
-        self._pose_encoder = pose_encoder
-        self._bone_lengths = bone_lengths
-
-    @tf.function(reduce_retracing=True)
-    def _predict(self, images: tf.Tensor) -> tuple:
-        latent = self.encoder(tf.cast(images, tf.float32) / 255.0, training=False)
-        local = self.decoder(latent)
-        joints = kinematics.from_local(local, SKELETON, self._bone_lengths)
-        return joints, local, latent
-
-    def joints(self, images: np.ndarray, batch_size: int = 120) -> np.ndarray:
-        """Returns the joints of pictures.
+        """Keeps what they look through.
 
         Args:
-            images: uint8 `[N, S, S, 3]`; of stored pictures the centre is taken.
-            batch_size: pictures at once.
+            prior: decodes what G says.
+            observer: G, as the terms look through it.
+            contrast: both parts of eq. 1.
+            networks: rule and T by id.
+            seed: of the change of light, the same at every call, so that the readings
+                of two models can be compared.
+        """
+        self._prior, self._observer, self._contrast = prior, observer, contrast
+        self._networks = dict(networks)
+        self._light = tf.Variable([seed, 0], dtype=tf.int64, trainable=False)
+        self.rule_ids = list(networks)
+        turning = [name for name, (rule, _) in networks.items() if rule.view.angle]
+        self.voters = turning or self.rule_ids
+
+    @property
+    def floor_keys(self) -> tuple[str, ...]:
+        """The readings that a target is compared with its source by."""
+        return (*self.rule_ids, selection.SPREAD)
+
+    def restart(self, seed: int) -> None:
+        """Takes another seed of the change of light."""
+        self._light.assign([seed, 0])
+
+    def read(
+        self, clips: np.ndarray, videos: np.ndarray, size: int
+    ) -> dict[str, float]:
+        """Returns all readings of clips, means over groups of `size` of them.
+
+        Args:
+            clips: uint8 `[N, 60, S, S, 3]`, at the stored size.
+            videos: `[N]`, which video each is of.
+            size: clips at once; contrastive terms depend on it.
 
         Returns:
-            `[N, 17, 3]`, mm, camera frame, root-relative.
+            The residual of each rule; `lcr`, `hcr` and their accuracies; `spread`, the
+            standard deviation of z over all frames, mean over its coordinates; those of
+            `plausibility`; and the implausibility that they come to.
         """
-        images = self._cropped(images)
-        parts = [
-            self._predict(tf.constant(images[i : i + batch_size]))[0].numpy()
-            for i in range(0, len(images), batch_size)
-        ]
-        return np.concatenate(parts)
+        read = [self._group(clips[r], videos[r]) for r in groups(len(clips), size)]
+        found = {key: float(np.mean([one[key] for one in read])) for key in read[0]}
+        found[selection.IMPLAUSIBILITY] = selection.implausibility(found, self.voters)
+        return found
 
-    def _cropped(self, images: np.ndarray) -> np.ndarray:
-        """The middle of stored pictures `[N, S, S, 3]`."""
-        size = self.encoder.image_size
-        edge = (images.shape[1] - size) // 2
-        return images[:, edge : edge + size, edge : edge + size]
+    def _group(self, clips: np.ndarray, videos: np.ndarray) -> dict[str, float]:
+        scalars, latent = self._relations(tf.constant(clips), tf.constant(videos))
+        found = {name: float(value) for name, value in scalars.items()}
+        return {**found, **plausibility(self._prior, latent)}
 
-    def plausibility(self, clips: np.ndarray) -> dict[str, float]:
-        """Returns how human the poses of clips `[V, T, S, S, 3]` are and move.
-
-        Returns:
-            `within_limits`, share of joints inside the joint limits;
-            `prior_distance`, |z - E_p D_p z|, which is small on the prior's manifold;
-            `acceleration`, mm per frame squared, mean over joints.
-        """
-        joints, local, latent = zip(
-            *(self._predict(tf.constant(self._cropped(clip))) for clip in clips)
-        )
-        joints = np.stack([j.numpy() for j in joints])  # [V, T, J, 3]
-        again = [self._pose_encoder(part) for part in local]
-        gaps = [tf.reduce_mean(tf.abs(a - b)) for a, b in zip(latent, again)]
-        inside = [limits.within(part.numpy(), SKELETON) for part in local]
-        moved = np.diff(joints, n=2, axis=1)
-        return {
-            "within_limits": float(np.mean(inside)),
-            "prior_distance": float(np.mean(gaps)),
-            "acceleration": float(np.linalg.norm(moved, axis=-1).mean()),
-        }
+    @tf.function(reduce_retracing=True, autograph=False)
+    def _relations(self, clips: tf.Tensor, videos: tf.Tensor) -> tuple:
+        """What rules and eq. 1 say of one group, and z `[V, 30, D]` of its frames."""
+        clips, see = adaptation.checked_clips(clips), self._observer
+        sides = {name: see.sides(rule) for name, (rule, _) in self._networks.items()}
+        middle = (rules.PLAIN, views.MIDDLE)
+        pairs = [side for pair in sides.values() for side in pair]
+        needed = views.merged(middle, *pairs)
+        latents = see.latents(clips, needed)
+        anchor = latents.pick(*middle)
+        relit = see.latents(clips, views.merged(middle), light=self._light)
+        found = self._contrast.of_latents(anchor, relit.pick(*middle), videos)
+        for name, (rule, network) in self._networks.items():
+            first, second = (see.side(rule, latents, side) for side in sides[name])
+            found[name] = energies.residual(network(first), second)
+        spread = tf.math.reduce_std(tf.reshape(anchor, [-1, anchor.shape[-1]]), 0)
+        return {**found, selection.SPREAD: tf.reduce_mean(spread)}, anchor
 
 
-def batches(clips: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Yields clips in groups of one size, so that nothing is traced twice.
+def groups(count: int, size: int) -> Iterator[np.ndarray]:
+    """Yields row numbers in groups of one size, so that nothing is traced twice.
 
-    A rest is left out unless it is all there is: contrastive terms depend on the size.
+    Contrastive terms depend on the size: a rest is filled up with rows before it.
     """
-    size = min(size, len(clips))
-    for i in range(0, len(clips) - size + 1, size):
-        yield clips[i : i + size]
+    size = min(size, count)
+    for start in range(0, count, size):
+        first = min(start, count - size)
+        yield np.arange(first, first + size)
 
 
-def relations(
-    step: adaptation.AdaptationStep, clips: np.ndarray, size: int
-) -> dict[str, float]:
-    """Returns the means of `step.residuals` over groups of clips."""
-    found = [step.residuals(tf.constant(group)) for group in batches(clips, size)]
-    return {k: float(np.mean([float(f[k]) for f in found])) for k in found[0]}
+def plausibility(prior: pose_prior.PosePrior, latent: tf.Tensor) -> dict[str, float]:
+    """Returns how human the poses of clips are and move.
+
+    Args:
+        prior: decodes them.
+        latent: z `[V, T, D]` of their frames.
+
+    Returns:
+        `within_limits`, share of joints inside the joint limits; `prior_distance`,
+        |z - E_p D_p z|, which is small on the prior's manifold; `acceleration`, mm per
+        frame squared, mean over joints.
+    """
+    flat = tf.reshape(latent, [-1, latent.shape[-1]])
+    local = prior.decoder(flat)
+    joints = prior.from_local(local).numpy()  # [V T, J, 3]
+    moved = np.diff(joints.reshape(*latent.shape[:2], *joints.shape[1:]), n=2, axis=1)
+    return {
+        "within_limits": float(limits.within(local.numpy(), prior.skeleton).mean()),
+        "prior_distance": float(prior.distance(flat, local)),
+        "acceleration": float(np.linalg.norm(moved, axis=-1).mean()),
+    }

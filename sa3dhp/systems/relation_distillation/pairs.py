@@ -1,7 +1,8 @@
-"""The unpaired set as latents: relation networks never look at a pose ([M] 3.3.2).
+"""Anchors and partners as latents: relation networks never see a pose ([M] 3.3.2).
 
-Anchors and partners go through the frozen encoders once; training then draws from the
-latents, which is ten times as fast as encoding each batch.
+Pairs go through the frozen encoders once; training then draws from the latents, which
+is ten times as fast as encoding each batch. How far apart the two sides lie is the
+rule's non-localness ([M] 3.3.3).
 """
 
 from __future__ import annotations
@@ -12,22 +13,39 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from sa3dhp.skeleton import kinematics
-from sa3dhp.skeleton import skeleton as skeletons
-from sa3dhp.systems.relation_distillation import non_localness, rules
+from sa3dhp import errors
+from sa3dhp.data import pipeline
+from sa3dhp.models import pose_prior
+from sa3dhp.systems.relation_distillation import rules
 
-Encoder = Callable[[tf.Tensor], tf.Tensor]
-Batches = Callable[[int], Iterator]
 _CHUNK = 256  # clips encoded at once
-_STREAM = 11  # tells these draws from those of other uses of the seed
+
+
+def latent_distance(latent: tf.Tensor, partner: tf.Tensor) -> tf.Tensor:
+    """Returns d = mean ||z - z+|| over all pairs, the non-localness ([M] 3.3.3).
+
+    Args:
+        latent: `[..., D]`, latents of the anchors.
+        partner: `[..., D]`, latents of their partners.
+
+    Returns:
+        Scalar float32.
+
+    Raises:
+        InputError: if the shapes differ.
+    """
+    latent = tf.cast(tf.convert_to_tensor(latent), tf.float32)
+    partner = tf.cast(tf.convert_to_tensor(partner), tf.float32)
+    if not latent.shape.is_compatible_with(partner.shape):
+        raise errors.InputError(
+            f"latents: anchors {tuple(latent.shape)} and partners "
+            f"{tuple(partner.shape)} differ"
+        )
+    return tf.reduce_mean(tf.norm(latent - partner, axis=-1))
 
 
 def encode(
-    rule: rules.Rule,
-    clips: np.ndarray,
-    skeleton: skeletons.Skeleton,
-    encode_pose: Encoder,
-    encode_motion: Encoder,
+    rule: rules.Rule, clips: np.ndarray, prior: pose_prior.Prior
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the latents of all anchors and of their partners.
 
@@ -35,23 +53,13 @@ def encode(
         rule: says how a partner is made.
         clips: motion rules: `[N, rule.clip_length, J, 3]`; pose rules: `[N, J, 3]`; mm,
             camera frame, root-relative.
-        skeleton: of the clips.
-        encode_pose: local vectors `[M, J, 3]` -> z `[M, D]`.
-        encode_motion: z `[B, 30, D]` -> v `[B, D']`; for motion rules.
+        prior: of poses or of motions, as the rule has it.
 
     Returns:
         Anchors and partners, `[N, D]` each: z of a pose rule, v of a motion rule.
     """
-
-    @tf.function(reduce_retracing=True)
-    def latent(joints: tf.Tensor) -> tf.Tensor:
-        local = kinematics.to_local(joints, skeleton)
-        z = encode_pose(tf.reshape(local, [-1, skeleton.num_joints, 3]))
-        if rule.space == "pose":
-            return z
-        frames = len(rule.anchor_frames)
-        return encode_motion(tf.reshape(z, [-1, frames, z.shape[-1]]))
-
+    latent = tf.function(prior.encode, reduce_retracing=True)
+    skeleton = prior.pose.skeleton
     latents: tuple[list, list] = ([], [])
     for start in range(0, len(clips), _CHUNK):
         chunk = tf.constant(clips[start : start + _CHUNK], tf.float32)
@@ -63,12 +71,12 @@ def encode(
 
 def batches(
     anchors: np.ndarray, partners: np.ndarray, *, seed: int, batch_size: int
-) -> Batches:
+) -> pipeline.Batches:
     """Returns random pairs, `[B, D]` twice, as a function of (seed, step)."""
 
     def start_at(start: int) -> Iterator:
         for step in itertools.count(start):
-            rng = np.random.default_rng([seed, _STREAM, step])
+            rng = pipeline.rng(seed, "latent_pairs", step)
             chosen = rng.integers(len(anchors), size=batch_size)
             yield anchors[chosen], partners[chosen]
 
@@ -77,14 +85,9 @@ def batches(
 
 def measure(
     rule: rules.Rule,
-    transform: Encoder,
+    transform: Callable[[tf.Tensor], tf.Tensor],
     clips: np.ndarray,
-    skeleton: skeletons.Skeleton,
-    bone_lengths: np.ndarray,
-    *,
-    encode_pose: Encoder,
-    encode_motion: Encoder,
-    decode: Encoder,
+    prior: pose_prior.Prior,
 ) -> Callable[[], dict[str, float]]:
     """Returns a function that tells how well a relation network knows its rule.
 
@@ -94,38 +97,34 @@ def measure(
         rule: what the network stands for.
         transform: T, an anchor's latents to its partner's.
         clips: as in `encode`.
-        skeleton: of the clips.
-        bone_lengths: `[J]`, mm, of decoded poses; root 0.
-        encode_pose: as in `encode`.
-        encode_motion: as in `encode`.
-        decode: z or v, as the rule has it, to local vectors `[..., J, 3]`.
+        prior: as in `encode`.
 
     Returns:
         A function to these, for the network as it is when called:
         `non_localness`: mean ||z - z+||, what the network has to bridge;
         `residual`: mean ||T(z) - z+||;
-        `decoded_mm`: mean distance between the joints of T(z) and the partner's;
+        `decoded_mm`: mean distance between the joints of T(z) and the partner's, but
+        for the root, which never moves;
         `reconstructed_mm`: the same of z+ itself, the best that T could reach.
     """
-    anchor, partner = encode(rule, clips, skeleton, encode_pose, encode_motion)
-    target = rule.pair_joints(tf.constant(clips, tf.float32), skeleton)[1]
-    target = kinematics.to_local(target, skeleton)
-    target = kinematics.from_local(target, skeleton, bone_lengths)
+    pose = prior.pose
+    anchors, partners = map(tf.constant, encode(rule, clips, prior))
+    target = rule.pair_joints(tf.constant(clips, tf.float32), pose.skeleton)[1]
+    target = pose.with_these_bones(target)
+    moving = [i for i in range(pose.skeleton.num_joints) if i != pose.skeleton.root]
 
     def distance(latent: tf.Tensor) -> float:
-        joints = kinematics.from_local(decode(latent), skeleton, bone_lengths)
-        off = tf.reshape(joints, tf.shape(target)) - target
-        return float(tf.reduce_mean(tf.norm(off, axis=-1)))
+        off = tf.norm(prior.decode(latent) - target, axis=-1)  # [..., J]
+        return float(tf.reduce_mean(tf.gather(off, moving, axis=-1)))
 
-    anchor, partner = tf.constant(anchor), tf.constant(partner)
     fixed = {
-        "non_localness": float(non_localness.latent_distance(anchor, partner)),
-        "reconstructed_mm": distance(partner),
+        "non_localness": float(latent_distance(anchors, partners)),
+        "reconstructed_mm": distance(partners),
     }
 
     def measured() -> dict[str, float]:
-        pred = transform(anchor)
-        residual = float(non_localness.latent_distance(pred, partner))
+        pred = transform(anchors)
+        residual = float(latent_distance(pred, partners))
         return {**fixed, "residual": residual, "decoded_mm": distance(pred)}
 
     return measured

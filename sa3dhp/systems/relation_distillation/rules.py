@@ -20,8 +20,56 @@ from sa3dhp.skeleton import transforms
 
 MOTION_LENGTH = 30  # frames of one side of a motion rule, T of [M]
 _SLOW_LENGTH = 2 * MOTION_LENGTH
-_TERMS = ("cr", "lcr", "hcr", "source")  # of an adaptation, beside the rules
-PIECES = ("flip", "angle", "backward", "slow")
+# Of an adaptation, beside the rules; see `steps.terms.NAMES`.
+_TERMS = ("cr", "lcr", "hcr", "source", "self_training")
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """How a rule shows one frame: the same change for its pose and for its picture.
+
+    A new piece of a rule that acts on frames is a field here, with its two lines in
+    `joints` and `images`.
+
+    Attributes:
+        flip: whether it is mirrored.
+        angle: radians it is turned in the image plane, after the mirror.
+    """
+
+    flip: bool = False
+    angle: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.angle):
+            raise errors.InputError(
+                f"view: angle must be finite, got {self.angle}; give radians"
+            )
+
+    def joints(self, joints: tf.Tensor, skeleton: skeletons.Skeleton) -> tf.Tensor:
+        """Returns joints `[..., J, 3]`, any unit, as they are shown."""
+        if self.flip:
+            joints = transforms.flip(joints, skeleton)
+        if self.angle:
+            joints = transforms.rotate_in_plane(joints, self.angle)
+        return tf.convert_to_tensor(joints)
+
+    def images(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns images `[..., H, W, C]` of the stored size as they are shown."""
+        if self.flip:
+            images = pictures.flip(images)
+        if self.angle:
+            images = pictures.rotate_in_plane(images, self.angle)
+        return tf.convert_to_tensor(images)
+
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """What it is made of, such as `("flip", "50 degrees")`."""
+        names = ("flip",) if self.flip else ()
+        turn = (f"{math.degrees(self.angle):g} degrees",) if self.angle else ()
+        return names + turn
+
+
+PLAIN = View()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,8 +80,7 @@ class Rule:
         id: short name, `z...` for pose rules, `v...` for motion rules.
         name: the paper's name.
         space: `pose` (frames) or `motion` (clips).
-        flip: whether the partner is mirrored.
-        angle: radians the partner is rotated in the image plane, after the mirror.
+        view: how the partner's frames are shown; the anchor's are shown as they are.
         backward: whether the partner's time is reversed (motion only).
         slow: whether the anchor is 60 frames at half the rate and the partner their
             middle 30 frames (motion only).
@@ -42,8 +89,7 @@ class Rule:
     id: str
     name: str
     space: str
-    flip: bool = False
-    angle: float = 0.0
+    view: View = PLAIN
     backward: bool = False
     slow: bool = False
 
@@ -57,20 +103,21 @@ class Rule:
                 f"rule {self.id}: a pose rule has no time to reverse or to slow down; "
                 "use space='motion'"
             )
-        if not math.isfinite(self.angle):
-            raise errors.InputError(f"rule {self.id}: angle must be finite")
 
     @property
     def pieces(self) -> str:
         """What it is made of, such as `motion: flip + 50 degrees + backward`."""
-        angle = f"{math.degrees(self.angle):g} degrees" if self.angle else ""
-        names = [angle if n == "angle" else n for n in PIECES if getattr(self, n)]
-        return f"{self.space}: {' + '.join(names) or 'nothing'}"
+        return f"{self.space}: {' + '.join(self._names()) or 'nothing'}"
+
+    @property
+    def empty(self) -> bool:
+        """Whether the partner is the anchor."""
+        return not self._names()
 
     @property
     def involution(self) -> bool:
         """Whether it undoes itself: T of the partner is then the anchor again."""
-        return not self.slow and (self.flip or not self.angle)
+        return not self.slow and (self.view.flip or not self.view.angle)
 
     @property
     def clip_length(self) -> int:
@@ -92,24 +139,6 @@ class Rule:
         frames = tuple(range(start, start + length))
         return frames[::-1] if self.backward else frames
 
-    def spatial_joints(
-        self, joints: tf.Tensor, skeleton: skeletons.Skeleton
-    ) -> tf.Tensor:
-        """Mirrors and rotates joints `[..., J, 3]` as the partner's frames are."""
-        if self.flip:
-            joints = transforms.flip(joints, skeleton)
-        if self.angle:
-            joints = transforms.rotate_in_plane(joints, self.angle)
-        return tf.convert_to_tensor(joints)
-
-    def spatial_images(self, images: tf.Tensor) -> tf.Tensor:
-        """Mirrors and rotates images `[..., H, W, C]` of the stored size."""
-        if self.flip:
-            images = pictures.flip(images)
-        if self.angle:
-            images = pictures.rotate_in_plane(images, self.angle)
-        return tf.convert_to_tensor(images)
-
     def pair_joints(
         self, clip: tf.Tensor, skeleton: skeletons.Skeleton
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -127,7 +156,7 @@ class Rule:
             InputError: if the clip has another length.
         """
         anchor, partner = self._split(clip, axis=-3)
-        return anchor, self.spatial_joints(partner, skeleton)
+        return anchor, self.view.joints(partner, skeleton)
 
     def pair_images(self, clip: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns anchor and partner of images ([M] 3.3.2), at the stored size.
@@ -143,7 +172,12 @@ class Rule:
             InputError: if the clip has another length.
         """
         anchor, partner = self._split(clip, axis=-4)
-        return anchor, self.spatial_images(partner)
+        return anchor, self.view.images(partner)
+
+    def _names(self) -> tuple[str, ...]:
+        """The pieces by name."""
+        times = tuple(n for n in ("backward", "slow") if getattr(self, n))
+        return self.view.pieces + times
 
     def _split(self, clip: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor]:
         """Picks the frames of anchor and partner out of a clip."""
@@ -164,19 +198,13 @@ class Rule:
 
 def table(theta: float = math.radians(50)) -> dict[str, Rule]:
     """Returns the paper's rules by id; `theta` in radians ([S] Table 2: 50 degrees)."""
+    mirror, turn, both = View(flip=True), View(angle=theta), View(True, theta)
     rules = (
-        Rule("z1", "pose-flip", "pose", flip=True),
-        Rule("z2", "in-plane", "pose", angle=theta),
-        Rule("z3", "flip+in-plane", "pose", flip=True, angle=theta),
-        Rule("v1", "flip-backward", "motion", flip=True, backward=True),
-        Rule(
-            "v2",
-            "flip+in-plane-backward",
-            "motion",
-            flip=True,
-            angle=theta,
-            backward=True,
-        ),
+        Rule("z1", "pose-flip", "pose", mirror),
+        Rule("z2", "in-plane", "pose", turn),
+        Rule("z3", "flip+in-plane", "pose", both),
+        Rule("v1", "flip-backward", "motion", mirror, backward=True),
+        Rule("v2", "flip+in-plane-backward", "motion", both, backward=True),
         Rule("v3", "slow-backward", "motion", backward=True, slow=True),
     )
     return {rule.id: rule for rule in rules}
@@ -195,7 +223,7 @@ def compose(
 
     Args:
         id: small letters, digits and underscores; none of the paper's.
-        flip: as in `Rule`.
+        flip: as in `View`.
         angle_deg: degrees, of the rotation in the image plane.
         backward: as in `Rule`.
         slow: as in `Rule`.
@@ -213,8 +241,9 @@ def compose(
         )
     if space == "auto":
         space = "motion" if backward or slow else "pose"
-    rule = Rule(id, id, space, flip, math.radians(angle_deg), backward, slow)
-    if not any(getattr(rule, piece) for piece in PIECES):
+    view = View(flip, math.radians(angle_deg))
+    rule = Rule(id, id, space, view, backward, slow)
+    if rule.empty:
         raise errors.InputError(
             f"composed rule {id}: the partner is the anchor; give flip, angle_deg, "
             "backward or slow"

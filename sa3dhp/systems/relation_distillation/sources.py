@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +18,7 @@ from sa3dhp import config as configs
 from sa3dhp import errors
 from sa3dhp.data import augment, mixing, pipeline, prepared, schema, shards
 from sa3dhp.data.sources import cmu, video_folder
+from sa3dhp.geometry import pictures
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import domain, world
 
@@ -179,19 +179,32 @@ def source_test(config: configs.Config, count: int) -> tuple:
     )
 
 
-def _clips(config: configs.Config, place: str, world_number: int, count: int) -> list:
+def _clips(
+    config: configs.Config, place: str, world_number: int, count: int
+) -> Iterator[world.Clip]:
+    """Clips of the embedded world, one after the other: the last may be costly."""
     data = config.data
     rng = pipeline.rng(config.training.seed, "world", world_number)
-    return [
-        world.clip(
+    for _ in range(count):
+        yield world.clip(
             domain.get(place),
             rng,
             num_frames=2 * data.clip_frames,
             size=data.stored_size,
             margin=data.stored_size / data.image_size,
         )
-        for _ in range(count)
-    ]
+
+
+def _pictures(
+    config: configs.Config, place: str, world_number: int, count: int
+) -> np.ndarray:
+    """The pictures of such clips, held once: uint8 `[count, 60, S, S, 3]`."""
+    data = config.data
+    size = data.stored_size
+    images = np.empty([count, 2 * data.clip_frames, size, size, 3], np.uint8)
+    for number, clip in enumerate(_clips(config, place, world_number, count)):
+        images[number] = clip.images
+    return images
 
 
 def target_clips(config: configs.Config) -> np.ndarray:
@@ -201,18 +214,17 @@ def target_clips(config: configs.Config) -> np.ndarray:
         uint8 `[N, 60, S, S, 3]`. The joints are thrown away.
     """
     data = config.data
-    clips = _clips(config, data.target_domain, _TARGET, data.target_clips)
-    return np.stack([clip.images for clip in clips])
+    return _pictures(config, data.target_domain, _TARGET, data.target_clips)
 
 
-def test_clips(config: configs.Config) -> list:
+def test_clips(config: configs.Config) -> list[world.Clip]:
     """Renders labelled target clips, of other people in other scenes.
 
     Returns:
-        Of `world.Clip`, 60 frames each, what results are measured on.
+        Clips of 60 frames each, what results are measured on.
     """
     data = config.data
-    return _clips(config, data.target_domain, _TEST, data.evaluation_clips)
+    return list(_clips(config, data.target_domain, _TEST, data.evaluation_clips))
 
 
 def source_clips(config: configs.Config, count: int) -> np.ndarray:
@@ -224,8 +236,7 @@ def source_clips(config: configs.Config, count: int) -> np.ndarray:
     if config.data.source == "prepared":
         folders, length = source_folders(config), 2 * config.data.clip_frames
         return prepared.some_clips(folders, _sizes(config), length, count)
-    clips = _clips(config, config.data.source_domain, _SOURCE_CLIPS, count)
-    return np.stack([clip.images for clip in clips])
+    return _pictures(config, config.data.source_domain, _SOURCE_CLIPS, count)
 
 
 def videos(
@@ -308,24 +319,23 @@ def check(config: configs.Config, *uses: str) -> dict[str, str]:
     return {folder: shards.manifest(folder).data_hash for folder in chosen}
 
 
-def configuration(workdir: str | os.PathLike) -> configs.Config:
-    """Returns the configuration of a finished run; InputError if there is none."""
-    path = pathlib.Path(workdir) / "config.yaml"
-    if not path.is_file():
-        raise errors.InputError(f"{path} is missing: give the folder of an adaptation")
-    return configs.load(path)
-
-
 def _sizes(config: configs.Config) -> prepared.Sizes:
     return prepared.Sizes(config.data.image_size, config.data.stored_size)
 
 
-def labelled_target_batches(config: configs.Config) -> pipeline.Batches:
+def labelled_target_batches(
+    config: configs.Config, rows: np.ndarray
+) -> pipeline.Batches:
     """Returns labelled target pictures for the semi-supervised setting (design 5).
 
+    Args:
+        config: `data.labelled` says how many clips of the embedded world have labels,
+            `data.labelled_subjects` whose of a prepared target.
+        rows: target clips of the embedded world that may be trained on; the first of
+            them get their labels. No clip of the monitors is among them.
+
     Returns:
-        Images float32 `[B, s, s, 3]`, RGB in [0, 1], and joints `[B, 17, 3]`, mm, of
-        the first `data.labelled` of the target clips.
+        Images float32 `[B, s, s, 3]`, RGB in [0, 1], and joints `[B, 17, 3]`, mm.
 
     Raises:
         InputError: if no clip has labels.
@@ -340,21 +350,23 @@ def labelled_target_batches(config: configs.Config) -> pipeline.Batches:
             )
         draw = functools.partial(prepared.draw, [labelled.pool()])
         return _changing(config, "labelled", draw)
-    count = round(data.labelled * data.target_clips)
-    if not count:
+    chosen = np.sort(rows)[: round(data.labelled * data.target_clips)]
+    if not len(chosen):
         raise errors.InputError(
             f"data.labelled: got {data.labelled}, expected a share above 0 for the "
             "term 'source'"
         )
-    clips = _clips(config, data.target_domain, _TARGET, count)
-    images = np.concatenate([clip.images for clip in clips])
-    joints = np.concatenate([clip.joints for clip in clips])
-    edge = (data.stored_size - data.image_size) // 2
-    images = images[:, edge : edge + data.image_size, edge : edge + data.image_size]
+    wanted, last = set(chosen.tolist()), int(chosen.max()) + 1
+    clips = _clips(config, data.target_domain, _TARGET, last)
+    known = [clip for number, clip in enumerate(clips) if number in wanted]
+    images = pictures.center_crop(
+        np.concatenate([clip.images for clip in known]), data.image_size
+    )
+    joints = np.concatenate([clip.joints for clip in known])
 
     def make(step: int) -> tuple:
         generator = pipeline.rng(config.training.seed, "labelled", step)
-        chosen = generator.integers(len(images), size=config.source.batch_size)
-        return images[chosen].astype(np.float32) / 255.0, joints[chosen]
+        numbers = generator.integers(len(images), size=config.source.batch_size)
+        return images[numbers].astype(np.float32) / 255.0, joints[numbers]
 
     return pipeline.stream(make)

@@ -1,100 +1,113 @@
-"""How rules show frames to G, and the latents of what they show."""
+"""Target clips as rules show them to G, and the latents of what they show."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import tensorflow as tf
 
 from sa3dhp.geometry import pictures
-from sa3dhp.models import image_encoder
 from sa3dhp.systems.relation_distillation import rules
 
-Look = tuple[bool, float]  # mirrored?, in-plane angle
-PLAIN: Look = (False, 0.0)
+CLIP_LENGTH = 2 * rules.MOTION_LENGTH  # frames of a stored clip
+# The frames of the clip that the contrastive terms and the 30-frame rules use: those
+# that `slow-backward` takes for its partner.
+_START = rules.MOTION_LENGTH // 2
+MIDDLE = tuple(range(_START, _START + rules.MOTION_LENGTH))
+
+Encode = Callable[[tf.Tensor], tf.Tensor]
+Frames = tuple[int, ...]
+Needed = Mapping[rules.View, Iterable[int]]  # frames of the clip by how they are shown
 
 
-def of(rule: rules.Rule) -> Look:
-    """Returns how the rule shows the partner's frames."""
-    return rule.flip, rule.angle
+def spread(count: int) -> Frames:
+    """Returns `count` of the middle frames, evenly spread; at most all of them."""
+    count = min(count, len(MIDDLE))
+    return tuple(MIDDLE[i * len(MIDDLE) // count] for i in range(count))
 
 
-class Latents:
-    """Latents `[V, F, D]` by the look of the frames; picked by frame of the clip."""
+def frames(rule: rules.Rule, pose_frames: Frames) -> tuple[Frames, Frames]:
+    """Returns the frames of the 60-frame clip on the anchor's and the partner's side.
 
-    def __init__(
-        self, frames: dict[Look, tuple[int, ...]], values: dict[Look, tf.Tensor]
-    ):
-        self._frames, self._values = frames, values
+    Args:
+        rule: of poses or motions.
+        pose_frames: those that pose rules look at.
+    """
+    if rule.space == "pose":
+        return pose_frames, pose_frames
+    start = (CLIP_LENGTH - rule.clip_length) // 2
+    anchor, partner = rule.anchor_frames, rule.partner_frames
+    return tuple(start + i for i in anchor), tuple(start + i for i in partner)
 
-    def pick(self, look: Look, frames: tuple[int, ...]) -> tf.Tensor:
-        """Returns the latents of some frames, in their order."""
-        columns = [self._frames[look].index(frame) for frame in frames]
-        return tf.gather(self._values[look], columns, axis=1)
+
+def merged(*parts: tuple[rules.View, Frames]) -> dict[rules.View, set[int]]:
+    """Returns the frames of several (view, frames) by view, each frame once."""
+    needed: dict[rules.View, set[int]] = {}
+    for view, chosen in parts:
+        needed.setdefault(view, set()).update(chosen)
+    return needed
 
 
-def encode(
-    encoder: image_encoder.ImageEncoder, shown: list[tf.Tensor]
-) -> list[tf.Tensor]:
+def show(
+    clips: tf.Tensor, view: rules.View, chosen: Sequence[int], size: int
+) -> tf.Tensor:
+    """Returns frames as G sees them.
+
+    Args:
+        clips: `[V, T, S, S, 3]` in [0, 1], at the stored size.
+        view: how the rule shows them.
+        chosen: frames of the clip, F of them.
+        size: s, side of the crop, pixels.
+
+    Returns:
+        `[V, F, s, s, 3]`.
+    """
+    images = view.images(tf.gather(clips, list(chosen), axis=1))
+    return pictures.center_crop(images, size)
+
+
+def encode(network: Encode, shown: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     """Returns G of several `[V, F, s, s, 3]`, in one batch: as many `[V, F, D]`."""
     images = tf.concat(shown, axis=1)
     flat = tf.reshape(images, [-1, *images.shape[2:]])
-    latents = encoder(flat, training=False)
+    latents = network(flat)
     latents = tf.reshape(latents, [-1, images.shape[1], latents.shape[-1]])
     return tf.split(latents, [part.shape[1] for part in shown], axis=1)
 
 
-class Looks:
-    """Shows clips as rules do, cropped to what G sees, and in another light."""
+class Latents:
+    """Latents `[V, F, D]` by view; each needed frame went through G once."""
 
     def __init__(
         self,
-        augmentation: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
-        size: int,
-    ):
-        """Keeps what all frames get.
-
-        Args:
-            augmentation: the change of light, see `AdaptationStep`.
-            size: side of the crop, pixels.
-        """
-        self._augmentation, self._size = augmentation, size
-
-    def show(self, clips: tf.Tensor, look: Look, frames: tuple[int, ...]) -> tf.Tensor:
-        """Returns frames of clips `[V, T, S, S, 3]` in [0, 1]: `[V, F, s, s, 3]`."""
-        images = tf.gather(clips, frames, axis=1)
-        mirrored, angle = look
-        if mirrored:
-            images = pictures.flip(images)
-        if angle:
-            images = pictures.rotate_in_plane(images, angle)
-        return pictures.center_crop(images, self._size)
-
-    def relit(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Returns frames `[V, F, s, s, 3]`, each in another light."""
-        flat = tf.reshape(images, [-1, *images.shape[2:]])
-        return tf.reshape(self._augmentation(flat, seed), tf.shape(images))
-
-    def latents(
-        self,
-        encoder: image_encoder.ImageEncoder,
+        network: Encode,
         clips: tf.Tensor,
-        needed: dict[Look, set[int]],
-        light: tf.Tensor | None = None,
-    ) -> Latents:
-        """Encodes each needed frame once, all in one batch.
+        needed: Needed,
+        size: int,
+        relight: Callable[[tf.Tensor], tf.Tensor] | None = None,
+    ):
+        """Encodes the frames, all in one batch.
 
         Args:
-            encoder: G or its teacher.
+            network: G or its teacher.
             clips: `[V, T, S, S, 3]` in [0, 1].
-            needed: frames by look.
-            light: seed `[2]` of another light; None for the frames as they are.
-
-        Returns:
-            Latents `[V, F, D]` of each look.
+            needed: frames by view.
+            size: side of the crop, pixels.
+            relight: changes the light of `[N, s, s, 3]`; None for frames as they are.
         """
-        frames = {look: tuple(sorted(chosen)) for look, chosen in needed.items()}
-        shown = [self.show(clips, look, chosen) for look, chosen in frames.items()]
-        if light is not None:
-            shown = [self.relit(images, light) for images in shown]
-        return Latents(frames, dict(zip(frames, encode(encoder, shown))))
+        self._frames = {view: tuple(sorted(set(f))) for view, f in needed.items()}
+        shown = [show(clips, view, f, size) for view, f in self._frames.items()]
+        if relight is not None:
+            shown = [relit(images, relight) for images in shown]
+        self._values = dict(zip(self._frames, encode(network, shown)))
+
+    def pick(self, view: rules.View, chosen: Frames) -> tf.Tensor:
+        """Returns the latents of some frames, in their order: `[V, F, D]`."""
+        columns = [self._frames[view].index(frame) for frame in chosen]
+        return tf.gather(self._values[view], columns, axis=1)
+
+
+def relit(images: tf.Tensor, relight: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    """Returns frames `[V, F, s, s, 3]`, each in another light."""
+    flat = tf.reshape(images, [-1, *images.shape[2:]])
+    return tf.reshape(relight(flat), tf.shape(images))

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from sa3dhp.losses import adversarial
 from sa3dhp.losses import pose as pose_losses
-from sa3dhp.models import motion_autoencoder, pose_autoencoder
-from sa3dhp.skeleton import kinematics
-from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.models import motion_autoencoder, pose_prior
 from sa3dhp.training import optimisation
 
 
@@ -24,45 +21,34 @@ class MotionAutoencoderStep:
         adversarial: |logit - 1| of v: pulls v towards U[-1, 1]^128. [M] calls the model
             an adversarial auto-encoder, [S] trains it on reconstruction alone.
         discriminator: |logit - 1| of uniform draws and |logit + 1| of v.
-        joint_error: mean distance of the joints, mm; a reading, not minimised.
+        joint_error: mean distance of all joints but the root, mm; a reading, not
+            minimised.
     """
 
     UNIT_MM = 250.0  # the mean |coordinate| of a person's joints, mm
 
     def __init__(
         self,
-        encoder: motion_autoencoder.MotionEncoder,
-        decoder: motion_autoencoder.MotionDecoder,
+        prior: pose_prior.MotionPrior,
         discriminator: motion_autoencoder.MotionDiscriminator,
-        pose_encoder: pose_autoencoder.PoseEncoder,
-        pose_decoder: pose_autoencoder.PoseDecoder,
-        skeleton: skeletons.Skeleton,
-        bone_lengths: np.ndarray,
         *,
-        learning_rate: Any = 1e-3,
-        latent_weight: float = 1.0,
-        joints_weight: float = 1.0,
-        adversarial_weight: float = 0.0,
-        seed: int = 0,
+        learning_rate: Any,
+        latent_weight: float,
+        joints_weight: float,
+        adversarial_weight: float,
+        seed: int,
     ):
         """Builds the optimizers.
 
         Args:
-            encoder, decoder, discriminator: the networks that are trained.
-            pose_encoder, pose_decoder: E_p and D_p; they stay as they are.
-            skeleton: of the batches.
-            bone_lengths: `[J]`, mm, of the decoded poses; root 0.
+            prior: E_m and D_m are trained; the pose prior below them stays.
+            discriminator: of v; not trained where `adversarial_weight` is 0.
             learning_rate: of both Adams: a number or a Keras schedule.
             latent_weight, joints_weight: of the two sides of the reconstruction.
-            adversarial_weight: of the adversarial term; with 0 the discriminator is
-                not trained.
+            adversarial_weight: of the adversarial term.
             seed: of the uniform draws, a function of (seed, iteration).
         """
-        self._encoder, self._decoder = encoder, decoder
-        self._discriminator = discriminator
-        self._pose_encoder, self._pose_decoder = pose_encoder, pose_decoder
-        self._skeleton = skeleton
-        self._bone_lengths = np.asarray(bone_lengths, np.float32)
+        self._prior, self._discriminator = prior, discriminator
         self._weights = {
             "latents": latent_weight,
             "joints": joints_weight,
@@ -70,6 +56,7 @@ class MotionAutoencoderStep:
         }
         self._is_adversarial = adversarial_weight > 0
         self._seed = seed
+        encoder, decoder = prior.encoder, prior.decoder
         self._variables = encoder.trainable_variables + decoder.trainable_variables
         self._judges = discriminator.trainable_variables
         self._optimizer = optimisation.adam(learning_rate, self._variables)
@@ -80,8 +67,8 @@ class MotionAutoencoderStep:
     def models(self) -> dict[str, tf.keras.Model]:
         """The networks by name."""
         return {
-            "motion_encoder": self._encoder,
-            "motion_decoder": self._decoder,
+            "motion_encoder": self._prior.encoder,
+            "motion_decoder": self._prior.decoder,
             "motion_discriminator": self._discriminator,
         }
 
@@ -105,24 +92,19 @@ class MotionAutoencoderStep:
         Returns:
             Scalars by name, see the class.
         """
-        frames, joints = batch.shape[1:3]
-        local = kinematics.to_local(
-            tf.reshape(batch, [-1, joints, 3]), self._skeleton
-        )  # [B T, J, 3]
-        latents = self._pose_encoder(local)
-        latents = tf.reshape(latents, [-1, frames, latents.shape[-1]])  # [B, T, D]
-        motion = self._encoder(latents, training=training)  # [B, V]
-        recovered = self._decoder(motion, training=training)  # [B, T, D]
+        prior = self._prior
+        latents = prior.latents(batch)  # [B, T, D]
+        motion = prior.encoder(latents, training=training)  # [B, V]
+        recovered = prior.decoder(motion, training=training)  # [B, T, D]
 
         # Both sides go through D_p: what it cannot express is not this model's error.
-        pred, target = tf.split(
-            self._joints(tf.concat([recovered, latents], 0)), 2, axis=0
-        )
+        pred, target = tf.split(prior.joints(tf.concat([recovered, latents], 0)), 2)
         difference = pose_losses.absolute_difference
+        root = prior.pose.skeleton.root
         terms = {
             "latents": difference(recovered, latents),
             "joints": difference(pred, target) / self.UNIT_MM,
-            "joint_error": pose_losses.joint_distance(pred, target),
+            "joint_error": pose_losses.joint_distance(pred, target, root),
         }
         if self._is_adversarial:
             terms.update(self._adversarial_terms(motion, training))
@@ -146,12 +128,6 @@ class MotionAutoencoderStep:
             optimisation.update(self._judge_optimizer, tape, judged, self._judges)
         self.iteration.assign_add(1)
         return terms
-
-    def _joints(self, latents: tf.Tensor) -> tf.Tensor:
-        """D_p and FK on `[B, T, D]`: `[B T, J, 3]`, mm."""
-        flat = tf.reshape(latents, [-1, latents.shape[-1]])
-        local = self._pose_decoder(flat)
-        return kinematics.from_local(local, self._skeleton, self._bone_lengths)
 
     def _adversarial_terms(
         self, motion: tf.Tensor, training: bool

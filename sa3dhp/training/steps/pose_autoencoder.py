@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-import numpy as np
+import dataclasses
+from typing import Any
+
 import tensorflow as tf
 
 from sa3dhp.losses import adversarial
 from sa3dhp.losses import pose as pose_losses
-from sa3dhp.models import pose_autoencoder
-from sa3dhp.skeleton import kinematics
-from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.models import pose_autoencoder, pose_prior
 
 DISCRIMINATOR, AUTOENCODER = 0, 1  # whose turn it is
+
+
+@dataclasses.dataclass(frozen=True)
+class Turns:
+    """When the turn of a player ends ([W]).
+
+    Attributes:
+        right_enough: accuracy that ends the discriminator's turn.
+        fooled_enough: share of fooled judgements that ends the auto-encoder's.
+        max_steps: after which any turn ends.
+    """
+
+    right_enough: float = 0.95
+    fooled_enough: float = 0.8
+    max_steps: int = 20
 
 
 class PoseAutoencoderStep:
     """Trains E_p, D_p and the discriminator, which take turns.
 
-    The discriminator trains until it is right about `right_enough` of the poses, then
-    the auto-encoder until `fooled_enough` of its random poses pass for real; either
-    for `max_turn` steps at most. Whose turn it is lives in variables, so that a
-    resumed run goes on where it was.
+    The discriminator trains until it is right about enough of the poses, then the
+    auto-encoder until enough of its random poses pass for real, see `Turns`. Whose turn
+    it is lives in variables, so that a resumed run goes on where it was.
 
     The named terms, all unweighted:
         cycle_joints: |p - p'| of the joints after FK, in units of `UNIT_MM`.
@@ -29,7 +43,8 @@ class PoseAutoencoderStep:
         cycle_latent: |z - z'|, z ~ U[-1, 1]^32 through D_p and E_p.
         adversarial: weighted |logit - 1| of poses decoded from random z.
         discriminator: weighted |logit - 1| of real and |logit + 1| of random poses.
-        joint_error: mean distance of the joints, mm; a reading, not minimised.
+        joint_error: mean distance of all joints but the root, mm; a reading, not
+            minimised.
     """
 
     # The mean |coordinate| of a person's joints, mm: brings the cycle's two sides to a
@@ -38,56 +53,44 @@ class PoseAutoencoderStep:
 
     def __init__(
         self,
-        encoder: pose_autoencoder.PoseEncoder,
-        decoder: pose_autoencoder.PoseDecoder,
+        prior: pose_prior.PosePrior,
         discriminator: pose_autoencoder.PoseDiscriminator,
-        skeleton: skeletons.Skeleton,
-        bone_lengths: np.ndarray,
         *,
-        learning_rate: float = 1e-4,
-        cycle_weight: float = 100.0,
-        local_weight: float = 1.0,
-        adversarial_weight: float = 5.0,
-        right_enough: float = 0.95,
-        fooled_enough: float = 0.8,
-        max_turn: int = 20,
-        seed: int = 0,
+        learning_rate: Any,
+        cycle_weight: float,
+        local_weight: float,
+        adversarial_weight: float,
+        turns: Turns,
+        seed: int,
     ):
         """Builds the optimizers.
 
         Args:
-            encoder, decoder, discriminator: the networks; all of them are trained.
-            skeleton: of the batches.
-            bone_lengths: `[J]`, mm, of the decoded poses; root 0.
+            prior: its two networks are trained; skeleton and bones are those of the
+                batches and of decoded poses.
+            discriminator: trained against them.
             learning_rate: of both Adams: a number or a Keras schedule.
             cycle_weight: of the two cycle terms.
             local_weight: of `cycle_local` beside `cycle_joints`; 0 is the paper's loss.
             adversarial_weight: of the adversarial term.
-            right_enough: accuracy that ends the discriminator's turn.
-            fooled_enough: share of fooled judgements that ends the auto-encoder's.
-            max_turn: steps after which any turn ends.
+            turns: when a player's turn ends.
             seed: of the random latents; they are a function of (seed, iteration).
         """
-        self._encoder, self._decoder = encoder, decoder
-        self._discriminator = discriminator
-        self._skeleton = skeleton
-        self._bone_lengths = np.asarray(bone_lengths, np.float32)
+        self._prior, self._discriminator = prior, discriminator
         self._weights = {
             "cycle_joints": cycle_weight,
             "cycle_local": cycle_weight * local_weight,
             "cycle_latent": cycle_weight,
             "adversarial": adversarial_weight,
         }
-        self._enough = tf.constant([right_enough, fooled_enough])
-        self._max_turn = max_turn
+        self._enough = tf.constant([turns.right_enough, turns.fooled_enough])
+        self._max_turn = turns.max_steps
         self._seed = seed
-        self._players = [
-            (variables, tf.keras.optimizers.Adam(learning_rate))
-            for variables in (
-                discriminator.trainable_variables,
-                encoder.trainable_variables + decoder.trainable_variables,
-            )
-        ]
+        trained = (
+            discriminator.trainable_variables,
+            prior.encoder.trainable_variables + prior.decoder.trainable_variables,
+        )
+        self._players = [(v, tf.keras.optimizers.Adam(learning_rate)) for v in trained]
         for variables, optimizer in self._players:
             optimizer.build(variables)
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -98,8 +101,8 @@ class PoseAutoencoderStep:
     def models(self) -> dict[str, tf.keras.Model]:
         """The networks by name."""
         return {
-            "pose_encoder": self._encoder,
-            "pose_decoder": self._decoder,
+            "pose_encoder": self._prior.encoder,
+            "pose_decoder": self._prior.decoder,
             "pose_discriminator": self._discriminator,
         }
 
@@ -126,15 +129,14 @@ class PoseAutoencoderStep:
             Scalars by name, see the class; with `right` and `fooled`, the shares that
             end the turns.
         """
-        local = kinematics.to_local(batch, self._skeleton)
+        prior = self._prior
+        local = prior.to_local(batch)
         latent = self._random_latent(tf.shape(batch)[0])
-        decoded = self._decoder(self._encoder(local, training), training)
-        joints = kinematics.from_local(decoded, self._skeleton, self._bone_lengths)
-        # The poses as they would be with the decoder's bones: a difference of bone
-        # lengths is not the auto-encoder's error.
-        target = kinematics.from_local(local, self._skeleton, self._bone_lengths)
-        random_pose = self._decoder(latent, training)
-        recovered = self._encoder(random_pose, training)
+        decoded = prior.decoder(prior.encoder(local, training), training)
+        joints = prior.from_local(decoded)
+        target = prior.from_local(local)  # with the decoder's bones
+        random_pose = prior.decoder(latent, training)
+        recovered = prior.encoder(random_pose, training)
 
         weights = self._discriminator.logit_weights
         both = tf.concat([local, random_pose], 0)
@@ -151,7 +153,9 @@ class PoseAutoencoderStep:
             "adversarial": adversarial.distance_to(adversarial.REAL, fake, weights),
             "discriminator": adversarial.distance_to(adversarial.REAL, real, weights)
             + adversarial.distance_to(adversarial.FAKE, fake, weights),
-            "joint_error": pose_losses.joint_distance(joints, target),
+            "joint_error": pose_losses.joint_distance(
+                joints, target, prior.skeleton.root
+            ),
             "right": right,
             "fooled": adversarial.share_taken_for(adversarial.REAL, fake, weights),
         }

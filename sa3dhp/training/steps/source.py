@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from sa3dhp.losses import pose as pose_losses
-from sa3dhp.models import image_encoder, pose_autoencoder
-from sa3dhp.skeleton import kinematics
-from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.models import image_encoder, pose_prior
 from sa3dhp.training import optimisation
 
 
 class SourceLoss:
     """||D_p G(x) - y|| on labelled images, with or without a pull of z to E_p(y).
 
-    The terms: `joints`, the mean distance of the joints, mm; `latent`,
+    The terms: `joints`, the mean distance of all joints but the root, mm; `latent`,
     |G(x) - E_p(y)|, ours, which tells the encoder where on the latent space a pose
     lies before the decoder's gradient can.
     """
@@ -26,26 +24,19 @@ class SourceLoss:
 
     def __init__(
         self,
-        pose_encoder: pose_autoencoder.PoseEncoder,
-        pose_decoder: pose_autoencoder.PoseDecoder,
-        skeleton: skeletons.Skeleton,
-        bone_lengths: np.ndarray,
+        prior: pose_prior.PosePrior,
         *,
-        joints_weight: float = 1.0,
-        latent_weight: float = 0.0,
+        joints_weight: float,
+        latent_weight: float,
     ):
-        """Keeps the frozen networks.
+        """Keeps the frozen prior.
 
         Args:
-            pose_encoder, pose_decoder: E_p and D_p.
-            skeleton: of the labels.
-            bone_lengths: `[J]`, mm, of the decoded poses; root 0.
+            prior: E_p and D_p, with the skeleton of the labels.
             joints_weight: of `joints`, per `UNIT_MM`.
             latent_weight: of `latent`; 0 is the paper's loss.
         """
-        self._pose_encoder, self._pose_decoder = pose_encoder, pose_decoder
-        self._skeleton = skeleton
-        self._bone_lengths = np.asarray(bone_lengths, np.float32)
+        self._prior = prior
         self._joints_weight, self._latent_weight = joints_weight, latent_weight
 
     def terms(self, latent: tf.Tensor, joints: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -54,14 +45,14 @@ class SourceLoss:
         A joint that a data set does not have is NaN: `joints` leaves it out, and
         `latent` the poses that lack one.
         """
-        local = self._pose_decoder(latent)
-        pred = kinematics.from_local(local, self._skeleton, self._bone_lengths)
-        target = self._pose_encoder(kinematics.to_local(joints, self._skeleton))
+        pred = self._prior.decode(latent)
+        target = self._prior.encode(joints)
         whole = tf.reduce_all(pose_losses.known_joints(joints), -1, keepdims=True)
         unpulled = tf.stop_gradient(tf.cast(latent, target.dtype))
         target = tf.where(whole, target, unpulled)  # [B, D]
+        root = self._prior.skeleton.root
         return {
-            "joints": pose_losses.joint_distance(pred, joints),
+            "joints": pose_losses.joint_distance(pred, joints, root),
             "latent": pose_losses.absolute_difference(latent, target),
         }
 
@@ -79,20 +70,23 @@ class SourceStep:
         encoder: image_encoder.ImageEncoder,
         loss: SourceLoss,
         *,
-        learning_rate: Any = 1e-4,
-        clip_norm: float | None = None,
-        ema: float = 0.0,
+        learning_rate: Any,
+        clip_norm: float | None,
+        ema: float,
+        encode: Callable[[tf.Tensor], tf.Tensor] | None = None,
     ):
         """Builds the optimizer.
 
         Args:
             encoder: G.
-            loss: holds E_p, D_p and the weights of the terms.
+            loss: holds the prior and the weights of the terms.
             learning_rate: a number or a Keras schedule.
             clip_norm: largest norm of the gradient; None for no limit.
             ema: momentum of the moving average that `finalise` puts in; 0 for none.
+            encode: G with batch norm on fixed statistics, see `folded.fold`; without it
+                batch norm uses the batch's, and keeps a moving average of them.
         """
-        self._encoder, self._loss = encoder, loss
+        self._encoder, self._loss, self._encode = encoder, loss, encode
         self._variables = encoder.trainable_variables
         self._ema = ema
         self._optimizer = optimisation.adam(
@@ -128,6 +122,8 @@ class SourceStep:
             The terms of `SourceLoss`.
         """
         images, joints = batch
+        if self._encode is not None:
+            return self._loss.terms(self._encode(images), joints)
         return self._loss.terms(self._encoder(images, training=training), joints)
 
     @tf.function(reduce_retracing=True, autograph=False)

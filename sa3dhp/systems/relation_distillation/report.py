@@ -10,20 +10,19 @@ from __future__ import annotations
 import base64
 import dataclasses
 import html
-import os
 import pathlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib import figure as mpl_figure
 
-from sa3dhp import errors
-from sa3dhp.evaluation import glossary, protocol, tables
+from sa3dhp import errors, files
+from sa3dhp.evaluation import protocol, tables
 from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.systems.relation_distillation import adaptation, glossary, selection
 from sa3dhp.visualisation import curves, skeleton_plot
 
 _DPI = 84
-_CHOOSES = "implausibility"  # the monitor that the step is chosen by
 _STYLE = """
 body{font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;color:#222;
 background:#fff;max-width:1040px;margin:2.5rem auto;padding:0 1.25rem}
@@ -66,42 +65,21 @@ class Strip:
 def write(
     path: str | pathlib.Path,
     result: Mapping,
+    course: adaptation.Course,
     *,
-    title: str = "Adaptation report",
-    strips: Sequence[Strip] = (),
-    monitors: Sequence[Mapping[str, float]] = (),
-    floor: Mapping[str, float] | None = None,
-    terms: Sequence[Mapping[str, float]] = (),
-    kept_step: int | None = None,
-    verdict: str = "",
-    adapted: bool = True,
-    label_free: bool = True,
-    target: str = "",
-    model: str = "saved_model",
-    pack: str = "domain_pack",
+    strips: Sequence[Strip],
+    title: str,
     notes: Sequence[str] = (),
 ) -> None:
     """Writes the report, whole or not at all.
 
     Args:
         path: the `.html` file.
-        result: what `result.json` holds: `source_only` and `adapted` (metric -> number;
-            both absent where there is no ground truth); of the other keys `protocol`,
-            `protocol_hash`, `target_information`, `seed`, `config`, `commit`, `steps`,
-            `command`, `hardware` and the like are listed at the end as they are.
-        title: heading.
+        result: what `result.json` holds, see `outcome.Outcome.result`: the errors are
+            shown first, everything at the end as it is.
+        course: the kept step and the readings.
         strips: clips that the adaptation did not see.
-        monitors: label-free readings on held-out target clips in their order, each with
-            its `step`; the first is the source model's.
-        floor: reading of the source model on source clips, by monitor.
-        terms: the losses over the steps, each with its `step`.
-        kept_step: the step whose weights were kept.
-        verdict: why, in a sentence.
-        adapted: False if the source model was kept.
-        label_free: False if the step was chosen by test labels or not chosen at all.
-        target: the target in a few words, e.g. `street` or `12 videos of DIR`.
-        model: folder of the exported model, relative to the report.
-        pack: folder of the domain pack, relative to the report.
+        title: heading.
         notes: further sentences, e.g. clips that were skipped.
 
     Raises:
@@ -110,18 +88,16 @@ def write(
     path = pathlib.Path(path)
     if not path.parent.is_dir():
         raise errors.InputError(f"report: no folder {path.parent}; make it first")
-    floor = dict(floor or {})
-    lead = headline(result, monitors, kept_step, adapted, target)
     parts = [
         f"<h1>{_text(title)}</h1>",
-        f'<p class="lead">{_text(lead)}</p>',
-        _verdict(verdict, adapted),
+        f'<p class="lead">{_text(headline(result, course))}</p>',
+        _verdict(course),
         *(f"<p>{_text(note)}</p>" for note in notes),
         _numbers(result),
         _strips(strips),
-        _curves(monitors, floor, terms, kept_step),
-        _selection(monitors, floor, kept_step, label_free),
-        _usage(model, pack),
+        _curves(course),
+        _selection(course),
+        _usage(),
         _facts(result),
         _glossary(),
     ]
@@ -131,27 +107,15 @@ def write(
         + "\n".join(part for part in parts if part)
         + "</body></html>\n"
     )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(document, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    files.write_text(path, document)
 
 
-def headline(
-    result: Mapping,
-    monitors: Sequence[Mapping[str, float]] = (),
-    kept_step: int | None = None,
-    adapted: bool = True,
-    target: str = "",
-) -> str:
+def headline(result: Mapping, course: adaptation.Course) -> str:
     """Returns what came of it in one sentence; `write` explains the arguments."""
-    where = f" on unseen clips of the target ({target})" if target else ""
-    where = where or " on unseen clips of the target"
-    before = (result.get("source_only") or {}).get("mpjpe")
-    after = (result.get("adapted") or {}).get("mpjpe")
-    if before is not None and after is not None:
+    where = f" on unseen clips of the target ({result['target']})"
+    adapted = course.choice.adapted
+    if "source_only" in result:
+        before, after = (result[k]["mpjpe"] for k in ("source_only", "adapted"))
         numbers = f"from {before:.0f} mm to {after:.0f} mm"
         change = tables.percent_change(before, after).replace("-", "\N{MINUS SIGN}")
         if not adapted:
@@ -162,11 +126,11 @@ def headline(
         verb = "lowered" if after < before else "did not lower"
         text = f"Adaptation {verb} the mean joint error{where}: {numbers} ({change})"
         return text + ("." if after < before else "; do not use the adapted model.")
-    if not adapted or not monitors or _CHOOSES not in monitors[0]:
-        state = "The model was adapted" if adapted else "The source model was kept"
-        return f"{state}; there is no ground truth, hence no error in mm."
-    kept = _reading(monitors, kept_step)
-    before, after = monitors[0][_CHOOSES], kept[_CHOOSES]
+    if not adapted:
+        return (
+            "The source model was kept; there is no ground truth, hence no error in mm."
+        )
+    before, after = (x[selection.IMPLAUSIBILITY] for x in (course.start, course.kept))
     word = "more" if after < before else "less"
     return (
         f"Adapted without labels:{where} its predictions are "
@@ -175,25 +139,17 @@ def headline(
     )
 
 
-def _reading(
-    monitors: Sequence[Mapping[str, float]], step: int | None
-) -> Mapping[str, float]:
-    """The reading nearest to a step, the last one if no step is given."""
-    if step is None:
-        return monitors[-1]
-    return min(monitors, key=lambda row: abs(row["step"] - step))
-
-
 def _text(value: object) -> str:
     return html.escape(str(value))
 
 
-def _verdict(verdict: str, adapted: bool) -> str:
-    if not verdict:
-        return ""
-    kind = "verdict" if adapted else "verdict kept"
-    sentence = verdict[:1].upper() + verdict[1:]
-    return f'<p class="{kind}">{_text(sentence)}.</p>'.replace("..<", ".<")
+def _verdict(course: adaptation.Course) -> str:
+    kind = "verdict" if course.choice.adapted else "verdict kept"
+    sentences = [course.choice.verdict]
+    if course.label_free is not None:
+        sentences.append(f"without a label: {course.label_free.verdict}")
+    text = ". ".join(x[:1].upper() + x[1:].rstrip(".") for x in sentences)
+    return f'<p class="{kind}">{_text(text)}.</p>'
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -264,48 +220,22 @@ def _strips(strips: Sequence[Strip]) -> str:
     )
 
 
-def _curves(
-    monitors: Sequence[Mapping[str, float]],
-    floor: Mapping[str, float],
-    terms: Sequence[Mapping[str, float]],
-    kept_step: int | None,
-) -> str:
-    blocks = []
-    dashed = "" if kept_step is None else " The dashed line is the step that was kept."
-    if curves.series(monitors):
-        caption = (
-            "Readings on target clips held back from the adaptation; none needs a "
-            "label unless it is called an error. Dotted: the floor, what the source "
-            "model reaches on its own source." + dashed
-        )
-        blocks.append(
-            _figure(curves.plot(monitors, floor=floor, marked_step=kept_step), caption)
-        )
-    if curves.series(terms):
-        caption = "The terms that the adaptation lowers, on the clips it learns from."
-        blocks.append(
-            _figure(curves.plot(terms, marked_step=kept_step), caption + dashed)
-        )
-        rows = [
-            [name, glossary.explain(name, glossary.TERMS)]
-            for name in curves.series(terms)
-        ]
-        rows = [row for row in rows if row[1]]
-        blocks.append(_table(["term", "what it asks"], rows) if rows else "")
-    return "<h2>How it went</h2>" + "".join(blocks) if blocks else ""
-
-
-def _selection(
-    monitors: Sequence[Mapping[str, float]],
-    floor: Mapping[str, float],
-    kept_step: int | None,
-    label_free: bool,
-) -> str:
-    """What was read at the start and at the step that was kept."""
-    if not monitors or kept_step is None:
+def _curves(course: adaptation.Course) -> str:
+    if not curves.series(course.history):
         return ""
-    start = monitors[0]
-    kept = _reading(monitors, kept_step)
+    caption = (
+        "Readings on target clips held back from the adaptation; none needs a label "
+        "unless it is called an error. Dotted: the floor, what the source model "
+        "reaches on its own source. The dashed line is the step that was kept."
+    )
+    step = course.choice.step
+    drawn = curves.plot(course.history, floor=course.floor, marked_step=step)
+    return "<h2>How it went</h2>" + _figure(drawn, caption)
+
+
+def _selection(course: adaptation.Course) -> str:
+    """What was read at the start and at the step that was kept."""
+    start, kept, floor = course.start, course.kept, course.floor
     rows = [
         [
             name.replace("_", " "),
@@ -317,7 +247,8 @@ def _selection(
         for name in curves.series([start])
         if name in kept
     ]
-    head = ["monitor", "at the start", f"at step {kept_step}", "floor", "what it is"]
+    at = f"at step {course.choice.step}"
+    head = ["monitor", "at the start", at, "floor", "what it is"]
     why = (
         "No label was used to choose. A step is good when its predictions do not "
         "tremble from frame to frame nor change with the light, are poses that a "
@@ -325,7 +256,7 @@ def _selection(
         "poses keep different codes (spread). If no step is better than the start, "
         "the source model is returned unchanged."
     )
-    if not label_free:
+    if not course.choice.label_free:
         why = (
             "The step was not chosen by these readings: a run for research, whose "
             "numbers are not what a user without labels can expect."
@@ -333,7 +264,7 @@ def _selection(
     return f"<h2>Which step was kept, and why</h2><p>{why}</p>" + _table(head, rows)
 
 
-def _usage(model: str, pack: str) -> str:
+def _usage(model: str = "saved_model", pack: str = "domain_pack") -> str:
     code = f"""import tensorflow as tf
 
 model = tf.saved_model.load("{model}")

@@ -1,0 +1,223 @@
+"""Part A of Algorithm 1 as training stages: what each trains, and on what."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from sa3dhp.models import folded, pose_autoencoder, pose_prior
+from sa3dhp.skeleton import limits
+from sa3dhp.systems.relation_distillation import config as configs
+from sa3dhp.systems.relation_distillation import networks as networks_
+from sa3dhp.systems.relation_distillation import pairs, rules, sources
+from sa3dhp.systems.relation_distillation.steps import relations as relation_step
+from sa3dhp.training import loop
+from sa3dhp.training import stage as stages_
+from sa3dhp.training.steps import motion_autoencoder as motion_step
+from sa3dhp.training.steps import pose_autoencoder as pose_step
+from sa3dhp.training.steps import source as source_step
+
+SKELETON = networks_.SKELETON
+_REPORTED = 512  # unseen pairs or images that a network is measured on
+_CHUNK = 64
+
+
+class Stages:
+    """Makes the stages of one configuration; each needs those before it."""
+
+    def __init__(self, config: configs.Config, networks: networks_.Networks) -> None:
+        """Keeps what everything is built from."""
+        self._config, self._networks = config, networks
+        self._seed = config.training.seed
+        self._make = {
+            "pose_autoencoder": self._pose_autoencoder,
+            "motion_autoencoder": self._motion_autoencoder,
+            "source": self._source,
+            "relations": self._relations,
+        }
+
+    def parts(self, name: str) -> Iterator[stages_.Stage]:
+        """Yields the parts of a stage; train each before asking for more."""
+        return self._make[name]()
+
+    def train(self, name: str, workdir: str | os.PathLike) -> list[tuple]:
+        """Trains all parts of a stage, or goes on with it, and saves its networks.
+
+        Args:
+            name: one of `job.STAGES`.
+            workdir: where the resumable state and the logs go.
+
+        Returns:
+            Rows of part, name of a measure, and its value on unseen data.
+        """
+        training, rows = self._config.training, []
+        for part in self.parts(name):
+            measured = stages_.train(
+                part,
+                self._networks.store,
+                workdir,
+                seed=self._seed,
+                log_every=training.log_every,
+                checkpoint_every=training.checkpoint_every,
+            )
+            rows += [(part.name, *item) for item in measured.items()]
+        return rows
+
+    def non_localness(self, rule: rules.Rule) -> float:
+        """Returns a rule's latent distance over unseen motions ([M] 3.3.3)."""
+        clips = self._clips(self._unseen, rule, _REPORTED)
+        anchors, partners = pairs.encode(rule, clips, self._networks.prior_of(rule))
+        return float(pairs.latent_distance(anchors, partners))
+
+    @functools.cached_property
+    def _unpaired(self) -> sources.Unpaired:
+        return sources.unpaired(self._config)
+
+    @functools.cached_property
+    def _unseen(self) -> Sequence[np.ndarray]:
+        return sources.unpaired(self._config, held_out=True).motions
+
+    def _rate(self, section: Any) -> Any:
+        """The learning rate of a stage, by the schedule that all share."""
+        if self._config.training.schedule == "constant":
+            return section.learning_rate
+        return tf.keras.optimizers.schedules.CosineDecay(
+            section.learning_rate, section.steps, alpha=0.01
+        )
+
+    def _pose_autoencoder(self) -> Iterator[stages_.Stage]:
+        c, config = self._config.pose_autoencoder, self._config
+        encoder, decoder = map(self._networks.new, networks_.POSE)
+        bones = self._unpaired.bone_lengths
+        step = pose_step.PoseAutoencoderStep(
+            pose_prior.PosePrior(encoder, decoder, SKELETON, bones),
+            self._networks.new("pose_discriminator"),
+            learning_rate=self._rate(c),
+            cycle_weight=c.cycle_weight,
+            local_weight=c.local_weight,
+            adversarial_weight=c.adversarial_weight,
+            turns=pose_step.Turns(),
+            seed=self._seed,
+        )
+        unseen = loop.measure(
+            step, lambda: sources.pose_batches(config, self._unseen)(0)
+        )
+        yield stages_.Stage(
+            "pose_autoencoder",
+            step,
+            sources.pose_batches(config, self._unpaired.motions),
+            c.steps,
+            dict(zip(networks_.POSE, (encoder, decoder))),
+            lambda: {**unseen(), "random_in_limits": _in_limits(decoder)},
+            also_saved=lambda: self._networks.store.save_bones(SKELETON, bones),
+        )
+
+    def _motion_autoencoder(self) -> Iterator[stages_.Stage]:
+        c, config = self._config.motion_autoencoder, self._config
+        encoder, decoder = map(self._networks.new, networks_.MOTION)
+        step = motion_step.MotionAutoencoderStep(
+            pose_prior.MotionPrior(encoder, decoder, self._networks.pose_prior),
+            self._networks.new("motion_discriminator"),
+            learning_rate=self._rate(c),
+            latent_weight=c.latent_weight,
+            joints_weight=c.joints_weight,
+            adversarial_weight=c.adversarial_weight,
+            seed=self._seed,
+        )
+        yield stages_.Stage(
+            "motion_autoencoder",
+            step,
+            sources.motion_batches(config, self._unpaired.motions),
+            c.steps,
+            dict(zip(networks_.MOTION, (encoder, decoder))),
+            loop.measure(step, lambda: sources.motion_batches(config, self._unseen)(0)),
+            networks_.POSE,
+        )
+
+    def _source(self) -> Iterator[stages_.Stage]:
+        c, config = self._config.source, self._config
+        network = self._networks.new("image_encoder")
+        encode = None
+        if config.image_encoder.batch_norm == "frozen":
+            encode = folded.fold(network, network.trainable_variables)
+        step = source_step.SourceStep(
+            network,
+            source_loss(config, self._networks.pose_prior),
+            learning_rate=self._rate(c),
+            clip_norm=c.clip_norm or None,
+            ema=c.ema,
+            encode=encode,
+        )
+        yield stages_.Stage(
+            "source",
+            step,
+            sources.source_batches(config),
+            c.steps,
+            {"image_encoder": network},
+            loop.measure(step, self._unseen_images),
+            networks_.POSE,
+            {"image_size": config.data.image_size},
+            finalise=step.finalise,
+        )
+
+    def _relations(self) -> Iterator[stages_.Stage]:
+        for rule in self._networks.rules.values():
+            yield self._relation(rule)
+
+    def _relation(self, rule: rules.Rule) -> stages_.Stage:
+        c, name = self._config.relations, networks_.relation_name(rule.id)
+        prior, network = self._networks.prior_of(rule), self._networks.new(name)
+        clips = self._clips(self._unpaired.motions, rule, c.pairs)
+        unseen = self._clips(self._unseen, rule, min(c.pairs, _REPORTED))
+        return stages_.Stage(
+            name,
+            relation_step.RelationStep(network, learning_rate=self._rate(c)),
+            pairs.batches(
+                *pairs.encode(rule, clips, prior),
+                seed=self._seed,
+                batch_size=c.batch_size,
+            ),
+            c.steps,
+            {name: network},
+            pairs.measure(rule, network, unseen, prior),
+            networks_.POSE + (networks_.MOTION if rule.space == "motion" else ()),
+            self._networks.made_of(rule),
+        )
+
+    def _clips(
+        self, motions: Sequence[np.ndarray], rule: rules.Rule, count: int
+    ) -> np.ndarray:
+        """Unpaired clips to make pairs of, see `pairs.encode`."""
+        length = rule.clip_length
+        clips = sources.motion_pairs(self._config, motions, length, count)
+        return clips[:, 0] if rule.space == "pose" else clips
+
+    def _unseen_images(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        images, joints = sources.source_test(self._config, _REPORTED)
+        for i in range(0, len(images), _CHUNK):
+            part = images[i : i + _CHUNK].astype(np.float32) / 255
+            yield part, joints[i : i + _CHUNK]
+
+
+def source_loss(
+    config: configs.Config, prior: pose_prior.PosePrior
+) -> source_step.SourceLoss:
+    """Returns the labelled loss, of stage 3 and of the term `source`."""
+    return source_step.SourceLoss(
+        prior,
+        joints_weight=config.source.joints_weight,
+        latent_weight=config.source.latent_weight,
+    )
+
+
+def _in_limits(decoder: pose_autoencoder.PoseDecoder) -> float:
+    """Share of joints inside the joint limits in poses decoded from random latents."""
+    size = pose_autoencoder.LATENT_SIZE
+    latent = np.random.default_rng(0).uniform(-1, 1, (_REPORTED, size))
+    local = decoder(tf.constant(latent, tf.float32)).numpy()
+    return float(limits.within(local, SKELETON).mean())

@@ -1,0 +1,111 @@
+"""What is trained, and how it is kept: the one form that all stages share."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+import tensorflow as tf
+
+from sa3dhp.training import loop, store
+
+
+class Step(Protocol):
+    """One training step; the loop asks no more of it."""
+
+    @property
+    def models(self) -> Mapping[str, tf.keras.Model]:
+        """The networks that it trains, by name."""
+
+    @property
+    def trackables(self) -> Mapping[str, Any]:
+        """All that a checkpoint must hold: models, optimizers, variables."""
+
+    def terms(self, batch: Any, training: bool = False) -> dict[str, tf.Tensor]:
+        """Returns the unweighted terms of a batch, by name; changes nothing."""
+
+    def __call__(self, batch: Any) -> dict[str, tf.Tensor]:
+        """Runs one iteration; returns the terms before it."""
+
+
+def nothing() -> None:
+    """What most stages do when their training is over."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One thing to train.
+
+    Attributes:
+        name: of the stage, or of a part of it, such as `relation_z3`.
+        step: its training step.
+        batches: from the first step to an iterator of batches.
+        num_steps: updates in all.
+        networks: what is kept of it, by file name.
+        measure: quality by name on data it does not train on.
+        trained_on: names of the frozen networks in use.
+        meta: kept with each network.
+        finalise: called once when the training is over, before it is measured.
+        also_saved: called when the networks are saved, for what goes with them.
+    """
+
+    name: str
+    step: Step
+    batches: Callable[[int], Iterator]
+    num_steps: int
+    networks: Mapping[str, tf.keras.Model]
+    measure: Callable[[], dict[str, float]]
+    trained_on: tuple[str, ...] = ()
+    meta: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    finalise: Callable[[], None] = nothing
+    also_saved: Callable[[], None] = nothing
+
+
+def train(
+    stage: Stage,
+    networks: store.Store,
+    workdir: str | os.PathLike,
+    *,
+    seed: int,
+    log_every: int,
+    checkpoint_every: int,
+) -> dict[str, float]:
+    """Trains a stage, or goes on with it, and saves its networks.
+
+    Args:
+        stage: what to train.
+        networks: where it is kept.
+        workdir: where the resumable state and the logs go.
+        seed: kept with the networks.
+        log_every: steps over which a logged term is averaged.
+        checkpoint_every: steps between saves of the state.
+
+    Returns:
+        The measures, on data that was never trained on.
+    """
+    loop.run(
+        stage.step,
+        stage.batches,
+        num_steps=stage.num_steps,
+        workdir=workdir,
+        name=stage.name,
+        log_every=log_every,
+        checkpoint_every=checkpoint_every,
+        eval_fn=lambda _: stage.measure(),
+        eval_every=max(1, stage.num_steps // 10),
+    )
+    stage.finalise()
+    measured = stage.measure()
+    stage.also_saved()
+    networks.save(
+        stage.networks,
+        trained_on=stage.trained_on,
+        stage=stage.name,
+        steps=stage.num_steps,
+        seed=seed,
+        measured=measured,
+        **stage.meta,
+    )
+    return measured
