@@ -113,6 +113,7 @@ def start() -> None:
     spec = importlib.util.spec_from_file_location("__main__", path)
     assert spec and spec.loader  # a .py file has both
     sys.modules["__main__"] = module = importlib.util.module_from_spec(spec)
+    module.__spec__ = None  # as of a script: child processes find it by its path
     spec.loader.exec_module(module)
 
 
@@ -145,11 +146,8 @@ def _usage(main: Callable[..., None]) -> str:
     """The tool's own text and flags, not those of the libraries it uses."""
     doc = sys.modules[main.__module__].__doc__ or ""
     own = flags.FLAGS.flags_by_module_dict().get(sys.argv[0], [])
-    lines = [as_started(doc.strip()), "", "flags:"]
+    lines = [doc.strip(), "", "flags:"]
     for flag in sorted(own, key=lambda flag: flag.name):
         default = f" (default: {flag.default_as_str})" if flag.default else ""
-        lines += [
-            f"  --{flag.name}{default}",
-            f"      {as_started(' '.join(flag.help.split()))}",
-        ]
-    return "\n".join(lines)
+        lines += [f"  --{flag.name}{default}", f"      {' '.join(flag.help.split())}"]
+    return as_started("\n".join(lines))

@@ -40,16 +40,11 @@ def main() -> None:
     from sa3dhp.systems.relation_distillation import build, workbench
     from sa3dhp.training import store
 
-    trained, known = (
-        FLAGS.train and bool(FLAGS.rule),
-        store.Store(files.find(FLAGS.checkpoints)),
-    )
-    workdir = pathlib.Path(FLAGS.workdir)
+    folder, workdir = files.find(FLAGS.checkpoints), pathlib.Path(FLAGS.workdir)
+    trained, known = FLAGS.train and bool(FLAGS.rule), store.Store(folder)
     builder = build.Builder(config, known)  # a wrong rule is told before the work
     if trained:
-        known = networks.complete(
-            config, files.find(FLAGS.checkpoints), workdir / "networks"
-        )
+        known = networks.complete(config, folder, workdir / "networks")
         builder = build.Builder(config, known)
     found = []
     for name, rule in builder.rules.items():
