@@ -39,11 +39,11 @@ flags.DEFINE_bool("diagnose", False, "Says what is wrong: axes, sides, unit, ord
 flags.DEFINE_bool("shared_joints", False, "Scores the joints that both sides have.")
 
 
-def _adapting() -> types.ModuleType:
+def _job() -> types.ModuleType:
     """TensorFlow, which takes seconds, for those who need it."""
-    from sa3dhp.systems.relation_distillation import adapting
+    from sa3dhp.systems.relation_distillation import job
 
-    return adapting
+    return job
 
 
 def main() -> None:
@@ -52,14 +52,14 @@ def main() -> None:
 
     name = FLAGS.protocol
     if not name and FLAGS.workdir:
-        name = _adapting().card_of(FLAGS.workdir)
+        name = _job().card_of(FLAGS.workdir)
     card = protocol.load(name or "procedural")
     if FLAGS.output:
         results.check_writable(FLAGS.output)
     names = ("predictions", "reference", "model", "workdir", "dataset")
     pred, target, information = inputs.load(
         **{name: FLAGS[name].value for name in names},
-        unseen=lambda workdir: _adapting().unseen(workdir),
+        unseen=lambda workdir: _job().unseen(workdir),
     )
     information = FLAGS.target_information or information
     result = evaluator.evaluate(

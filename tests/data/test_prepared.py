@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from sa3dhp import config, errors
+from sa3dhp import errors
 from sa3dhp.data import pipeline, prepared, records, schema, shards
 from sa3dhp.evaluation import prediction
 from sa3dhp.skeleton import skeleton as skeletons
-from sa3dhp.systems.relation_distillation import sources
+from sa3dhp.systems.relation_distillation import config, sources
 
 SIZES = prepared.Sizes(32, 48)
 T = 6  # frames of a clip here
@@ -199,7 +199,8 @@ def test_folders_are_drawn_from_equally_whatever_their_size(
         "frames",
         lambda self, rows: read.append(n := frames(self, rows)) or n,
     )
-    prepared.draw(pools, pipeline.rng(0, "source", 0), count=200, size=32, rolled=0.0)
+    rng = pipeline.rng(0, "source", 0)
+    prepared.draw(pools, rng, count=200, size=32, rolled=0.0, mirrored=0.0)
     assert sum(map(len, read)) == 200 and 70 < len(read[0]) < 130
 
 

@@ -13,6 +13,7 @@ from sa3dhp.models import (
     image_encoder,
     motion_autoencoder,
     pose_autoencoder,
+    pose_model,
     pose_prior,
 )
 from sa3dhp.skeleton import skeleton as skeletons
@@ -111,6 +112,10 @@ class Networks:
         """The trained prior of motions, frozen; loaded once."""
         encoder, decoder = map(self.load, MOTION)
         return pose_prior.MotionPrior(encoder, decoder, self.pose_prior)
+
+    def pose_model(self) -> pose_model.PoseModel:
+        """Returns the trained G with its prior: pictures to joints."""
+        return pose_model.PoseModel(self.load("image_encoder"), self.pose_prior)
 
     def prior_of(self, rule: rules.Rule) -> pose_prior.Prior:
         """Returns the prior whose latents a rule ties together."""

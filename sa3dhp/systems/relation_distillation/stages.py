@@ -16,7 +16,7 @@ from sa3dhp.systems.relation_distillation import config as configs
 from sa3dhp.systems.relation_distillation import networks as networks_
 from sa3dhp.systems.relation_distillation import pairs, rules, sources
 from sa3dhp.systems.relation_distillation.steps import relations as relation_step
-from sa3dhp.training import loop
+from sa3dhp.training import loop, store
 from sa3dhp.training import stage as stages_
 from sa3dhp.training.steps import motion_autoencoder as motion_step
 from sa3dhp.training.steps import pose_autoencoder as pose_step
@@ -202,6 +202,11 @@ class Stages:
         for i in range(0, len(images), _CHUNK):
             part = images[i : i + _CHUNK].astype(np.float32) / 255
             yield part, joints[i : i + _CHUNK]
+
+
+def make(config: configs.Config, folder: str | os.PathLike) -> Stages:
+    """Returns the stages whose networks are kept in `folder`."""
+    return Stages(config, networks_.Networks(config, store.Store(folder)))
 
 
 def source_loss(
