@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sa3dhp.evaluation import tables
-from sa3dhp.systems.relation_distillation import equivariance, rules, stages
+from sa3dhp.systems.relation_distillation import equivariance, rules
 
 _HEADER = (
     "rule",
@@ -19,20 +19,20 @@ _HEADER = (
 )
 
 
-def examine(builder: build.Builder, rule: rules.Rule, trained: dict | None) -> dict:
+def examine(making: stages.Stages, rule: rules.Rule, trained: dict | None) -> dict:
     """Returns what is known of a rule.
 
     Args:
-        builder: has the encoders, for the non-localness of an untrained rule.
+        making: has the encoders, for the non-localness of an untrained rule.
         rule: any rule.
         trained: what its relation network was measured to be, see
-            `latent_pairs.measure`; None if it has none.
+            `pairs.measure`; None if it has none.
 
     Returns:
         `pieces`, `non_localness`, `network` (`trained`), `equivariance`.
     """
     if trained is None:
-        distance = builder.non_localness(rule)
+        distance = making.non_localness(rule)
     else:
         distance = trained["non_localness"]
     return {
