@@ -2,64 +2,13 @@
 
 from __future__ import annotations
 
-import pathlib
-
-import numpy as np
 import tensorflow as tf
 
 from sa3dhp import errors
+from sa3dhp.models import backbone as backbones
 
 LATENT_SIZE = 32
-LAST_LAYER = "conv4_block6_out"  # Res-4F
 BLOCKS = {"res2": "conv2_block", "res3": "conv3_block", "res4": "conv4_block"}
-# What `tf.keras.applications` subtracts from BGR images in [0, 255] for ResNet-50.
-BGR_MEAN = np.array([103.939, 116.779, 123.68], np.float32)
-
-
-def _backbone(image_size: int, weights: str | None) -> tf.keras.Model:
-    """ResNet-50 up to Res-4F, with the weights asked for."""
-    try:
-        network = tf.keras.applications.ResNet50(
-            include_top=False,
-            weights="imagenet" if weights == "imagenet" else None,
-            input_shape=(image_size, image_size, 3),
-        )
-    except ValueError as error:  # too small an image
-        raise errors.InputError(f"image_size {image_size}: {error}") from error
-    except Exception as error:  # the download; Keras raises a plain Exception
-        raise errors.InputError(
-            f"weights: the ImageNet weights could not be fetched ({error}); give the "
-            "path of a ResNet-50 'notop' .h5 file, or none to start from scratch"
-        ) from error
-    if weights is None:
-        _silence_residuals(network)
-    elif weights != "imagenet":
-        _load(network, pathlib.Path(weights))
-    output = network.get_layer(LAST_LAYER).output
-    return tf.keras.Model(network.input, output, name="backbone")
-
-
-def _silence_residuals(network: tf.keras.Model) -> None:
-    """Starts each residual branch at zero: from scratch, the deep stack is a line."""
-    for layer in network.layers:
-        if layer.name.endswith("_3_bn"):
-            layer.gamma.assign(tf.zeros_like(layer.gamma))
-
-
-def _load(network: tf.keras.Model, path: pathlib.Path) -> None:
-    """Loads an .h5 file of the whole ResNet-50 without its top."""
-    remedy = "expected a ResNet-50 'notop' .h5 file of Keras, 'imagenet' or none"
-    if not path.is_file():
-        raise errors.InputError(f"weights: no file {path}; {remedy}")
-    try:
-        network.load_weights(str(path))
-    except (ValueError, OSError, KeyError) as error:
-        raise errors.InputError(f"weights: {path}: {error}; {remedy}") from error
-
-
-def prepared(images: tf.Tensor) -> tf.Tensor:
-    """Turns RGB in [0, 1] into what ResNet-50 was trained on: BGR around its mean."""
-    return 255.0 * tf.reverse(images, [-1]) - BGR_MEAN
 
 
 class ImageEncoder(tf.keras.Model):
@@ -84,7 +33,8 @@ class ImageEncoder(tf.keras.Model):
 
         Args:
             image_size: pixels, of both sides; at least 32.
-            weights: None, `imagenet`, or a ResNet-50 'notop' .h5 file of Keras.
+            weights: None, `imagenet`, or a file of the backbone's weights; see
+                `backbone.resnet50`.
             head_stride: of the first convolution of the head.
             head_channels: of the 3 x 3 convolutions.
             head_units: of the dense layers.
@@ -95,7 +45,7 @@ class ImageEncoder(tf.keras.Model):
         """
         super().__init__(name=name, dtype="float32")
         self.image_size = image_size
-        self.backbone = _backbone(image_size, weights)
+        self.backbone = backbones.resnet50(image_size, weights)
         layers = tf.keras.layers
         self._convolutions = []
         for i, channels in enumerate(head_channels):
@@ -147,14 +97,9 @@ class ImageEncoder(tf.keras.Model):
         Raises:
             InputError: if the images have another shape.
         """
-        size = self.image_size
-        if images.shape.rank != 4 or images.shape[1:] != (size, size, 3):
-            raise errors.InputError(
-                f"images: expected [B, {size}, {size}, 3], got {tuple(images.shape)}; "
-                "crop or resize them first"
-            )
+        images = self.checked(images)
         x = self.backbone(
-            prepared(images), training=training
+            backbones.prepared(images), training=training
         )  # [B, H / 16, W / 16, 1024]
         for layer in self._convolutions:
             x = layer(x, training=training)
@@ -163,6 +108,20 @@ class ImageEncoder(tf.keras.Model):
             branch = second(tf.nn.relu(first(x)))
             x = tf.nn.relu(branch) if i == 0 else x + branch
         return self._latent(x)
+
+    def checked(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns images as a tensor.
+
+        Raises:
+            InputError: if they are not `[B, image_size, image_size, 3]`.
+        """
+        images, size = tf.convert_to_tensor(images), self.image_size
+        if images.shape.rank != 4 or images.shape[1:] != (size, size, 3):
+            raise errors.InputError(
+                f"images: expected [B, {size}, {size}, 3], got {tuple(images.shape)}; "
+                "crop or resize them first"
+            )
+        return images
 
     def res_variables(self, block: str) -> list[tf.Variable]:
         """Returns the trainable variables of a part of the network.

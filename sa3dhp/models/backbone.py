@@ -1,0 +1,158 @@
+"""ResNet-50 up to Res-4F ([S] Fig. 1A): its weights and what it expects of pixels."""
+
+from __future__ import annotations
+
+import pathlib
+import zipfile
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from sa3dhp import errors
+
+LAST_LAYER = "conv4_block6_out"  # Res-4F
+# What `tf.keras.applications` subtracts from BGR images in [0, 255] for ResNet-50.
+BGR_MEAN = np.array([103.939, 116.779, 123.68], np.float32)
+_REMEDY = (
+    "expected a ResNet-50 'notop' .h5 file of Keras, an .npz file of its layers by "
+    "name, 'imagenet' or none"
+)
+# Layers of the whole ResNet-50 that a file may hold and that lie beyond Res-4F.
+_BEYOND = ("conv5_", "predictions/")
+
+
+def resnet50(image_size: int, weights: str | None) -> tf.keras.Model:
+    """Returns ResNet-50 up to Res-4F.
+
+    Args:
+        image_size: pixels, of both sides; at least 32.
+        weights: None; `imagenet`; a ResNet-50 'notop' .h5 file of Keras; or an .npz
+            file with the arrays `<layer of Keras>/kernel`, `bias`, `gamma`, `beta`,
+            `moving_mean` and `moving_variance` of conv1 to conv4_block6 at least.
+
+    Returns:
+        `[B, image_size, image_size, 3]`, see `prepared`, to
+        `[B, image_size / 16, image_size / 16, 1024]`.
+
+    Raises:
+        InputError: if the image is too small or the weights cannot be had.
+    """
+    try:
+        network = tf.keras.applications.ResNet50(
+            include_top=False,
+            weights="imagenet" if weights == "imagenet" else None,
+            input_shape=(image_size, image_size, 3),
+        )
+    except ValueError as error:  # too small an image
+        raise errors.InputError(f"image_size {image_size}: {error}") from error
+    except Exception as error:  # the download; Keras raises a plain Exception
+        raise errors.InputError(
+            f"weights: the ImageNet weights could not be fetched ({error}); give the "
+            "path of a ResNet-50 'notop' .h5 or .npz file, or none to start from "
+            "scratch"
+        ) from error
+    output = network.get_layer(LAST_LAYER).output
+    backbone = tf.keras.Model(network.input, output, name="backbone")
+    if weights is None:
+        _silence_residuals(backbone)
+    elif weights != "imagenet":
+        path = pathlib.Path(weights)
+        if not path.is_file():
+            raise errors.InputError(f"weights: no file {path}; {_REMEDY}")
+        if path.suffix == ".npz":
+            _fill(backbone, path)
+        else:  # an .h5 file goes by the order of all the layers
+            _load(network, path)
+    return backbone
+
+
+def prepared(images: tf.Tensor) -> tf.Tensor:
+    """Turns RGB in [0, 1] into what ResNet-50 was trained on: BGR around its mean.
+
+    Args:
+        images: `[..., 3]`, float32.
+
+    Returns:
+        The same shape; blue, green, red in [0, 255] less `BGR_MEAN`.
+    """
+    return 255.0 * tf.reverse(images, [-1]) - BGR_MEAN
+
+
+def _silence_residuals(backbone: tf.keras.Model) -> None:
+    """Starts each residual branch at zero: from scratch, the deep stack is a line."""
+    for layer in backbone.layers:
+        if layer.name.endswith("_3_bn"):
+            layer.gamma.assign(tf.zeros_like(layer.gamma))
+
+
+def _load(network: tf.keras.Model, path: pathlib.Path) -> None:
+    """Loads an .h5 file of the whole ResNet-50 without its top."""
+    try:
+        network.load_weights(str(path))
+    except (ValueError, OSError, KeyError) as error:
+        raise errors.InputError(f"weights: {path}: {error}; {_REMEDY}") from error
+
+
+def _fill(backbone: tf.keras.Model, path: pathlib.Path) -> None:
+    """Fills each layer from an .npz file by name; assigns nothing unless all fits."""
+    arrays = _read(path)
+    variables = dict(_named(backbone))
+    known = {name for name in arrays if name.startswith(_BEYOND)}
+    for what, names in (
+        ("lacks", set(variables) - set(arrays)),
+        ("has unknown", set(arrays) - set(variables) - known),
+    ):
+        if names:
+            raise errors.InputError(
+                f"weights: {path} {what} {len(names)} arrays "
+                f"({_listed(sorted(names))}); {_REMEDY}"
+            )
+    for name, variable in variables.items():
+        array = arrays[name]
+        if array.shape != tuple(variable.shape):
+            raise errors.InputError(
+                f"weights: {path}: {name}: got {array.shape}, expected "
+                f"{tuple(variable.shape)}; {_REMEDY}"
+            )
+        if array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise errors.InputError(
+                f"weights: {path}: {name}: got {array.dtype} with values that are no "
+                f"finite floating-point numbers; {_REMEDY}"
+            )
+    for name, variable in variables.items():
+        variable.assign(arrays[name].astype(np.float32))
+
+
+def _named(backbone: tf.keras.Model) -> Iterator[tuple[str, tf.Variable]]:
+    """The variables as `<layer>/<kernel, bias, gamma, ...>`."""
+    for layer in backbone.layers:
+        for variable in layer.weights:
+            kind = variable.name.rsplit("/", 1)[-1].split(":")[0]
+            yield f"{layer.name}/{kind}", variable
+
+
+def _read(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file."""
+    try:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        AttributeError,  # a lone array has no names
+        TypeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise errors.InputError(
+            f"weights: {path}: no .npz file, or damaged ({type(error).__name__}); "
+            f"{_REMEDY}"
+        ) from error
+
+
+def _listed(names: list[str]) -> str:
+    """The first few names."""
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
