@@ -12,7 +12,7 @@ import numpy as np
 
 from sa3dhp import provenance
 from sa3dhp.data.sources import video_folder
-from sa3dhp.evaluation import prediction, protocol, tables
+from sa3dhp.evaluation import metrics, prediction, protocol, tables
 from sa3dhp.systems.relation_distillation import job, outputs, selection
 from sa3dhp.systems.relation_distillation import sources as datasets
 
@@ -218,8 +218,10 @@ def _table(result: Mapping) -> str:
         return tables.align_columns(rows)
     before, after = result["source_only"], result["adapted"]
     rows = [["", "source-only", "adapted", "change"]]
-    for key, unit in protocol.METRICS.items():
+    for key, metric in metrics.METRICS.items():
+        if key not in before or key not in after:
+            continue  # the card does not report it
         change = tables.percent_change(before[key], after[key])
         values = (f"{before[key]:.1f}", f"{after[key]:.1f}", change)
-        rows.append([f"{tables.TITLES[key]} ({unit})", *values])
+        rows.append([f"{metric.title} ({metric.unit})", *values])
     return tables.align_columns(rows)
