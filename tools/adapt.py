@@ -68,10 +68,10 @@ def main() -> None:
         sources.check(config, "unpaired", "source", "target", "evaluation")
         for stage in build.STAGES:
             build.Builder(config, networks).train(stage, workdir)
-    job = job.Adaptation(config, networks)
+    work = job.Adaptation(config, networks)
     facts = {"precision": policy, "checkpoints": str(pathlib.Path(folder).resolve())}
     result = adapting.run(
-        job, workdir, facts, detector=FLAGS.detector, boxes=FLAGS.boxes
+        work, workdir, facts, detector=FLAGS.detector, boxes=FLAGS.boxes
     )
     print(f"\n{adapting.summary(result)}\n\nnext: open {workdir / 'report.html'}")
 

@@ -7,6 +7,7 @@ python tools/export.py --checkpoints=DIR --output=DIR          source-only
 from __future__ import annotations
 
 import pathlib
+from typing import Any
 
 from absl import flags
 
@@ -53,7 +54,8 @@ def main() -> None:
     saved_model.check(FLAGS.output)
 
     builder = build.Builder(config, store.Store(folder))
-    encoder, metadata = builder.load("image_encoder"), {"model": "source-only"}
+    encoder = builder.load("image_encoder")
+    metadata: dict[str, Any] = {"model": "source-only"}
     if pack:
         about = domain_pack.apply(pack, encoder)
         metadata = {"model": "adapted", "domain_pack": about}

@@ -10,6 +10,7 @@ row and seed in WORKDIR/TABLE/.
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Sequence
 
 from absl import flags
 
@@ -42,7 +43,7 @@ def main() -> None:
     if not FLAGS.seeds or not all(seed.isdigit() for seed in FLAGS.seeds):
         raise errors.InputError(f"--seeds: got {FLAGS.seeds}, expected such as 0,1,2")
 
-    def configure(overrides: tuple = ()) -> configs.Config:
+    def configure(overrides: Sequence[str] = ()) -> configs.Config:
         return configs.load(FLAGS.config, (*FLAGS.set, *overrides))
 
     config = configure()

@@ -260,32 +260,12 @@ def evaluate_arrays(
     if mask is not None:
         more["mask"] = mask
     arrays = {key: np.asarray(value) for key, value in more.items()}
-    sides = [
+    first, second = (
         poses.from_arrays({**arrays, "joints": np.asarray(joints)}, name)
         for name, joints in (("pred", pred), ("truth", truth))
-    ]
-    _check_units(*sides)
-    return evaluate(*sides, card, target_information)
-
-
-def _check_units(pred: poses.Poses, truth: poses.Poses) -> None:
-    """Raises InputError where a side is visibly in another unit than mm.
-
-    The truth has the size of a person. Predictions need not: a model that learnt
-    nothing gives all joints at one place. They are refused only where they are in
-    metres the size of a person.
-    """
-    for side in (truth, pred):
-        size = poses.body_size(side)
-        unit = poses.unit_of(size)
-        if side is pred and not (unit == "metres" and poses.is_person(size, unit)):
-            continue
-        if unit != "mm":
-            raise errors.InputError(
-                f"{side.source}: the joints lie {size:.3g} from the body's middle on "
-                f"average, which looks like {unit}, expected mm; multiply by "
-                f"{poses.UNITS_MM[unit]:g}"
-            )
+    )
+    poses.check_units(first, second)
+    return evaluate(first, second, card, target_information)
 
 
 def select_frames(

@@ -219,10 +219,26 @@ def unit_of(size: float) -> str:
     return min(ratios, key=lambda name: abs(np.log(ratios[name])))
 
 
-def is_person(size: float, unit: str) -> bool:
-    """Returns whether a size of `body_size` can be a person's in this unit."""
-    ratio = size * UNITS_MM[unit] / _BODY_SIZE_MM
-    return 1 / _PERSON < ratio < _PERSON
+def check_units(pred: Poses, target: Poses) -> None:
+    """Raises InputError where a side is visibly in another unit than mm.
+
+    The truth has the size of a person. Predictions need not: a model that learnt
+    nothing gives all joints at one place. They are refused only where they have the
+    size of a person in metres.
+    """
+    for side in (target, pred):
+        size = body_size(side)
+        unit = unit_of(size)
+        ratio = size * UNITS_MM[unit] / _BODY_SIZE_MM
+        person = 1 / _PERSON < ratio < _PERSON
+        if side is pred and not (unit == "metres" and person):
+            continue
+        if unit != "mm":
+            raise errors.InputError(
+                f"{side.source}: the joints lie {size:.3g} from the body's middle on "
+                f"average, which looks like {unit}, expected mm; multiply by "
+                f"{UNITS_MM[unit]:g}"
+            )
 
 
 def check_same_frames(pred: Poses, target: Poses) -> None:

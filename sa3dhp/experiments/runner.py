@@ -17,7 +17,6 @@ from sa3dhp.experiments import controls, repeated, rows, session, summary
 from sa3dhp.systems.relation_distillation import adaptation, selection
 from sa3dhp.training import loop
 
-METRICS = ("mpjpe", "pa_mpjpe")
 # Methods without a step to choose: (job, place, clips) -> joints `[N, 17, 3]`.
 METHODS: dict[str, Callable] = {
     "source": lambda job, place, clips: place.joints,
@@ -218,7 +217,7 @@ def _per_sequence(score: Mapping) -> dict[str, list[float]]:
     """The errors of each sequence, by metric."""
     return {
         metric: [round(values[metric], 3) for values in score["per_sequence"].values()]
-        for metric in METRICS
+        for metric in summary.METRICS
     }
 
 
