@@ -19,8 +19,6 @@ from sa3dhp.skeleton import skeleton as skeletons
 
 _MAX_FRAMES = 64  # of the search; the numbers that are told are of all frames
 _MIN_JOINTS = 6  # an order that keeps fewer joints says nothing
-_UNITS = {"mm": 1.0, "centimetres": 10.0, "inches": 25.4, "metres": 1000.0}
-_BODY_SIZE_MM = 450.0  # mean distance of the joints from the pelvis, standing adult
 # A simpler explanation wins if it is this near to the best one.
 _RATIO, _SLACK_MM = 1.25, 5.0
 # The noise of a root is in all joints: another root is better by up to 1.4 by chance.
@@ -99,7 +97,7 @@ def diagnose(pred: poses.Poses, target: poses.Poses, card: protocol.Card) -> Dia
         found += [
             (len(view.words) + count + (scale != "mm"), table[a, u], view.words, a, u)
             for a, (_, _, count) in enumerate(axes)
-            for u, scale in enumerate(_UNITS)
+            for u, scale in enumerate(poses.UNITS_MM)
         ]
     if not found:
         raise errors.InputError(
@@ -109,31 +107,32 @@ def diagnose(pred: poses.Poses, target: poses.Poses, card: protocol.Card) -> Dia
     best = min(entry[1] for entry in found)
     good = [e for e in found if e[1] <= _RATIO * best + _SLACK_MM]
     _, _, words, a, u = min(good)
-    return _told(pred, target, card, rows, unit, (words, axes[a], list(_UNITS)[u]))
-
-
-def _told(
-    pred: poses.Poses,
-    target: poses.Poses,
-    card: protocol.Card,
-    rows: np.ndarray,
-    unit: str,
-    choice: tuple,
-) -> Diagnosis:
-    """The chosen explanation, measured on all frames and put into words."""
-    view_words, (matrix, axis_words, _), scale = choice
-    (view,) = _views(pred, target, card, rows, only=view_words)
+    # The choice is made on a few frames and measured on all.
+    (view,) = _views(pred, target, card, rows, only=words)
     given = [
         metrics.mpjpe(v.pred, v.target, v.mask).mean()
         for v in _views(pred, target, card, rows, only=())
     ]
-    repaired = view.pred @ matrix.T * _UNITS[scale]
-    truth = view.target * _UNITS[unit]
-    words = _unit_words(scale, unit) + axis_words + view_words
+    as_given = float(given[0]) if given else float("nan")
+    return _told(view, as_given, axes[a], list(poses.UNITS_MM)[u], unit)
+
+
+def _told(
+    view: _View,
+    as_given: float,
+    axes: tuple[np.ndarray, tuple[str, ...], int],
+    scale: str,
+    unit: str,
+) -> Diagnosis:
+    """The chosen explanation: axes and units of both sides, measured and in words."""
+    matrix, axis_words, _ = axes
+    repaired = view.pred @ matrix.T * poses.UNITS_MM[scale]
+    truth = view.target * poses.UNITS_MM[unit]
+    words = _unit_words(scale, unit) + axis_words + view.words
     error = metrics.mpjpe(repaired, truth, view.mask).mean()
     aligned = metrics.pa_mpjpe(repaired, truth, view.mask).mean()
     return Diagnosis(
-        as_given=float(given[0]) if given else float("nan"),
+        as_given=as_given,
         repaired=float(error),
         changes=words,
         aligned=float(aligned),
@@ -256,7 +255,7 @@ def _search(view: _View, unit: str, axes: Sequence) -> np.ndarray:
     |s A p - t|^2 = s^2 |p|^2 - 2 s (A p . t) + |t|^2, and A p . t is linear in the nine
     products p_a t_b: 48 axes cost one product of matrices.
     """
-    target = view.target * _UNITS[unit]
+    target = view.target * poses.UNITS_MM[unit]
     matrices = np.stack([matrix for matrix, _, _ in axes])  # [axes, out, in]
     products = target[..., :, None] * view.pred[..., None, :]  # [N, J, out, in]
     dots = products.reshape(-1, 9) @ matrices.reshape(-1, 9).T  # [N J, axes]
@@ -264,7 +263,7 @@ def _search(view: _View, unit: str, axes: Sequence) -> np.ndarray:
     t2 = np.sum(target**2, -1).reshape(-1, 1)
     weights = (view.mask / view.mask.sum(1, keepdims=True) / len(view.mask)).reshape(-1)
     columns = []
-    for scale in _UNITS.values():
+    for scale in poses.UNITS_MM.values():
         square = scale**2 * p2 - 2 * scale * dots + t2
         columns.append(weights @ np.sqrt(np.maximum(square, 0.0)))
     return np.stack(columns, axis=1)
@@ -273,13 +272,8 @@ def _search(view: _View, unit: str, axes: Sequence) -> np.ndarray:
 def _unit_of(target: poses.Poses, card: protocol.Card, rows: np.ndarray) -> str:
     """The unit in which the reference is as large as a person."""
     joints, known = evaluator.converted(target, card, rows)
-    joints = np.where(known[..., None], joints, np.nan)
-    middle = np.nanmean(joints, axis=1, keepdims=True)
-    size = float(np.nanmean(np.linalg.norm(joints - middle, axis=-1)))
-    if not np.isfinite(size) or size <= 0:
-        return "mm"
-    ratios = {name: size * unit / _BODY_SIZE_MM for name, unit in _UNITS.items()}
-    return min(ratios, key=lambda name: abs(np.log(ratios[name])))
+    side = poses.Poses(joints, card.skeleton, known)
+    return poses.unit_of(poses.body_size(side))
 
 
 def _unit_words(scale: str, unit: str) -> tuple[str, ...]:

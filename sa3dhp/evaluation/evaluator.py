@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from sa3dhp import errors
-from sa3dhp.evaluation import metrics, poses, protocol
+from sa3dhp.evaluation import metrics, poses
+from sa3dhp.evaluation import protocol as protocols
 from sa3dhp.skeleton import conversion
 from sa3dhp.skeleton import skeleton as skeletons
 
 _NO_LABEL = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Batch:
+    """The frames of one call: metric -> `[n, J]`, which joints count, labels `[n]`."""
+
+    values: dict[str, np.ndarray]
+    mask: np.ndarray
+    labels: dict[str, np.ndarray]
 
 
 class Evaluator:
@@ -19,7 +30,7 @@ class Evaluator:
 
     Args:
         card: what counts and how.
-        target_information: class of the method, one of `protocol.TARGET_INFORMATION`.
+        target_information: class of the method, one of `protocols.TARGET_INFORMATION`.
         shared_joints: score the joints that both sides have where the card names more;
             the result then carries another protocol name and hash. Without it such
             predictions are refused.
@@ -27,20 +38,20 @@ class Evaluator:
 
     def __init__(
         self,
-        card: protocol.Card,
-        target_information: str = protocol.UNSTATED,
+        card: protocols.Card,
+        target_information: str = protocols.UNSTATED,
         *,
         shared_joints: bool = False,
     ) -> None:
-        if target_information not in protocol.TARGET_INFORMATION:
+        if target_information not in protocols.TARGET_INFORMATION:
             raise errors.InputError(
                 f"target_information: got {target_information!r}, expected one of "
-                f"{', '.join(protocol.TARGET_INFORMATION)}"
+                f"{', '.join(protocols.TARGET_INFORMATION)}"
             )
         self.card = card
         self._information = target_information
         self._shared_joints = shared_joints
-        self._tables: list[dict[str, np.ndarray]] = []
+        self._batches: list[_Batch] = []
         self._skipped = 0
         self._notes: list[str] = []
 
@@ -83,11 +94,13 @@ class Evaluator:
                 f"{self.card.name}; check `mask`"
             )
         first, second = (np.nan_to_num(side[0][usable]) for side in sides)
-        table = _table(first, second, mask[usable], self.card)
-        for key in poses.LABELS:
-            if key in labels:
-                table[key] = labels[key][keep][usable]
-        self._tables.append(table)
+        self._batches.append(
+            _Batch(
+                _values(first, second, mask[usable], self.card),
+                mask[usable],
+                {key: value[keep][usable] for key, value in labels.items()},
+            )
+        )
 
     def _settle_joints(
         self,
@@ -118,12 +131,12 @@ class Evaluator:
                     else "choose another protocol or --shared_joints"
                 )
             )
-        if self._tables:
+        if self._batches:
             raise errors.InputError(
                 f"{lacking[missing[0]]}: shares other joints than the frames before; "
                 "evaluate it by itself"
             )
-        self.card = protocol.restricted(card, joints)
+        self.card = protocols.restricted(card, joints)
 
     def result(self) -> dict:
         """Returns the result of everything added, ready for JSON.
@@ -138,30 +151,22 @@ class Evaluator:
             errors.InputError: if nothing was added, or the card averages over labels
                 that the files do not give.
         """
-        if not self._tables:
+        if not self._batches:
             raise errors.InputError("evaluation: no frames were given")
-        num = [len(table["mask"]) for table in self._tables]
-        mask = np.concatenate([table["mask"] for table in self._tables])
+        mask = np.concatenate([batch.mask for batch in self._batches])
         values = {
-            metric: np.concatenate([table[metric] for table in self._tables])
+            metric: np.concatenate([batch.values[metric] for batch in self._batches])
             for metric in self.card.metrics
         }
         samples = {k: metrics.mean_over_valid(v, mask) for k, v in values.items()}
-        labels = {
-            key: np.concatenate(
-                [t.get(key, np.full(n, _NO_LABEL)) for t, n in zip(self._tables, num)]
-            )
-            for key in ("action", "sequence")
-        }
+        actions, sequences = self._label("action"), self._label("sequence")
         groups = {
-            key: _starts_with(labels["sequence"], members)
+            key: _starts_with(sequences, members)
             for key, members in self.card.groups.items()
         }
         per = {
-            "per_action": _means(
-                samples, _members(labels["action"], self.card.action_names)
-            ),
-            "per_sequence": _means(samples, _members(labels["sequence"], {})),
+            "per_action": _means(samples, _members(actions, self.card.action_names)),
+            "per_sequence": _means(samples, _members(sequences, {})),
             "per_group": _means(samples, groups),
         }
         return {
@@ -176,6 +181,15 @@ class Evaluator:
             "per_joint": _per_joint(values, mask, self.card.joints),
             **per,
         }
+
+    def _label(self, key: str) -> np.ndarray:
+        """A label of all frames, `[N]` texts; empty where a file does not give it."""
+        return np.concatenate(
+            [
+                batch.labels.get(key, np.full(len(batch.mask), _NO_LABEL))
+                for batch in self._batches
+            ]
+        )
 
     def _overall(self, samples: dict[str, np.ndarray], per: dict) -> dict[str, float]:
         """The card's average: of frames, or of the means of actions or sequences."""
@@ -193,20 +207,69 @@ class Evaluator:
 def evaluate(
     pred: poses.Poses,
     target: poses.Poses,
-    card: protocol.Card,
+    card: protocols.Card,
     target_information: str | None = None,
     *,
     shared_joints: bool = False,
 ) -> dict:
     """Returns the result of one set of predictions; `Evaluator` documents it."""
-    stated = target_information or pred.target_information or protocol.UNSTATED
+    stated = target_information or pred.target_information or protocols.UNSTATED
     evaluator = Evaluator(card, stated, shared_joints=shared_joints)
     evaluator.add(pred, target)
     return evaluator.result()
 
 
+def evaluate_arrays(
+    pred: np.ndarray,
+    truth: np.ndarray,
+    protocol: str = "procedural",
+    *,
+    skeleton: str = skeletons.SA3DHP17.id,
+    mask: np.ndarray | None = None,
+    labels: Mapping[str, np.ndarray] | None = None,
+    target_information: str = protocols.UNSTATED,
+) -> dict:
+    """Returns the result of predicted joints in arrays; row `i` of both is one frame.
+
+    Args:
+        pred: `[N, J, 3]`, mm, camera frame (x right, y down, z away).
+        truth: `[N, J, 3]`, the same frames in the same unit and frame.
+        protocol: name of a card, or a `.yaml` file.
+        skeleton: id of the skeleton that names the `J` joints of both.
+        mask: `[N, J]` or `[J]`, True = valid, or None for all. Joints that do not count
+            may hold anything, NaN included.
+        labels: of `action`, `sequence`, `subject` and `frame_number` those that are
+            known, `[N]` each; cards choose and average frames by them.
+        target_information: class of the method, one of `protocol.TARGET_INFORMATION`.
+
+    Returns:
+        As `Evaluator.result`.
+
+    Raises:
+        errors.InputError: on wrong shapes, on a valid joint that is not finite, on
+            joints that are visibly not in mm, on unknown names, and as `Evaluator.add`.
+    """
+    card = protocols.load(protocol)
+    labels = dict(labels or {})
+    unknown = sorted(set(labels) - set(poses.LABELS))
+    if unknown:
+        raise errors.InputError(
+            f"labels: got {unknown[0]!r}, expected some of {', '.join(poses.LABELS)}"
+        )
+    more = {"skeleton": skeleton, **labels}
+    if mask is not None:
+        more["mask"] = mask
+    arrays = {key: np.asarray(value) for key, value in more.items()}
+    first, second = (
+        poses.from_arrays({**arrays, "joints": np.asarray(joints)}, name)
+        for name, joints in (("pred", pred), ("truth", truth))
+    )
+    poses.check_units(first, second)
+    return evaluate(first, second, card, target_information)
+
+
 def select_frames(
-    card: protocol.Card, labels: dict[str, np.ndarray], num: int
+    card: protocols.Card, labels: dict[str, np.ndarray], num: int
 ) -> tuple[np.ndarray, list[str]]:
     """Returns the rows of the frames that the card counts, and what was not checked.
 
@@ -239,7 +302,7 @@ def select_frames(
 
 
 def converted(
-    side: poses.Poses, card: protocol.Card, rows: np.ndarray
+    side: poses.Poses, card: protocols.Card, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns joints in the card's skeleton and which of them are known, `[n, J]`.
 
@@ -266,26 +329,24 @@ def converted(
     return joints, np.isfinite(joints).all(axis=-1) & valid
 
 
-def _table(
-    pred: np.ndarray, target: np.ndarray, mask: np.ndarray, card: protocol.Card
+def _values(
+    pred: np.ndarray, target: np.ndarray, mask: np.ndarray, card: protocols.Card
 ) -> dict[str, np.ndarray]:
-    """Every metric of every joint, `[N, J]` each, and the mask."""
+    """Every metric of the card at every joint, `[n, J]` each; see `metrics.METRICS`."""
     joints, roots = list(card.joint_indices), card.root_indices
-    plain = [side[:, joints] for side in (pred, target)]
-    rooted = [metrics.root_relative(side, roots)[:, joints] for side in (pred, target)]
-    base = metrics.joint_errors(*(rooted if card.alignment == "root" else plain))
-    values = {
-        "mpjpe": lambda: base,
-        "pck": lambda: metrics.hits(base, card.pck_threshold_mm),
-        "auc": lambda: metrics.share_of_thresholds(base, card.thresholds),
-        "n_mpjpe": lambda: metrics.joint_errors(
-            metrics.scale_aligned(*rooted, mask), rooted[1]
-        ),
-        "pa_mpjpe": lambda: metrics.joint_errors(
-            metrics.similarity_aligned(*rooted, mask), rooted[1]
-        ),
-    }
-    return {"mask": mask, **{name: values[name]() for name in card.metrics}}
+    plain = pred[:, joints], target[:, joints]
+    rooted = (
+        metrics.root_relative(pred, roots)[:, joints],
+        metrics.root_relative(target, roots)[:, joints],
+    )
+    thresholds = metrics.Thresholds(card.pck_threshold_mm, tuple(card.thresholds))
+    values = {}
+    for name in card.metrics:
+        metric = metrics.METRICS[name]
+        moved = card.alignment == "root" or metric.always_rooted
+        sides = metrics.check(*(rooted if moved else plain), mask)
+        values[name] = metric.per_joint(*sides, thresholds)
+    return values
 
 
 def _starts_with(values: np.ndarray, prefixes: tuple[str, ...]) -> np.ndarray:

@@ -46,16 +46,17 @@ def load(
             raise errors.InputError("--reference is missing: give the true joints")
         pred = poses.read(predictions, "predictions")
         return pred, poses.read(reference, "reference"), None
-    if model and not dataset:
+    images: np.ndarray | prediction.Pictures
+    if workdir:
+        home = pathlib.Path(workdir)
+        folder = prediction.check_model(home / "saved_model")
+        images, truth = prediction.read_dataset(dataset) if dataset else unseen(home)
+        return prediction.predict(folder, images), truth, _known(home)
+    if not dataset:
         raise errors.InputError("--dataset is missing: give images and true joints")
-    folder = pathlib.Path(model or workdir)
-    folder = prediction.check_model(folder / "saved_model" if workdir else folder)
-    if dataset:
-        images, truth = prediction.read_dataset(dataset)
-    else:
-        images, truth = unseen(pathlib.Path(workdir))
-    known = _known(pathlib.Path(workdir)) if workdir else None
-    return prediction.predict(folder, images), truth, known
+    folder = prediction.check_model(str(model))
+    images, truth = prediction.read_dataset(dataset)
+    return prediction.predict(folder, images), truth, None
 
 
 def _known(workdir: pathlib.Path) -> str:

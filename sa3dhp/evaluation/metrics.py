@@ -1,4 +1,8 @@
-"""Errors of 3D joints, in NumPy float64, one number per sample.
+"""Errors of 3D joints, in NumPy float64, and the one table of all metrics.
+
+`METRICS` holds all that the program knows of a metric: how it is computed, how it is
+called, which way is better. Evaluation, cards, tables, comparisons and reports look it
+up there. A new metric is one entry there, and is counted wherever a card names it.
 
 All functions take `pred` and `target` as `[N, J, 3]` in mm and already in the frame in
 which they are to be compared: subtracting the root is the caller's business
@@ -9,6 +13,9 @@ and AUC are in percent.
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from sa3dhp import errors
@@ -16,6 +23,49 @@ from sa3dhp.geometry import procrustes
 
 PCK_THRESHOLD_MM = 150.0
 AUC_THRESHOLDS_MM = np.arange(0.0, 151.0, 5.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Thresholds:
+    """Distances in mm below which a joint counts as right.
+
+    Attributes:
+        pck: that of PCK.
+        auc: those that AUC averages over.
+    """
+
+    pck: float = PCK_THRESHOLD_MM
+    auc: tuple[float, ...] = tuple(AUC_THRESHOLDS_MM)
+
+
+# (pred `[N, J, 3]`, target `[N, J, 3]`, mask `[N, J]`, thresholds) -> `[N, J]`, as
+# `check` returns the first three; what stands at joints that do not count is not used.
+PerJoint = Callable[[np.ndarray, np.ndarray, np.ndarray, Thresholds], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """All that the program knows of a metric.
+
+    Attributes:
+        id: its name in cards and result files.
+        title: its name in tables.
+        unit: `mm` or `%`.
+        explanation: what it says, for a reader who never saw the papers.
+        less_is_better: True for errors.
+        per_joint: its value at each joint of each sample. The mean over the joints
+            that count is the metric of the sample.
+        always_rooted: True if both sides are taken relative to the root even under a
+            card that aligns nothing.
+    """
+
+    id: str
+    title: str
+    unit: str
+    explanation: str
+    less_is_better: bool
+    per_joint: PerJoint
+    always_rooted: bool = False
 
 
 def check(
@@ -126,35 +176,14 @@ def mean_over_valid(values: np.ndarray, mask: np.ndarray | None = None) -> np.nd
     return np.where(mask, values, 0.0).sum(axis=1) / mask.sum(axis=1)
 
 
-def mpjpe(
-    pred: np.ndarray, target: np.ndarray, mask: np.ndarray | None = None
-) -> np.ndarray:
-    """Returns the mean distance of the joints of each sample, `[N]` mm."""
-    pred, target, mask = check(pred, target, mask)
-    return mean_over_valid(joint_errors(pred, target), mask)
-
-
-def pa_mpjpe(
-    pred: np.ndarray, target: np.ndarray, mask: np.ndarray | None = None
-) -> np.ndarray:
-    """Returns MPJPE after the best similarity transformation per sample, `[N]` mm."""
-    aligned = similarity_aligned(pred, target, mask)
-    return mpjpe(aligned, target, mask)
-
-
-def n_mpjpe(
-    pred: np.ndarray, target: np.ndarray, mask: np.ndarray | None = None
-) -> np.ndarray:
-    """Returns MPJPE after the best scale per sample, `[N]` mm."""
-    return mpjpe(scale_aligned(pred, target, mask), target, mask)
-
-
 def hits(distances: np.ndarray, threshold: float) -> np.ndarray:
     """Returns 100 where a distance is strictly below the threshold, else 0."""
     return np.where(distances < threshold, 100.0, 0.0)
 
 
-def share_of_thresholds(distances: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+def share_of_thresholds(
+    distances: np.ndarray, thresholds: Sequence[float] | np.ndarray
+) -> np.ndarray:
     """Returns for each distance the percentage of thresholds it is strictly below.
 
     Its mean is the mean of PCK over the thresholds: both average one table of hits.
@@ -162,6 +191,108 @@ def share_of_thresholds(distances: np.ndarray, thresholds: np.ndarray) -> np.nda
     thresholds = np.sort(np.asarray(thresholds, np.float64))
     passed = len(thresholds) - np.searchsorted(thresholds, distances, side="right")
     return 100.0 * passed / len(thresholds)
+
+
+_TABLE = (
+    Metric(
+        id="mpjpe",
+        title="MPJPE",
+        unit="mm",
+        explanation="mean distance between a predicted joint and the true one, with "
+        "both bodies put on the same hip point",
+        less_is_better=True,
+        per_joint=lambda pred, target, mask, limits: joint_errors(pred, target),
+    ),
+    Metric(
+        id="pa_mpjpe",
+        title="PA-MPJPE",
+        unit="mm",
+        explanation="the same after also rotating and scaling the prediction onto the "
+        "truth: the error of the pose alone",
+        less_is_better=True,
+        per_joint=lambda pred, target, mask, limits: joint_errors(
+            similarity_aligned(pred, target, mask), target
+        ),
+        always_rooted=True,
+    ),
+    Metric(
+        id="n_mpjpe",
+        title="N-MPJPE",
+        unit="mm",
+        explanation="MPJPE after scaling the prediction: leaves out the size of the "
+        "person",
+        less_is_better=True,
+        per_joint=lambda pred, target, mask, limits: joint_errors(
+            scale_aligned(pred, target, mask), target
+        ),
+        always_rooted=True,
+    ),
+    Metric(
+        id="pck",
+        title="PCK",
+        unit="%",
+        explanation="share of joints that are within 150 mm of the truth",
+        less_is_better=False,
+        per_joint=lambda pred, target, mask, limits: hits(
+            joint_errors(pred, target), limits.pck
+        ),
+    ),
+    Metric(
+        id="auc",
+        title="AUC",
+        unit="%",
+        explanation="the same share, averaged over all limits from 0 to 150 mm",
+        less_is_better=False,
+        per_joint=lambda pred, target, mask, limits: share_of_thresholds(
+            joint_errors(pred, target), limits.auc
+        ),
+    ),
+)
+METRICS: dict[str, Metric] = {metric.id: metric for metric in _TABLE}  # in this order
+
+
+def per_sample(
+    metric: Metric,
+    pred: np.ndarray,
+    target: np.ndarray,
+    mask: np.ndarray | None = None,
+    thresholds: Thresholds = Thresholds(),
+) -> np.ndarray:
+    """Returns a metric of each sample, `[N]`: the mean over the joints that count.
+
+    Args:
+        metric: of `METRICS`.
+        pred: `[N, J, 3]`, mm.
+        target: `[N, J, 3]`, mm.
+        mask: `[N, J]`, True = valid, or None for all valid.
+        thresholds: of PCK and AUC.
+
+    Raises:
+        errors.InputError: as `check`.
+    """
+    pred, target, mask = check(pred, target, mask)
+    return mean_over_valid(metric.per_joint(pred, target, mask, thresholds), mask)
+
+
+def mpjpe(
+    pred: np.ndarray, target: np.ndarray, mask: np.ndarray | None = None
+) -> np.ndarray:
+    """Returns the mean distance of the joints of each sample, `[N]` mm."""
+    return per_sample(METRICS["mpjpe"], pred, target, mask)
+
+
+def pa_mpjpe(
+    pred: np.ndarray, target: np.ndarray, mask: np.ndarray | None = None
+) -> np.ndarray:
+    """Returns MPJPE after the best similarity transformation per sample, `[N]` mm."""
+    return per_sample(METRICS["pa_mpjpe"], pred, target, mask)
+
+
+def n_mpjpe(
+    pred: np.ndarray, target: np.ndarray, mask: np.ndarray | None = None
+) -> np.ndarray:
+    """Returns MPJPE after the best scale per sample, `[N]` mm."""
+    return per_sample(METRICS["n_mpjpe"], pred, target, mask)
 
 
 def pck(
@@ -172,8 +303,8 @@ def pck(
     threshold: float = PCK_THRESHOLD_MM,
 ) -> np.ndarray:
     """Returns the percentage of joints nearer than the threshold (strictly), `[N]`."""
-    pred, target, mask = check(pred, target, mask)
-    return mean_over_valid(hits(joint_errors(pred, target), threshold), mask)
+    limits = Thresholds(pck=threshold)
+    return per_sample(METRICS["pck"], pred, target, mask, limits)
 
 
 def auc(
@@ -181,9 +312,8 @@ def auc(
     target: np.ndarray,
     mask: np.ndarray | None = None,
     *,
-    thresholds: np.ndarray = AUC_THRESHOLDS_MM,
+    thresholds: Sequence[float] | np.ndarray = AUC_THRESHOLDS_MM,
 ) -> np.ndarray:
     """Returns the mean of PCK over the thresholds 0, 5, ..., 150 mm, percent, `[N]`."""
-    pred, target, mask = check(pred, target, mask)
-    distances = joint_errors(pred, target)
-    return mean_over_valid(share_of_thresholds(distances, thresholds), mask)
+    limits = Thresholds(auc=tuple(thresholds))
+    return per_sample(METRICS["auc"], pred, target, mask, limits)

@@ -12,6 +12,9 @@ from sa3dhp import errors
 from sa3dhp.skeleton import skeleton as skeletons
 
 LABELS = ("action", "sequence", "subject", "frame_number")
+UNITS_MM = {"mm": 1.0, "centimetres": 10.0, "inches": 25.4, "metres": 1000.0}
+_BODY_SIZE_MM = 450.0  # mean distance of the joints from their middle, standing adult
+_PERSON = 3.0  # no person is larger or smaller than that by more than this factor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,7 +163,7 @@ def _labels(
     arrays: dict[str, np.ndarray], num: int, source: str
 ) -> dict[str, np.ndarray]:
     """The labels of the frames; `frame` is another name of `frame_number`."""
-    labels = {}
+    labels: dict[str, np.ndarray] = {}
     for key in LABELS:
         value = arrays.get(key)
         if value is None and key == "frame_number":
@@ -181,10 +184,61 @@ def _labels(
                 )
             labels[key] = value.astype(np.int64)
         elif value.dtype.kind == "S":
-            labels[key] = np.char.decode(value, "utf-8", "replace")
+            texts = [item.decode("utf-8", "replace") for item in value]
+            labels[key] = np.array(texts, dtype=str)
         else:
             labels[key] = value.astype(str)
     return labels
+
+
+def body_size(side: Poses) -> float:
+    """Returns the mean distance of valid joints from their middle, in their own unit.
+
+    Frames and joints that are not valid or not finite do not count; 0 if none does.
+    """
+    known = np.isfinite(side.joints).all(axis=-1)
+    if side.mask is not None:
+        known &= side.mask
+    seen = known.any(axis=1)
+    if not seen.any():
+        return 0.0
+    joints = np.where(known[..., None], side.joints, np.nan)[seen]
+    middle = np.nanmean(joints, axis=1, keepdims=True)
+    return float(np.nanmean(np.linalg.norm(joints - middle, axis=-1)))
+
+
+def unit_of(size: float) -> str:
+    """Returns the unit of `UNITS_MM` in which a size is nearest to a person's.
+
+    Args:
+        size: of `body_size`; `mm` is the answer where it says nothing.
+    """
+    if not np.isfinite(size) or size <= 0:
+        return "mm"
+    ratios = {name: size * unit / _BODY_SIZE_MM for name, unit in UNITS_MM.items()}
+    return min(ratios, key=lambda name: abs(np.log(ratios[name])))
+
+
+def check_units(pred: Poses, target: Poses) -> None:
+    """Raises InputError where a side is visibly in another unit than mm.
+
+    The truth has the size of a person. Predictions need not: a model that learnt
+    nothing gives all joints at one place. They are refused only where they have the
+    size of a person in metres.
+    """
+    for side in (target, pred):
+        size = body_size(side)
+        unit = unit_of(size)
+        ratio = size * UNITS_MM[unit] / _BODY_SIZE_MM
+        person = 1 / _PERSON < ratio < _PERSON
+        if side is pred and not (unit == "metres" and person):
+            continue
+        if unit != "mm":
+            raise errors.InputError(
+                f"{side.source}: the joints lie {size:.3g} from the body's middle on "
+                f"average, which looks like {unit}, expected mm; multiply by "
+                f"{UNITS_MM[unit]:g}"
+            )
 
 
 def check_same_frames(pred: Poses, target: Poses) -> None:

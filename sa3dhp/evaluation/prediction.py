@@ -43,7 +43,9 @@ class Pictures:
         return np.stack([frame.image[middle, middle] for frame in found])
 
 
-def read_prepared(folder: str | pathlib.Path, split: str = "test") -> tuple:
+def read_prepared(
+    folder: str | pathlib.Path, split: str = "test"
+) -> tuple[Pictures, poses.Poses]:
     """Returns the pictures and the truth of a split of a prepared data set.
 
     Args:
@@ -59,30 +61,33 @@ def read_prepared(folder: str | pathlib.Path, split: str = "test") -> tuple:
     """
     part = shards.Split(folder, split)
     frames = part.frames(range(len(part)), image=False)
-    flat = [frame for frame in frames if frame.joints is None]
+    known = [frame.joints for frame in frames if frame.joints is not None]
     kinds = {frame.skeleton for frame in frames}
+    flat = len(frames) - len(known)
     if flat or len(kinds) != 1:
         raise errors.InputError(
-            f"{folder}: {len(flat)} of {len(frames)} pictures of {split} have no 3D "
+            f"{folder}: {flat} of {len(frames)} pictures of {split} have no 3D "
             f"joints (skeleton: {', '.join(sorted(kinds)) or 'none'}); give a data set "
             "in 3D"
         )
     mask = np.stack([frame.mask for frame in frames])
-    joints = np.stack([frame.joints for frame in frames]).astype(np.float64)
+    joints = np.stack(known).astype(np.float64)
     labels = {
         key: np.array([getattr(frame, key) for frame in frames])
         for key in ("sequence", "subject", "frame_number")
     }
     labels["action"] = np.array([_action(frame) for frame in frames])
-    source = f"{folder} ({split})"
-    return Pictures(part), poses.Poses(joints, *kinds, mask, labels, source=source)
+    source, (skeleton,) = f"{folder} ({split})", kinds
+    return Pictures(part), poses.Poses(joints, skeleton, mask, labels, source=source)
 
 
 def _action(frame: records.Frame) -> str:
     return frame.action if frame.label < 0 else str(frame.label)
 
 
-def read_dataset(path: str | pathlib.Path) -> tuple:
+def read_dataset(
+    path: str | pathlib.Path,
+) -> tuple[np.ndarray | Pictures, poses.Poses]:
     """Returns images and truth of an `.npz` data set, or of a prepared folder.
 
     Keys: `images` uint8 `[N, H, W, 3]` RGB crops, and those of `poses.read`; `skeleton`
@@ -118,7 +123,9 @@ def read_dataset(path: str | pathlib.Path) -> tuple:
     return images, truth
 
 
-def from_clips(clips: Sequence[world.Clip], size: int) -> tuple:
+def from_clips(
+    clips: Sequence[world.Clip], size: int
+) -> tuple[np.ndarray, poses.Poses]:
     """Returns images and truth of clips of the embedded world, as `read_dataset` does.
 
     Args:
@@ -183,11 +190,11 @@ def predict(model: str | pathlib.Path, images: np.ndarray | Pictures) -> poses.P
             f"model {folder}: takes images of {wanted.dtype.name} {wanted.shape}, got "
             f"uint8 {images.shape}; resize the crops"
         )
-    joints = [
+    batches = [
         serve(images=tf.constant(images[start : start + _BATCH]))["joints"].numpy()
         for start in range(0, len(images), _BATCH)
     ]
-    joints = np.concatenate(joints).astype(np.float64)
+    joints = np.concatenate(batches).astype(np.float64)
     num = skeletons.SA3DHP17.num_joints
     if joints.shape != (len(images), num, 3):
         raise errors.InputError(

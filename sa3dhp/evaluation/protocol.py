@@ -19,6 +19,7 @@ import numpy as np
 import yaml
 
 from sa3dhp import errors
+from sa3dhp.evaluation import metrics
 from sa3dhp.skeleton import skeleton as skeletons
 
 _CARDS = pathlib.Path(__file__).parent / "cards"
@@ -33,18 +34,9 @@ TARGET_INFORMATION = {
     "N": "nothing of the target",
     UNSTATED: "not stated",
 }
-METRICS = {
-    "mpjpe": "mm",
-    "pa_mpjpe": "mm",
-    "n_mpjpe": "mm",
-    "pck": "%",
-    "auc": "%",
-}
-LOWER_IS_BETTER = ("mpjpe", "pa_mpjpe", "n_mpjpe")
 _CHOICES = {
     "alignment": ("root", "none"),
     "averaging": ("frame", "action", "sequence"),
-    "headline": tuple(METRICS),
 }
 # Words about the numbers, and what is refused, change none of them: not in the hash.
 _PROSE = ("name", "title", "citation", "note", "refused")
@@ -235,17 +227,18 @@ def _are_texts(value: Any) -> bool:
 
 def _validate(card: Card) -> None:
     """Raises InputError where a value is of the right type and yet wrong."""
-    for key, choices in _CHOICES.items():
+    known = tuple(metrics.METRICS)
+    for key, choices in {**_CHOICES, "headline": known}.items():
         if getattr(card, key) not in choices:
             raise errors.InputError(
                 f"protocol {card.name}: {key} is {getattr(card, key)!r}, expected one "
                 f"of {', '.join(choices)}"
             )
-    wrong = [metric for metric in card.metrics if metric not in METRICS]
+    wrong = [metric for metric in card.metrics if metric not in known]
     if wrong or card.headline not in card.metrics:
         raise errors.InputError(
             f"protocol {card.name}: metrics are {list(card.metrics)}, expected some of "
-            f"{', '.join(METRICS)}, the headline {card.headline!r} among them"
+            f"{', '.join(known)}, the headline {card.headline!r} among them"
         )
     start, stop, step = card.auc_thresholds_mm
     positive = card.pck_threshold_mm > 0 and card.frame_stride > 0 and step > 0

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from sa3dhp import errors
-from sa3dhp.evaluation import protocol, tables
+from sa3dhp import errors, files
+from sa3dhp.evaluation import metrics, protocol, tables
 
 _PARTS = ("source_only", "adapted")  # what an adaptation writes into one file
 _SETTING = ("protocol", "protocol_hash", "target_information")
@@ -26,16 +26,14 @@ def check_writable(path: str | pathlib.Path) -> None:
 
 
 def write(path: str | pathlib.Path, result: Mapping) -> None:
-    """Writes a result as JSON under a temporary name and moves it into place."""
-    path = pathlib.Path(path)
+    """Writes a result as JSON, whole or not at all.
+
+    Raises:
+        errors.InputError: as `check_writable`.
+        ValueError: if a number is not finite; JSON does not know it.
+    """
     check_writable(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        text = json.dumps(result, indent=2, allow_nan=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    files.write_text(path, json.dumps(result, indent=2, allow_nan=False) + "\n")
 
 
 def read(path: str | pathlib.Path) -> dict[str, dict]:
@@ -82,7 +80,7 @@ def _numbers(values: Mapping) -> dict[str, float]:
     """The metrics among the entries of a result."""
     return {
         key: float(values[key])
-        for key in protocol.METRICS
+        for key in metrics.METRICS
         if isinstance(values.get(key), (int, float))
     }
 
@@ -118,32 +116,32 @@ def compare(
         "" if allow_different_information else "--allow_different_information",
     )
     present = set.intersection(*(set(e["overall"]) for e in entries.values()))
-    metrics = [metric for metric in protocol.METRICS if metric in present]
-    if not metrics:
+    shown = [metric for metric in metrics.METRICS if metric in present]
+    if not shown:
         raise errors.InputError("results: have no metric in common")
-    rows = [["", "protocol", "information", *tables.header(metrics)]]
+    rows = [["", "protocol", "information", *tables.header(shown)]]
     first = next(iter(entries.values()))["overall"]
     for number, (label, entry) in enumerate(entries.items()):
-        cells = [
-            tables.number(entry["overall"][metric])
-            + (
-                f" ({_change(first[metric], entry['overall'][metric])})"
-                if number
-                else ""
-            )
-            for metric in metrics
-        ]
+        values = [entry["overall"][metric] for metric in shown]
+        cells = [tables.number(value) for value in values]
+        if number:
+            changes = [
+                tables.percent_change(first[metric], value)
+                for metric, value in zip(shown, values)
+            ]
+            cells = [f"{cell} ({change})" for cell, change in zip(cells, changes)]
         rows.append([label, entry["protocol"], entry["target_information"], *cells])
     classes = sorted({entry["target_information"] for entry in entries.values()})
     legend = [f"{c}: {protocol.TARGET_INFORMATION.get(c, c)}" for c in classes]
     return tables.align_columns(rows) + "\n\n" + "\n".join(legend)
 
 
-def _change(before: float, after: float) -> str:
-    return tables.percent_change(before, after)
-
-
-def _refuse(entries: Mapping[str, Mapping], key: str, words, flag: str) -> None:
+def _refuse(
+    entries: Mapping[str, Mapping],
+    key: str,
+    words: Callable[[Mapping], str],
+    flag: str,
+) -> None:
     """Raises InputError where entries differ in `key`, unless no flag is asked for."""
     values: dict[str, Sequence[str]] = {}
     for label, entry in entries.items():

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sa3dhp.evaluation import protocol
+from sa3dhp.evaluation import metrics, protocol
 
-TITLES = {
-    "mpjpe": "MPJPE",
-    "pa_mpjpe": "PA-MPJPE",
-    "n_mpjpe": "N-MPJPE",
-    "pck": "PCK",
-    "auc": "AUC",
-}
 _PARTS = {
     "per_group": "group",
     "per_action": "action",
@@ -32,9 +25,10 @@ def align_columns(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def header(metrics: Sequence[str]) -> list[str]:
-    """Returns the metrics' titles with their units."""
-    return [f"{TITLES[m]} [{protocol.METRICS[m]}]" for m in metrics]
+def header(names: Sequence[str]) -> list[str]:
+    """Returns the titles of metrics with their units."""
+    found = [metrics.METRICS[name] for name in names]
+    return [f"{metric.title} [{metric.unit}]" for metric in found]
 
 
 def number(value: float) -> str:
@@ -62,19 +56,19 @@ def result_table(result: Mapping, *, parts: Sequence[str] = tuple(_PARTS)) -> st
         result: of `evaluator.Evaluator.result`.
         parts: which of `per_group`, `per_action`, `per_joint`, `per_sequence`.
     """
-    metrics = list(result["overall"])
-    overall = [number(result["overall"][metric]) for metric in metrics]
+    shown = list(result["overall"])
+    overall = [number(result["overall"][metric]) for metric in shown]
     blocks = [
         summary(result),
-        align_columns([["", *header(metrics)], ["all", *overall]]),
+        align_columns([["", *header(shown)], ["all", *overall]]),
     ]
     for part in parts:
         if not result[part]:
             continue
         counted = "num_samples" in next(iter(result[part].values()))
-        rows = [[_PARTS[part], *header(metrics)] + (["frames"] if counted else [])]
+        rows = [[_PARTS[part], *header(shown)] + (["frames"] if counted else [])]
         for name, values in result[part].items():
-            cells = [name, *(number(values[metric]) for metric in metrics)]
+            cells = [name, *(number(values[metric]) for metric in shown)]
             rows.append(cells + ([str(values["num_samples"])] if counted else []))
         blocks.append(align_columns(rows))
     return "\n\n".join(blocks)

@@ -18,7 +18,6 @@ from sa3dhp.systems.relation_distillation import adaptation, selection
 from sa3dhp.systems.relation_distillation import target as targets
 from sa3dhp.training import loop
 
-METRICS = ("mpjpe", "pa_mpjpe")
 # Controls without a step to choose: (context, job, place) -> joints `[N, 17, 3]`, mm.
 METHODS: dict[str, Callable] = {
     "source": lambda context, job, place: place.joints,
@@ -213,7 +212,7 @@ def _per_sequence(score: Mapping) -> dict[str, list[float]]:
     """The errors of each sequence, by metric."""
     return {
         metric: [round(values[metric], 3) for values in score["per_sequence"].values()]
-        for metric in METRICS
+        for metric in summary.METRICS
     }
 
 

@@ -19,7 +19,7 @@ from sa3dhp.visualisation import forest
 HARM_MM = 2.0  # worse than the source model by more is harm
 _FEW_LOOKS = 10  # too few for a correlation
 _ERROR = adaptation.TEST_ERROR
-_METRICS = ("mpjpe", "pa_mpjpe")
+METRICS = ("mpjpe", "pa_mpjpe")  # of `metrics.METRICS`, what the tables show
 _SIDES = ("source_only", "adapted", "oracle")
 
 
@@ -96,7 +96,7 @@ def _summary_of(
         "rule": row.rule,
         "seeds": [r["seed"] for r in own],
         **{
-            side: {m: _spread([r[side][m] for r in own]) for m in _METRICS}
+            side: {m: _spread([r[side][m] for r in own]) for m in METRICS}
             for side in sides
         },
         "steps": [r.get("steps") for r in own],
@@ -145,7 +145,7 @@ def _change(
 ) -> dict:
     """The change from one side of some records to a side of others, by metric."""
     found = {}
-    for metric in _METRICS:
+    for metric in METRICS:
         interval = statistics.paired_change(
             [np.array(r["per_sequence"][before][metric]) for r in first],
             [np.array(r["per_sequence"][after][metric]) for r in second],

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib import figure as mpl_figure
+from matplotlib import layout_engine
 
 _COLOURS = ("#1f6fb4", "#d9621e", "#2e8b57", "#8250a0", "#b8860b", "#c0392b")
 _FEW = 40  # so many points are drawn as points
@@ -45,8 +46,10 @@ def plot(
     floor, found = dict(floor or {}), series(rows)
     columns = max(1, min(columns, len(found)))
     count = max(1, math.ceil(len(found) / columns))
-    figure = mpl_figure.Figure(figsize=(4 * columns, 2.3 * count), layout="constrained")
-    figure.get_layout_engine().set(h_pad=0.08, w_pad=0.06)
+    figure = mpl_figure.Figure(
+        figsize=(4 * columns, 2.3 * count),
+        layout=layout_engine.ConstrainedLayoutEngine(h_pad=0.08, w_pad=0.06),
+    )
     grid = figure.subplots(count, columns, squeeze=False).reshape(-1)
     for index, (name, (steps, values)) in enumerate(found.items()):
         axes, colour = grid[index], _COLOURS[index % len(_COLOURS)]

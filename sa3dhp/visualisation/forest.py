@@ -34,7 +34,9 @@ class Line:
     verdict: str
 
 
-def plot(lines: Sequence[Line], title: str, unit: str = "MPJPE (mm)"):
+def plot(
+    lines: Sequence[Line], title: str, unit: str = "MPJPE (mm)"
+) -> matplotlib.figure.Figure:
     """Draws rows from top to bottom.
 
     Args:
@@ -82,8 +84,11 @@ def plot(lines: Sequence[Line], title: str, unit: str = "MPJPE (mm)"):
 
 
 def scatter(
-    x: Sequence[float], y: Sequence[float], names: Sequence[str], labels: tuple
-):
+    x: Sequence[float],
+    y: Sequence[float],
+    names: Sequence[str],
+    labels: tuple[str, str],
+) -> matplotlib.figure.Figure:
     """Draws named points: a property of each thing against what it reaches.
 
     Args:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 import pathlib
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-from sa3dhp import errors
+from sa3dhp import errors, files
 
 _CAPTION_HEIGHT = 18
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -116,9 +115,5 @@ def save(path: str | pathlib.Path, image: np.ndarray) -> None:
         done = False
     if not done:
         raise errors.InputError(f"image {path}: expected a name in .png or .jpg")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with files.atomic(path) as temporary:
         temporary.write_bytes(data.tobytes())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from matplotlib import axes as mpl_axes
 from matplotlib import figure as mpl_figure
+from matplotlib import layout_engine
 from matplotlib.backends import backend_agg
 
 from sa3dhp import errors
@@ -100,42 +101,6 @@ def draw(
         spine.set_color("#d8d8d8")
 
 
-def both_views(
-    joints: np.ndarray, skeleton: skeletons.Skeleton, *, title: str = ""
-) -> mpl_figure.Figure:
-    """Returns one pose `[J, 3]` from the front and from the side."""
-    figure = mpl_figure.Figure(figsize=(4.4, 2.5), layout="constrained")
-    extent = half_extent(joints)
-    for column, view in enumerate(_VIEWS):
-        axes = figure.add_subplot(1, 2, column + 1)
-        draw(axes, joints, skeleton, view=view, extent=extent)
-        axes.set_xlabel(f"{view} view", fontsize=8)
-    figure.suptitle(title, fontsize=9)
-    return figure
-
-
-def strip(
-    clip: np.ndarray,
-    skeleton: skeletons.Skeleton,
-    *,
-    num_frames: int = 8,
-    view: str = "front",
-    images: np.ndarray | None = None,
-    title: str = "",
-) -> mpl_figure.Figure:
-    """Returns frames of a clip in a row, evenly spaced, under its images if given.
-
-    Args:
-        clip: `[T, J, 3]`, mm, camera frame.
-        skeleton: of the joints.
-        num_frames: columns, at most `T`.
-        view: `front` or `side`.
-        images: `[T, H, W, 3]` uint8 RGB of the same frames.
-        title: one line above.
-    """
-    return rows({view: clip}, skeleton, num_frames, images, views=(view,), title=title)
-
-
 def comparison(
     poses: Mapping[str, np.ndarray],
     skeleton: skeletons.Skeleton,
@@ -154,52 +119,36 @@ def comparison(
         num_frames: columns, evenly spaced over `T`.
         side: also a row from the side, where errors of depth show.
         title: one line above.
+
+    Raises:
+        errors.InputError: if the rows are not of one length, at least one frame, or
+            have other joints than the skeleton.
     """
     views = tuple(_VIEWS) if side else ("front",)
-    return rows(poses, skeleton, num_frames, images, views=views, title=title)
-
-
-def rows(
-    poses: Mapping[str, np.ndarray],
-    skeleton: skeletons.Skeleton,
-    num_frames: int,
-    images: np.ndarray | None,
-    *,
-    views: Sequence[str],
-    title: str,
-) -> mpl_figure.Figure:
-    """Returns the picture behind `strip` and `comparison`: clips x views by frames."""
     clips = {label: np.asarray(clip, float) for label, clip in poses.items()}
-    lengths = {len(clip) for clip in clips.values()}
-    lengths |= set() if images is None else {len(images)}
-    if len(lengths) != 1 or min(lengths) < 1:
-        raise errors.InputError(
-            f"clips: got {sorted(lengths)} frames, expected as many of each row"
-        )
-    (total,) = lengths
-    frames = np.linspace(0, total - 1, min(num_frames, total)).round().astype(int)
+    frames = _spaced(
+        [*clips.values(), *([] if images is None else [images])], num_frames
+    )
     chosen = [(label, view, clip) for view in views for label, clip in clips.items()]
     count = len(chosen) + (images is not None)
     figure = mpl_figure.Figure(
         figsize=(_CELL_INCHES * len(frames) + 0.35, _CELL_INCHES * count + 0.4),
-        layout="constrained",
+        layout=layout_engine.ConstrainedLayoutEngine(
+            w_pad=0.025, h_pad=0.015, wspace=0.01, hspace=0.01
+        ),
     )
-    figure.get_layout_engine().set(w_pad=0.025, h_pad=0.015, wspace=0.01, hspace=0.01)
     grid = figure.subplots(count, len(frames), squeeze=False)
+    labels = [f"{label}\n({view})" if side else label for label, view, _ in chosen]
+    if images is not None:
+        for axes, frame in zip(grid[0], frames):
+            axes.imshow(images[frame])
+            axes.set_xticks([])
+            axes.set_yticks([])
+        labels = ["input", *labels]
     extent = half_extent(np.concatenate([clip[frames] for clip in clips.values()]))
-    for row, axes_of_row in enumerate(grid):
+    for axes_of_row, (_, view, clip) in zip(grid[count - len(chosen) :], chosen):
         for axes, frame in zip(axes_of_row, frames):
-            if images is not None and row == 0:
-                axes.imshow(images[frame])
-                axes.set_xticks([])
-                axes.set_yticks([])
-                continue
-            _, view, clip = chosen[row - (images is not None)]
             draw(axes, clip[frame], skeleton, view=view, extent=extent)
-    labels = ["input"] * (images is not None)
-    labels += [
-        f"{label}\n({view})" if len(views) > 1 else label for label, view, _ in chosen
-    ]
     for axes, label in zip(grid[:, 0], labels):
         axes.set_ylabel(label, fontsize=8)
     for axes, frame in zip(grid[0], frames):
@@ -208,28 +157,15 @@ def rows(
     return figure
 
 
-def fit_to_box(joints: np.ndarray, box: Sequence[float]) -> np.ndarray:
-    """Returns where a root-relative pose lies in an image, by the person's box.
-
-    A weak perspective: one scale, chosen so that the pose just fits into the box, and
-    the middles coincide. For showing, not for measuring.
-
-    Args:
-        joints: `[J, 3]`, mm, camera frame.
-        box: left, top, right, bottom, pixels.
-
-    Returns:
-        `[J, 2]`, pixels.
-    """
-    flat = np.asarray(joints, float)[:, :2]
-    low, high = np.nanmin(flat, axis=0), np.nanmax(flat, axis=0)
-    left, top, right, bottom = box
-    scale = min(
-        (right - left) / max(high[0] - low[0], 1e-6),
-        (bottom - top) / max(high[1] - low[1], 1e-6),
-    )
-    centre = np.array([left + right, top + bottom]) / 2
-    return (flat - (low + high) / 2) * scale + centre
+def _spaced(clips: Sequence[np.ndarray], count: int) -> np.ndarray:
+    """Indices of at most `count` frames, evenly spaced over clips of one length."""
+    lengths = {len(clip) for clip in clips}
+    if len(lengths) != 1 or min(lengths) < 1:
+        raise errors.InputError(
+            f"clips: got {sorted(lengths)} frames, expected as many of each row"
+        )
+    (total,) = lengths
+    return np.linspace(0, total - 1, min(count, total)).round().astype(int)
 
 
 def overlay(
@@ -259,21 +195,15 @@ def overlay(
     canvas = np.ascontiguousarray(image).copy()
     if thickness is None:
         thickness = max(1, round(min(image.shape[:2]) / 120))
-    points = [
-        tuple(int(v) for v in np.rint(16 * np.clip(p, -1e4, 1e4)))
-        if np.isfinite(p).all()
-        else None
-        for p in keypoints
-    ]
+    points = [_sixteenths(point) for point in keypoints]
     for rim in (2 * max(1, thickness // 2), 0):  # a white rim, then the colour
         for parent, child in skeleton.limbs:
-            if points[parent] is None or points[child] is None:
+            start, end = points[parent], points[child]
+            if start is None or end is None:
                 continue
             colour = (255, 255, 255) if rim else _rgb(limb_colour(skeleton, child))
-            cv2.line(
-                canvas, points[parent], points[child], colour, thickness + rim,
-                cv2.LINE_AA, shift=4,
-            )  # fmt: skip
+            width = thickness + rim
+            cv2.line(canvas, start, end, colour, width, cv2.LINE_AA, shift=4)
     for joint, point in enumerate(points):
         if point is not None:
             colour = _rgb(limb_colour(skeleton, joint))
@@ -281,8 +211,17 @@ def overlay(
     return canvas
 
 
+def _sixteenths(point: np.ndarray) -> tuple[int, int] | None:
+    """A pixel in the sixteenths that OpenCV draws with `shift=4`; None if unknown."""
+    if not np.isfinite(point).all():
+        return None
+    x, y = np.rint(16 * np.clip(point, -1e4, 1e4))
+    return int(x), int(y)
+
+
 def _rgb(colour: str) -> tuple[int, int, int]:
-    return tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue
 
 
 def to_png(figure: mpl_figure.Figure, *, dpi: int = 110) -> bytes:
@@ -291,9 +230,3 @@ def to_png(figure: mpl_figure.Figure, *, dpi: int = 110) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
     return buffer.getvalue()
-
-
-def to_image(figure: mpl_figure.Figure, *, dpi: int = 110) -> np.ndarray:
-    """Returns a figure as `[H, W, 3]` uint8 RGB."""
-    png = np.frombuffer(to_png(figure, dpi=dpi), np.uint8)
-    return cv2.cvtColor(cv2.imdecode(png, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)

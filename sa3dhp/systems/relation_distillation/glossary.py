@@ -1,16 +1,10 @@
-"""Every term of a report in one line, for a reader who never saw the papers."""
+"""The words of a report in one line each, for a reader who never saw the papers.
+
+Those of the metrics stand with the metrics, in `metrics.METRICS`.
+"""
 
 from __future__ import annotations
 
-METRICS = {
-    "mpjpe": "mean distance between a predicted joint and the true one, with both "
-    "bodies put on the same hip point",
-    "pa_mpjpe": "the same after also rotating and scaling the prediction onto the "
-    "truth: the error of the pose alone",
-    "n_mpjpe": "MPJPE after scaling the prediction: leaves out the size of the person",
-    "pck": "share of joints that are within 150 mm of the truth",
-    "auc": "the same share, averaged over all limits from 0 to 150 mm",
-}
 TERMS = {
     "z1": "mirror the picture: the pose must mirror",
     "z2": "turn the picture: the pose must turn",

@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib import figure as mpl_figure
 
 from sa3dhp import errors, files
-from sa3dhp.evaluation import protocol, tables
+from sa3dhp.evaluation import metrics, protocol, tables
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.systems.relation_distillation import adaptation, glossary, selection
 from sa3dhp.visualisation import curves, skeleton_plot
@@ -169,23 +169,24 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _numbers(result: Mapping) -> str:
     """The metrics before and after, each explained."""
     before, after = result.get("source_only") or {}, result.get("adapted") or {}
-    shared = [key for key in protocol.METRICS if key in before and key in after]
+    shared = [key for key in metrics.METRICS if key in before and key in after]
     if not shared:
         return ""
     rows = []
     for key in shared:
-        unit = protocol.METRICS[key]
-        better = (after[key] < before[key]) == (key in protocol.LOWER_IS_BETTER)
+        metric = metrics.METRICS[key]
+        unit = metric.unit
+        better = (after[key] < before[key]) == metric.less_is_better
         word = "" if after[key] == before[key] else " better" if better else " worse"
         points = "points" if unit == "%" else unit
         change = f"{after[key] - before[key]:+.1f} {points}"
         rows.append(
             [
-                tables.TITLES[key],
+                metric.title,
                 f"{before[key]:.1f} {unit}",
                 f"{after[key]:.1f} {unit}",
                 f"{change}{word}".replace("-", "\N{MINUS SIGN}"),
-                glossary.METRICS[key],
+                metric.explanation,
             ]
         )
     head = ["", "source-only", "adapted", "change", "what it is"]
