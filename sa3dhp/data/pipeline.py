@@ -101,7 +101,7 @@ def windows(
     *,
     count: int,
     num_frames: int,
-    strides: tuple = (1,),
+    strides: Sequence[int] = (1,),
 ) -> np.ndarray:
     """Returns random windows of motions.
 
@@ -139,7 +139,7 @@ def motion_windows(
     *,
     batch_size: int,
     num_frames: int,
-    strides: tuple = (1,),
+    strides: Sequence[int] = (1,),
 ) -> Batches:
     """Returns batches `[B, num_frames, J, 3]` of `windows`."""
 

@@ -89,11 +89,11 @@ class Repeated(job.Job):
     ) -> adaptation.Course:
         """Adapts to a target; what is seen before any update is read once."""
         _, held_out = adaptation.split(target, self.plan)
-        digest = hashlib.sha256(np.ascontiguousarray(target.clips[held_out]))
-        known = [self.plan.seed, self.plan.clips_per_batch, digest.hexdigest()]
+        seen = [target.clips[held_out]]
         if target.truth is not None:
-            truth = np.ascontiguousarray(target.truth.poses.joints)
-            known.append(hashlib.sha256(truth).hexdigest())
+            seen.append(target.truth.poses.joints)
+        digests = [hashlib.sha256(x.tobytes()).hexdigest() for x in seen]
+        known = [self.plan.seed, self.plan.clips_per_batch, *digests]
         key = json.dumps(known)
         course = adaptation.run(
             self.learner, target, self.plan, workdir, first=self._first.get(key)

@@ -104,7 +104,7 @@ class _Base:
 
 def ablation(base: _Base) -> Table:
     """[M] Table 5."""
-    cumulative = (
+    cumulative: tuple[tuple[str, str, tuple[str, ...], float | None], ...] = (
         ("lcr", "+ L_LCR", ("lcr",), 193.4),
         ("hcr", "+ L_HCR (= L_CR)", ("cr",), 172.1),
         ("z3", "+ L_3^z", ("cr", "z3"), 139.7),

@@ -110,14 +110,15 @@ def _summary_of(
     }
     if "oracle" in sides:
         line["oracle_change"] = _change(own, own, "source_only", "oracle")
-    last = [_last_change(r) for r in own]
-    if None not in last:
+    last = [x for x in map(_last_change, own) if x is not None]
+    if len(last) == len(own):
         line["last_change"] = {"mean": float(np.mean(last)), "values": last}
     pairs = _same_sequences(against, own)
     if pairs:
-        line["versus"] = _change(*zip(*pairs), "adapted", "adapted")
-        if all(r.get("oracle") for pair in pairs for r in pair):
-            line["oracle_versus"] = _change(*zip(*pairs), "oracle", "oracle")
+        firsts, seconds = [a for a, _ in pairs], [b for _, b in pairs]
+        line["versus"] = _change(firsts, seconds, "adapted", "adapted")
+        if all(r.get("oracle") for r in firsts + seconds):
+            line["oracle_versus"] = _change(firsts, seconds, "oracle", "oracle")
     return line
 
 

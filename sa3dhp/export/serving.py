@@ -57,7 +57,7 @@ class Serving(tf.Module):
         """
         super().__init__(name="sa3dhp")
         prior = model.prior
-        skeleton, lengths = prior.skeleton, np.float32(prior.bone_lengths)
+        skeleton, lengths = prior.skeleton, np.asarray(prior.bone_lengths, np.float32)
         encoder = float32_copy(model.encoder)
         fold = folded.fold(encoder)
         decoder = pose_autoencoder.PoseDecoder(skeleton)

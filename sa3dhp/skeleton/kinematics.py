@@ -29,6 +29,7 @@ import dataclasses
 import functools
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from sa3dhp import errors
@@ -60,9 +61,10 @@ _ACROSS = ("left_shoulder", "right_shoulder")
 _TORSO = ("pelvis", "neck", "left_hip", "right_hip")
 
 
-def _unit(vector: np.ndarray) -> np.ndarray:
+def _unit(vector: npt.ArrayLike) -> np.ndarray:
     """A NumPy vector at length 1."""
-    return np.asarray(vector, np.float64) / np.linalg.norm(vector)
+    array = np.asarray(vector, np.float64)
+    return array / np.linalg.norm(array)
 
 
 def _rest_of_leg() -> dict[str, np.ndarray]:
@@ -86,7 +88,7 @@ def rest_directions(skeleton: skeletons.Skeleton) -> np.ndarray:
     The root's row is zero. It is the direction a limb of length zero is given, and the
     one from which the smallest rotation carries the frame.
     """
-    table = {**_REST, **_rest_of_leg()}
+    table: dict[str, npt.ArrayLike] = {**_REST, **_rest_of_leg()}
     rows = np.zeros((skeleton.num_joints, 3))
     for joint, name in enumerate(skeleton.joint_names):
         side, _, part = name.rpartition("_") if name != "head_top" else ("", "", name)

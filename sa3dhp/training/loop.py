@@ -8,13 +8,14 @@ import math
 import os
 import pathlib
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from sa3dhp import errors, progress
 from sa3dhp.training import checkpoint
+from sa3dhp.training import step as steps
 
 Batches = Callable[[int], Iterator]
 
@@ -24,7 +25,7 @@ class Diverged(errors.InputError):
 
 
 def run(
-    step: Any,
+    step: steps.Step,
     dataset: Iterable | Batches,
     *,
     num_steps: int,
@@ -87,13 +88,13 @@ def run(
             counter.assign(done)
             last = done == num_steps
             save = last or done % checkpoint_every == 0
-            evaluate = eval_fn and (last or (eval_every and done % eval_every == 0))
+            evaluate = last or bool(eval_every and done % eval_every == 0)
             if save or evaluate or done % log_every == 0:
                 means = _means(pending, done - len(pending) + 1, name)
                 pending = []
                 _write("terms", means, done)
             bar.update(done, means)
-            if evaluate:
+            if evaluate and eval_fn:
                 _write("eval", eval_fn(done), done)
             if save:
                 state.save(done)
@@ -101,7 +102,7 @@ def run(
 
 
 def measure(
-    step: Any, unseen: Callable[[], Iterable], count: int = 8
+    step: steps.Step, unseen: Callable[[], Iterable], count: int = 8
 ) -> Callable[[], dict[str, float]]:
     """Returns a function that averages a step's terms over unseen batches.
 
@@ -133,7 +134,7 @@ def _next(batches: Iterator, done: int, num_steps: int) -> Any:
     )
 
 
-def _means(pending: list[Mapping], first: int, name: str) -> dict[str, float]:
+def _means(pending: Sequence[Mapping], first: int, name: str) -> dict[str, float]:
     """Averages each term over the steps that returned it, and checks every value."""
     values: dict[str, list[float]] = {}
     for number, terms in enumerate(pending, start=first):

@@ -5,29 +5,12 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import tensorflow as tf
 
 from sa3dhp.training import loop, store
-
-
-class Step(Protocol):
-    """One training step; the loop asks no more of it."""
-
-    @property
-    def models(self) -> Mapping[str, tf.keras.Model]:
-        """The networks that it trains, by name."""
-
-    @property
-    def trackables(self) -> Mapping[str, Any]:
-        """All that a checkpoint must hold: models, optimizers, variables."""
-
-    def terms(self, batch: Any, training: bool = False) -> dict[str, tf.Tensor]:
-        """Returns the unweighted terms of a batch, by name; changes nothing."""
-
-    def __call__(self, batch: Any) -> dict[str, tf.Tensor]:
-        """Runs one iteration; returns the terms before it."""
+from sa3dhp.training import step as steps
 
 
 def nothing() -> None:
@@ -52,7 +35,7 @@ class Stage:
     """
 
     name: str
-    step: Step
+    step: steps.Step
     batches: Callable[[int], Iterator]
     num_steps: int
     networks: Mapping[str, tf.keras.Model]

@@ -118,7 +118,10 @@ class Store:
         again = _command(_META, self.folder)
         try:
             meta = json.loads(path.read_text(encoding="utf-8"))
-            name, lengths = meta["skeleton"], np.float32(meta["bone_lengths_mm"])
+            name, lengths = (
+                meta["skeleton"],
+                np.array(meta["bone_lengths_mm"], np.float32),
+            )
         except (ValueError, KeyError, TypeError):
             raise errors.InputError(f"{path}: damaged; {again}") from None
         if name != skeleton.id or lengths.shape != (skeleton.num_joints,):

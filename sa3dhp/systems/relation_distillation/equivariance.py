@@ -106,7 +106,7 @@ def _draw(joints: np.ndarray) -> np.ndarray:
     The light comes from the camera, so that a mirrored or turned person is lit alike.
     """
     look = domain.sample(domain.Domain("bare"), np.random.default_rng(0))
-    look = dataclasses.replace(look, light=np.float32([0, 0, -1]))
+    look = dataclasses.replace(look, light=np.array([0, 0, -1], np.float32))
     surface = mesh.vertices(joints, np.ones(len(joints)))
     pixels = render.project(surface, None, _PIXELS_PER_MM) + (_SIZE - 1) / 2
     canvas = np.full((len(joints), 2 * _SIZE, 2 * _SIZE, 3), _GREY, np.uint8)

@@ -14,8 +14,8 @@ from sa3dhp.models import (
     motion_autoencoder,
     pose_autoencoder,
     pose_model,
-    pose_prior,
 )
+from sa3dhp.models import pose_prior as priors
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.systems.relation_distillation import config as configs
 from sa3dhp.systems.relation_distillation import relation_network, rules
@@ -101,23 +101,23 @@ class Networks:
         return dict(self.store.meta(name).get("measured", {}))
 
     @functools.cached_property
-    def pose_prior(self) -> pose_prior.PosePrior:
+    def pose_prior(self) -> priors.PosePrior:
         """The trained prior of poses, frozen; loaded once."""
         bones = self.store.bones(SKELETON)
         encoder, decoder = map(self.load, POSE)
-        return pose_prior.PosePrior(encoder, decoder, SKELETON, bones)
+        return priors.PosePrior(encoder, decoder, SKELETON, bones)
 
     @functools.cached_property
-    def motion_prior(self) -> pose_prior.MotionPrior:
+    def motion_prior(self) -> priors.MotionPrior:
         """The trained prior of motions, frozen; loaded once."""
         encoder, decoder = map(self.load, MOTION)
-        return pose_prior.MotionPrior(encoder, decoder, self.pose_prior)
+        return priors.MotionPrior(encoder, decoder, self.pose_prior)
 
     def pose_model(self) -> pose_model.PoseModel:
         """Returns the trained G with its prior: pictures to joints."""
         return pose_model.PoseModel(self.load("image_encoder"), self.pose_prior)
 
-    def prior_of(self, rule: rules.Rule) -> pose_prior.Prior:
+    def prior_of(self, rule: rules.Rule) -> priors.Prior:
         """Returns the prior whose latents a rule ties together."""
         return self.pose_prior if rule.space == "pose" else self.motion_prior
 

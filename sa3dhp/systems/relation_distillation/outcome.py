@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -137,6 +137,7 @@ class Outcome:
 
     def _truth_strips(self, truth: targets.Truth) -> list[report.Strip]:
         before, after = self.before.truth, self.after.truth
+        assert before is not None and after is not None
         labels = truth.poses.labels
         counted, _ = evaluator.select_frames(truth.card, labels, len(truth.images))
         names = labels["sequence"][counted]
@@ -247,7 +248,7 @@ def summary(result: Mapping) -> str:
     return "\n".join(lines)
 
 
-def _rows(result: Mapping) -> list[Sequence[str]]:
+def _rows(result: Mapping) -> list[list[str]]:
     if "source_only" not in result:
         first, last = (result["monitors"][k] for k in ("source_only", "adapted"))
         rows = [["label-free monitor", "source-only", "adapted", "floor"]]
@@ -261,6 +262,6 @@ def _rows(result: Mapping) -> list[Sequence[str]]:
     for key, metric in metrics.METRICS.items():
         if key in before:
             change = tables.percent_change(before[key], after[key])
-            values = (f"{before[key]:.1f}", f"{after[key]:.1f}", change)
+            values = [f"{before[key]:.1f}", f"{after[key]:.1f}", change]
             rows.append([f"{metric.title} ({metric.unit})", *values])
     return rows

@@ -23,6 +23,7 @@ from sa3dhp.synthetic import domain, world
 from sa3dhp.systems.relation_distillation import config as configs
 
 SKELETON = skeletons.SA3DHP17
+_MIRROR = np.array([-1, 1, 1], np.float32)
 # The worlds a seed opens, apart from each other whatever their sizes.
 _UNPAIRED, _TARGET, _TEST, _UNPAIRED_TEST, _SOURCE_CLIPS = range(5)
 
@@ -36,7 +37,7 @@ class Unpaired:
         bone_lengths: `[17]`, mm, the mean of those that train the prior.
     """
 
-    motions: tuple
+    motions: tuple[np.ndarray, ...]
     bone_lengths: np.ndarray
 
 
@@ -56,10 +57,10 @@ def unpaired(config: configs.Config, held_out: bool = False) -> Unpaired:
     rng = pipeline.rng(seed, "world", _UNPAIRED_TEST if held_out else _UNPAIRED)
     if data.unpaired == "procedural":
         count = -(-data.unpaired_clips // 10) if held_out else data.unpaired_clips
-        motions = world.motions(
+        drawn = world.motions(
             rng, count=count, num_frames=2 * data.clip_frames, rolled=data.rolled
         )
-        return Unpaired(tuple(motions), world.mean_bone_lengths())
+        return Unpaired(tuple(drawn), world.mean_bone_lengths())
     if data.unpaired == "prepared":
         sequences = prepared.motions(data.unpaired_path, data.fps)
     else:
@@ -80,7 +81,7 @@ def unpaired(config: configs.Config, held_out: bool = False) -> Unpaired:
         for _ in range(data.views)
     ]
     if not held_out:
-        motions = mixing.mix_limbs(motions, rng, data.mixed, SKELETON)
+        motions = list(mixing.mix_limbs(motions, rng, data.mixed, SKELETON))
     return Unpaired(tuple(motions), cmu.fixed_bone_lengths(train))
 
 
@@ -91,17 +92,21 @@ def _seen(
     yaw, pitch, _ = schema.random_view(rng)
     joints = schema.to_camera(sequence, yaw, pitch, world.draw_roll(rng, rolled))
     if rng.uniform() < mirrored:
-        joints = joints[:, list(SKELETON.flip_indices)] * np.float32([-1, 1, 1])
+        joints = joints[:, list(SKELETON.flip_indices)] * _MIRROR
     return joints
 
 
-def pose_batches(config: configs.Config, motions: tuple) -> pipeline.Batches:
+def pose_batches(
+    config: configs.Config, motions: Sequence[np.ndarray]
+) -> pipeline.Batches:
     """Returns the batches of stage 1: joints `[B, 17, 3]`, mm, drawn from motions."""
     size = config.pose_autoencoder.batch_size
     return pipeline.poses(motions, config.training.seed, size)
 
 
-def motion_batches(config: configs.Config, motions: tuple) -> pipeline.Batches:
+def motion_batches(
+    config: configs.Config, motions: Sequence[np.ndarray]
+) -> pipeline.Batches:
     """Returns the batches of stage 2: joints `[B, 30, 17, 3]`, mm.
 
     A third of the windows runs at double speed, as the anchors of `slow-backward` do.
@@ -116,7 +121,7 @@ def motion_batches(config: configs.Config, motions: tuple) -> pipeline.Batches:
 
 
 def motion_pairs(
-    config: configs.Config, motions: tuple, num_frames: int, count: int
+    config: configs.Config, motions: Sequence[np.ndarray], num_frames: int, count: int
 ) -> np.ndarray:
     """Returns windows that rules make pairs of, `[count, num_frames, 17, 3]`, mm."""
     rng = pipeline.rng(config.training.seed, "pairs", num_frames)

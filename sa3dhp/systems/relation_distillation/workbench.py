@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sa3dhp.evaluation import tables
-from sa3dhp.systems.relation_distillation import equivariance, rules
+from sa3dhp.systems.relation_distillation import equivariance, rules, stages
 
 _HEADER = (
     "rule",

@@ -6,8 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from sa3dhp.systems.relation_distillation import relation as relation_losses
-from sa3dhp.systems.relation_distillation import relation_network
+from sa3dhp.systems.relation_distillation import energies, relation_network
 from sa3dhp.training import optimisation
 
 
@@ -18,7 +17,7 @@ class RelationStep:
     """
 
     def __init__(
-        self, network: relation_network.RelationNetwork, *, learning_rate: Any = 1e-3
+        self, network: relation_network.RelationNetwork, *, learning_rate: Any
     ):
         """Builds the optimizer; `learning_rate`: a number or a Keras schedule."""
         self._network = network
@@ -46,7 +45,7 @@ class RelationStep:
         """Returns the term of `[B, D]` latents and their partners' `[B, D]`."""
         latent, partner = batch
         related = self._network(latent, training=training)
-        return {"residual": relation_losses.residual(related, partner)}
+        return {"residual": energies.residual(related, partner)}
 
     @tf.function(reduce_retracing=True, autograph=False)
     def __call__(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -221,18 +221,18 @@ class Contrast:
         """
         found = {}
         for part in self.parts:
+            group = videos
+            first, second = anchor, positive
             if part == "hcr":
                 encode = self.observer.encode_motion
-                sides = [encode(anchor), encode(positive)]  # [V, M]
-                group = videos
+                first, second = encode(first), encode(second)  # [V, M]
             else:
-                sides = [
-                    tf.reshape(side, [-1, side.shape[-1]])  # [V F, D]
-                    for side in (anchor, positive)
-                ]
                 group = tf.repeat(videos, anchor.shape[1])
+                size = anchor.shape[-1]
+                first = tf.reshape(first, [-1, size])  # [V F, D]
+                second = tf.reshape(second, [-1, size])
             found[part], found[f"{part}_accuracy"] = energies.info_nce(
-                *sides, group, self.temperature, self.normalise
+                first, second, group, self.temperature, self.normalise
             )
         return found
 
