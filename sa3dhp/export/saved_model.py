@@ -15,8 +15,10 @@ import tensorflow as tf
 from sa3dhp import errors, files
 from sa3dhp.export import serving as servings
 from sa3dhp.models import pose_model
+from sa3dhp.skeleton import skeleton as skeletons
 
 MARKER = "saved_model.pb"
+_BATCH = 120  # pictures at once
 DESCRIPTION = pathlib.Path("assets.extra") / "sa3dhp.json"
 USAGE = """\
 import tensorflow as tf
@@ -68,21 +70,54 @@ def write(folder: str | os.PathLike, serving: servings.Serving) -> None:
 
 
 class Model:
-    """An exported model in memory.
+    """A model in memory that predicts 3D poses of pictures of persons.
 
     Attributes:
         description: what `serving.Serving` says about itself.
     """
 
     def __init__(self, loaded: tf.Module):
-        """Keeps what `tf.saved_model.load` returned."""
+        """Keeps a `serving.Serving`, or what `tf.saved_model.load` made of one."""
         self._loaded = loaded  # owns the variables
         self._serve = loaded.signatures["serving_default"]
         text = loaded.signatures["describe"]()["json"].numpy()
         self.description = json.loads(text)
 
+    @property
+    def skeleton(self) -> skeletons.Skeleton:
+        """Of the joints: names, parents, left and right."""
+        return skeletons.get(self.description["skeleton"])
+
+    def describe(self) -> str:
+        """Returns what goes in and what comes out, as text."""
+        about = self.description
+        lines = [f"in: {about['input']}", f"out: {about['output']}"]
+        lines += [f"joints ({about['skeleton']}): {', '.join(about['joint_names'])}"]
+        lines += [f"unit: {about['units']}", f"axes: {about['axes']}"]
+        return "\n".join([*lines, f"crop rule: {about['crop_rule']}"])
+
+    def predict(self, images: np.ndarray, batch_size: int = _BATCH) -> np.ndarray:
+        """Returns the joints of pictures.
+
+        Args:
+            images: uint8 `[N, H, W, 3]`, RGB, one person in each, cropped by the crop
+                rule.
+            batch_size: pictures at once.
+
+        Returns:
+            `[N, 17, 3]`, mm, camera frame, root-relative, float32.
+
+        Raises:
+            InputError: as `__call__`.
+        """
+        parts = [
+            self(images[i : i + batch_size])["joints"]
+            for i in range(0, max(1, len(images)), batch_size)
+        ]
+        return np.concatenate(parts)
+
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """Predicts poses.
+        """Predicts poses in one batch.
 
         Args:
             images: uint8 `[N, H, W, 3]`, RGB, cropped by the crop rule.

@@ -1,0 +1,208 @@
+"""The library: load a model, predict, adapt it to videos, evaluate.
+
+import sa3dhp
+
+model = sa3dhp.load()  # the shipped one
+joints = model.predict(crops)  # uint8 [N, H, W, 3] -> [N, 17, 3], mm
+adapted = sa3dhp.adapt("videos/", workdir="workdir/mine")
+joints = adapted.model.predict(crops)
+result = sa3dhp.evaluate(joints, truth, "procedural")
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import cv2
+import numpy as np
+
+from sa3dhp import errors, files
+from sa3dhp.evaluation import evaluator
+from sa3dhp.export import domain_pack, saved_model, serving
+from sa3dhp.systems.relation_distillation import config as configs
+from sa3dhp.systems.relation_distillation import job as jobs
+from sa3dhp.systems.relation_distillation import networks, outcome, views
+from sa3dhp.systems.relation_distillation import target as targets
+from sa3dhp.training import precision, store
+
+DEFAULT = "procedural"  # of the shipped models
+_WEIGHTS = "image_encoder.npz"
+
+
+@dataclasses.dataclass(frozen=True)
+class Adapted:
+    """What `adapt` returns.
+
+    Attributes:
+        model: the model that was kept: adapted, or the source model where no step was
+            better.
+        result: what `result.json` holds: the verdict, the monitors, and the errors
+            where there is a truth.
+        workdir: the folder with the report, the exported model and the domain pack.
+    """
+
+    model: saved_model.Model
+    result: Mapping
+    workdir: pathlib.Path
+
+
+def load(
+    source: str | os.PathLike = DEFAULT, *, config: str | os.PathLike | None = None
+) -> saved_model.Model:
+    """Loads a model that predicts 3D poses of pictures of persons.
+
+    Args:
+        source: the name of a shipped model; the folder of a finished adaptation; of an
+            exported SavedModel; or of trained networks.
+        config: YAML file that networks were trained with, where they do not lie in the
+            folder of their training or are not the shipped ones.
+
+    Returns:
+        The model: `predict(images)`, `skeleton`, `describe()`.
+
+    Raises:
+        InputError: if there is no such model, or it is damaged.
+    """
+    folder = _folder(source)
+    if (folder / saved_model.MARKER).is_file():
+        return saved_model.load(folder)
+    if (folder / outcome.PACK).is_dir():
+        trained = _networks(
+            configs.of_run(folder), domain_pack.base_checkpoints(folder)
+        )
+        model = trained.pose_model()
+        about = domain_pack.apply(folder / outcome.PACK, model.encoder)
+        metadata = {"model": "adapted", "domain_pack": about}
+    else:
+        loaded = configs.load(_config_of(folder, config))
+        model = _networks(loaded, folder).pose_model()
+        metadata = {"model": "source-only"}
+    return saved_model.Model(serving.Serving(model, metadata=metadata))
+
+
+def adapt(
+    videos: str | os.PathLike | np.ndarray | Sequence[np.ndarray],
+    *,
+    workdir: str | os.PathLike = "workdir/adapt",
+    model: str | os.PathLike = DEFAULT,
+    config: str | os.PathLike | None = None,
+    overrides: Sequence[str] = (),
+    video_ids: Sequence[int] | None = None,
+    detector: str = "hog",
+    boxes: str | None = None,
+) -> Adapted:
+    """Adapts a model to unlabelled videos, as `tools/adapt.py --videos=` does.
+
+    Args:
+        videos: a folder of videos; or clips of one person each, uint8
+            `[N, 60, S, S, 3]`, RGB, 30 fps, squares about the person with the margin
+            of the crop rule.
+        workdir: gets everything that the run makes; a run that was stopped goes on.
+        model: the networks to start from, by name or folder.
+        config: YAML file of the run. [the shipped one of the model]
+        overrides: such as `"adaptation.steps=40"`.
+        video_ids: which video each clip is of; each of another one by default.
+        detector: of people in videos, see `tools/adapt.py`.
+        boxes: a boxes file in its place.
+
+    Raises:
+        InputError: if nothing there is usable.
+    """
+    folder, workdir = _folder(model), pathlib.Path(workdir)
+    chosen = list(overrides)
+    path = isinstance(videos, (str, os.PathLike))
+    if path:
+        named = f"data.target_path={os.fspath(videos)!r}"
+        chosen = ["data.target=videos", named, *chosen]
+    loaded = configs.load(_config_of(folder, config), chosen)
+    clips = None if path else _clips(videos, loaded.data.stored_size)
+    configs.begin(loaded, workdir)
+    policy = precision.set_policy(loaded.training.precision)
+    job = jobs.Job(loaded, _networks(loaded, folder))
+    if clips is None:
+        target = jobs.find_target(loaded, detector=detector, boxes=boxes)
+    else:
+        target = _target(clips, video_ids)
+    facts = {"precision": policy, "checkpoints": str(folder.resolve())}
+    result = outcome.write(job.adapt(target, workdir, facts))
+    return Adapted(saved_model.load(workdir / outcome.MODEL), result, workdir)
+
+
+evaluate = evaluator.evaluate_arrays
+
+
+def _folder(source: str | os.PathLike) -> pathlib.Path:
+    """The folder of a model, of which a bare name is a shipped one."""
+    path = pathlib.Path(source)
+    if path.is_dir():
+        return path
+    if len(path.parts) == 1:
+        try:
+            return files.shipped(f"checkpoints/{path}")
+        except errors.InputError:
+            pass
+    raise errors.InputError(
+        f"model: got {source}, expected the name of a shipped model ({DEFAULT}), or "
+        "the folder of an adaptation, of an exported model or of trained networks"
+    )
+
+
+def _config_of(folder: pathlib.Path, config: str | os.PathLike | None) -> pathlib.Path:
+    """The configuration that the networks in a folder were trained with."""
+    if config is not None:
+        return files.find(config)
+    if not (folder / _WEIGHTS).is_file():
+        raise errors.InputError(
+            f"model: {folder} holds neither an exported model ({saved_model.MARKER}) "
+            f"nor a domain pack nor networks ({_WEIGHTS}); give another folder"
+        )
+    for path in (folder / "config.yaml", folder.parent / "config.yaml"):
+        if path.is_file():
+            return path
+    try:
+        return files.shipped(f"configs/{folder.name}.yaml")
+    except errors.InputError:
+        raise errors.InputError(
+            f"model: {folder} does not say how its networks were trained; give config="
+        ) from None
+
+
+def _networks(config: configs.Config, folder: str | os.PathLike) -> networks.Networks:
+    return networks.Networks(config, store.Store(folder))
+
+
+def _clips(videos: np.ndarray | Sequence[np.ndarray], size: int) -> np.ndarray:
+    """Clips at the stored size, uint8 `[N, 60, size, size, 3]`."""
+    length = views.CLIP_LENGTH
+    found = []
+    for number, clip in enumerate(videos):
+        clip = np.asarray(clip)
+        square = clip.ndim == 4 and clip.shape[1] == clip.shape[2]
+        if clip.dtype != np.uint8 or not square or clip.shape[::3] != (length, 3):
+            raise errors.InputError(
+                f"videos: clip {number}: got {clip.dtype} {clip.shape}, expected uint8 "
+                f"[{length}, S, S, 3]: two seconds at 30 fps of RGB squares"
+            )
+        if clip.shape[1] != size:
+            area = cv2.INTER_AREA if clip.shape[1] > size else cv2.INTER_LINEAR
+            clip = np.stack(
+                [cv2.resize(x, (size, size), interpolation=area) for x in clip]
+            )
+        found.append(clip)
+    if not found:
+        raise errors.InputError("videos: got no clip; give some seconds of video")
+    return np.stack(found)
+
+
+def _target(clips: np.ndarray, video_ids: Sequence[int] | None) -> targets.Target:
+    videos = np.arange(len(clips)) if video_ids is None else np.asarray(video_ids)
+    if videos.shape != (len(clips),):
+        raise errors.InputError(
+            f"video_ids: got {videos.shape}, expected one number for each of the "
+            f"{len(clips)} clips"
+        )
+    names = [f"clip {number}" for number in range(len(clips))]
+    return targets.Target(f"{len(clips)} clips", clips, videos, names=names)
