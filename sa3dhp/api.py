@@ -112,13 +112,13 @@ def adapt(
         InputError: if nothing there is usable.
     """
     folder, workdir = _folder(model), pathlib.Path(workdir)
-    chosen = list(overrides)
-    path = isinstance(videos, (str, os.PathLike))
-    if path:
+    chosen, clips = list(overrides), None
+    if isinstance(videos, (str, os.PathLike)):
         named = f"data.target_path={os.fspath(videos)!r}"
         chosen = ["data.target=videos", named, *chosen]
     loaded = configs.load(_config_of(folder, config), chosen)
-    clips = None if path else _clips(videos, loaded.data.stored_size)
+    if not isinstance(videos, (str, os.PathLike)):
+        clips = _clips(videos, loaded.data.stored_size)
     configs.begin(loaded, workdir)
     policy = precision.set_policy(loaded.training.precision)
     job = jobs.Job(loaded, _networks(loaded, folder))
