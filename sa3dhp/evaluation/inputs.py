@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from sa3dhp import errors
-from sa3dhp.evaluation import poses, prediction
+from sa3dhp.evaluation import poses
 
 
 def load(
@@ -46,16 +46,19 @@ def load(
             raise errors.InputError("--reference is missing: give the true joints")
         pred = poses.read(predictions, "predictions")
         return pred, poses.read(reference, "reference"), None
+    if model and not dataset:
+        raise errors.InputError("--dataset is missing: give images and true joints")
+    # TensorFlow comes along, which takes seconds: arrays are scored without it.
+    from sa3dhp.evaluation import prediction
+
     images: np.ndarray | prediction.Pictures
     if workdir:
         home = pathlib.Path(workdir)
         folder = prediction.check_model(home / "saved_model")
         images, truth = prediction.read_dataset(dataset) if dataset else unseen(home)
         return prediction.predict(folder, images), truth, _known(home)
-    if not dataset:
-        raise errors.InputError("--dataset is missing: give images and true joints")
     folder = prediction.check_model(str(model))
-    images, truth = prediction.read_dataset(dataset)
+    images, truth = prediction.read_dataset(str(dataset))
     return prediction.predict(folder, images), truth, None
 
 

@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from sa3dhp import errors
 from sa3dhp.data import records, shards
@@ -172,8 +173,6 @@ def predict(model: str | pathlib.Path, images: np.ndarray | Pictures) -> poses.P
             images or gives joints of another shape.
     """
     folder = check_model(model)
-    import tensorflow as tf  # here, so that array evaluation starts at once
-
     try:
         loaded = tf.saved_model.load(str(folder))
         serve = loaded.signatures["serving_default"]

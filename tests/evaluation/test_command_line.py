@@ -111,3 +111,14 @@ def test_wrong_flags_are_explained(run, files, flags, message):
     got = run("evaluate.py", *flags)
     assert got.returncode == 2 and message in got.stderr
     assert got.stderr.count("\n") == 1
+
+
+def test_arrays_are_scored_without_tensorflow(repo_root):
+    """It takes seconds to import, on a busy machine half a minute."""
+    code = (
+        "import sys\n"
+        "from sa3dhp.evaluation import doctor, evaluator, inputs, results, tables\n"
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    environment = {"PYTHONPATH": str(repo_root), "PATH": ""}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)

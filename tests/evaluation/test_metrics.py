@@ -100,6 +100,45 @@ def test_agrees_with_a_loop_from_the_definition(fast, slow, masked):
     np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-12)
 
 
+def test_the_table_says_everything_of_every_metric():
+    assert list(metrics.METRICS) == ["mpjpe", "pa_mpjpe", "n_mpjpe", "pck", "auc"]
+    for key, metric in metrics.METRICS.items():
+        assert metric.id == key and metric.unit in ("mm", "%")
+        assert metric.title == key.upper().replace("_", "-")
+        assert len(metric.explanation) > 20
+
+
+@pytest.mark.parametrize("name", list(metrics.METRICS))
+def test_less_is_better_tells_how_a_better_prediction_changes_the_value(name):
+    pred, target, mask = _cases(num=200)
+    metric = metrics.METRICS[name]
+    worse = metrics.per_sample(metric, pred, target, mask).mean()
+    better = metrics.per_sample(metric, (pred + target) / 2, target, mask).mean()
+    assert (better < worse) == metric.less_is_better
+
+
+@pytest.mark.parametrize("name", list(metrics.METRICS))
+def test_a_sample_is_the_mean_of_its_joints_that_count(name):
+    pred, target, mask = _cases(num=30)
+    metric = metrics.METRICS[name]
+    sides = metrics.check(pred, target, mask)
+    values = metric.per_joint(*sides, metrics.Thresholds())
+    assert values.shape == mask.shape
+    want = [row[valid].mean() for row, valid in zip(values, mask)]
+    got = getattr(metrics, name)(pred, target, mask)
+    np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
+@pytest.mark.parametrize("threshold", [20.0, 400.0])
+def test_thresholds_reach_pck_and_auc(threshold):
+    pred, target, _ = _cases(num=50)
+    want = [_slow_pck(p, t, threshold) for p, t in zip(pred, target)]
+    got = metrics.pck(pred, target, threshold=threshold)
+    np.testing.assert_allclose(got, want, rtol=1e-12)
+    one = metrics.auc(pred, target, thresholds=[threshold])
+    np.testing.assert_allclose(one, want, rtol=1e-12)
+
+
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), scale=st.floats(0.1, 10))
 def test_similarity_of_the_prediction_does_not_change_pa_mpjpe(seed, scale):

@@ -122,3 +122,23 @@ def test_frames_that_visibly_differ_are_refused():
         )
     with pytest.raises(errors.InputError, match="got 3 frames, expected 4"):
         poses.check_same_frames(poses.Poses(JOINTS[:3], "sa3dhp17"), make())
+
+
+@pytest.mark.parametrize("unit", list(poses.UNITS_MM))
+def test_the_unit_of_a_body_is_found_by_its_size(unit):
+    joints = np.zeros((3, 2, 3))
+    joints[:, 1, 1] = 2 * 450 / poses.UNITS_MM[unit]
+    size = poses.body_size(poses.Poses(joints + 7, "any"))
+    assert size == pytest.approx(450 / poses.UNITS_MM[unit])
+    assert poses.unit_of(size) == unit
+
+
+def test_joints_that_do_not_count_have_no_size():
+    joints = np.zeros((3, 3, 3))
+    joints[:, 1, 0], joints[:, 2] = 200, np.nan
+    joints[0, 1] = 1e6
+    mask = np.ones((3, 3), bool)
+    mask[0] = False
+    assert poses.body_size(poses.Poses(joints, "any", mask)) == 100
+    nothing = poses.Poses(joints, "any", np.zeros((3, 3), bool))
+    assert poses.body_size(nothing) == 0 and poses.unit_of(0.0) == "mm"

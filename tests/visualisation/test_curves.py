@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sa3dhp.visualisation import curves, skeleton_plot
+from sa3dhp.visualisation import curves
 
 ROWS = [
     {"step": 0, "a": 1.0, "b": np.float32(2), "name": "x"},
@@ -18,11 +18,11 @@ def test_series_keep_steps_and_leave_out_what_is_no_number():
     assert got["a"][0] == [0.0, 5.0, 9.0]
 
 
-def test_every_name_has_its_plot_with_floor_and_mark():
+def test_every_name_has_its_plot_with_floor_and_mark(to_image):
     figure = curves.plot(ROWS, floor={"a": 2.0}, marked_step=5)
     assert [axes.get_title() for axes in figure.axes] == ["a", "b"]
     assert [len(axes.lines) for axes in figure.axes] == [3, 2]
-    assert skeleton_plot.to_image(figure).std() > 0
+    assert to_image(figure).std() > 0
 
 
 def test_names_fill_rows_of_plots():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sa3dhp.visualisation import forest, skeleton_plot
+from sa3dhp.visualisation import forest
 
 
 def _line(title, verdict, best=()):
@@ -11,7 +11,7 @@ def _line(title, verdict, best=()):
     )
 
 
-def test_every_row_has_its_values_and_its_interval():
+def test_every_row_has_its_values_and_its_interval(to_image):
     lines = [_line("a", "improves", [180.0, 190.0]), _line("b", "not significant")]
     figure = forest.plot(lines, "Title")
     values, changes = figure.axes
@@ -19,7 +19,7 @@ def test_every_row_has_its_values_and_its_interval():
     assert values.get_ylim()[0] > values.get_ylim()[1]  # the first is on top
     ends = [x for line in changes.lines for x in np.ravel(line.get_xdata())]
     assert -20 in ends and -5 in ends and -12.5 in ends
-    assert skeleton_plot.to_image(figure).std() > 0
+    assert to_image(figure).std() > 0
 
 
 def test_points_bear_their_names():

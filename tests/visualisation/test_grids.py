@@ -59,3 +59,17 @@ def test_wrong_input_is_named(tmp_path, call, message):
     with pytest.raises(errors.InputError, match=message):
         call(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_image_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "sheet.png"
+    grids.save(path, TILES[0])
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OSError, match="no space left"):
+        grids.save(path, TILES[1])
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
