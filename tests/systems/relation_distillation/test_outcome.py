@@ -1,7 +1,7 @@
 """What the tool prints at the end: the metrics that the card reports."""
 
 from sa3dhp.evaluation import metrics
-from sa3dhp.systems.relation_distillation import adapting
+from sa3dhp.systems.relation_distillation import outcome
 
 BEFORE = {"mpjpe": 200.0, "pa_mpjpe": 150.0, "n_mpjpe": 180.0, "pck": 40.0, "auc": 20.0}
 AFTER = {key: value / 2 for key, value in BEFORE.items()}
@@ -9,7 +9,7 @@ AFTER = {key: value / 2 for key, value in BEFORE.items()}
 
 def _lines(before, after):
     result = {"source_only": before, "adapted": after, "verdict": "kept step 10"}
-    return adapting.summary(result).splitlines()
+    return outcome.summary(result).splitlines()
 
 
 def test_every_metric_is_printed_before_and_after():

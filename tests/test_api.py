@@ -1,0 +1,129 @@
+"""The library: ten lines that a user would write, and what they get wrong."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import sa3dhp
+from sa3dhp import api, errors
+from sa3dhp.synthetic import world
+from sa3dhp.systems.relation_distillation import config as configs
+from sa3dhp.systems.relation_distillation import networks
+from sa3dhp.training import store
+
+SMALL = (
+    "relations.rules=[z3]",
+    "relations.pose_widths=[8, 32]",
+    "adaptation.terms=[z3]",
+    "adaptation.steps=2",
+    "adaptation.evaluate_every=2",
+    "adaptation.select=last",
+    "training.precision=float32",
+)
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return sa3dhp.load()
+
+
+@pytest.fixture(scope="module")
+def crops():
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (3, 80, 80, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory, repo_root):
+    """A folder of networks as they are made, with the configuration beside it."""
+    folder = tmp_path_factory.mktemp("untrained")
+    config = configs.load(repo_root / "configs" / "smoke.yaml", SMALL)
+    made = networks.Networks(config, store.Store(folder / "networks"))
+    names = (*networks.POSE, *networks.MOTION, "image_encoder", "relation_z3")
+    made.store.save({name: made.new(name) for name in names})
+    made.store.save_bones(networks.SKELETON, world.mean_bone_lengths())
+    configs.dump(config, folder / "config.yaml")
+    return folder / "networks"
+
+
+def test_the_shipped_model_predicts_and_says_what_it_is(shipped, crops):
+    joints = shipped.predict(crops, batch_size=2)
+    assert joints.shape == (3, 17, 3) and np.abs(joints[:, 0]).max() == 0
+    np.testing.assert_allclose(joints[1:2], shipped.predict(crops[1:2]), atol=0.1)
+    assert shipped.skeleton.joint_names[0] == "pelvis"
+    for words in ("uint8 [N, H, W, 3]", "mm", "y down", "left_foot", "crop rule"):
+        assert words in shipped.describe(), words
+
+
+def test_three_clips_adapt_a_model_that_loads_again(untrained, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    clips = [rng.integers(0, 256, (60, 40, 40, 3), np.uint8) for _ in range(3)]
+    found = sa3dhp.adapt(clips, workdir=tmp_path / "run", model=untrained)
+    assert found.result["steps"] == 2 and "source_only" not in found.result
+    assert {p.name for p in found.workdir.iterdir()} >= {
+        "report.html",
+        "result.json",
+        "domain_pack",
+    }
+    joints = found.model.predict(clips[0][:2])
+    again = sa3dhp.load(found.workdir).predict(clips[0][:2])  # base + pack
+    np.testing.assert_allclose(joints, again, atol=0.1)
+    start = sa3dhp.load(untrained).predict(clips[0][:2])
+    assert np.abs(start - joints).max() > 1e-3
+
+
+def test_evaluation_of_a_shift_is_its_length():
+    truth = np.random.default_rng(0).normal(size=(4, 17, 3)) * 300
+    pred = truth.copy()
+    pred[:, 1:] += [30.0, 0.0, 40.0]
+    found = sa3dhp.evaluate(pred, truth, "procedural")
+    assert found["overall"]["mpjpe"] == pytest.approx(50.0)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("no_such", "expected the name of a shipped model \\(procedural\\)"),
+        ("", "expected the name of a shipped model"),
+        (".", "holds neither an exported model"),
+    ],
+)
+def test_what_is_no_model_is_named(source, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(errors.InputError, match=message):
+        sa3dhp.load(source)
+
+
+@pytest.mark.parametrize(
+    ("clips", "message"),
+    [
+        (np.zeros((1, 30, 8, 8, 3), np.uint8), r"clip 0: got uint8 \(30, 8, 8, 3\)"),
+        (np.zeros((1, 60, 8, 9, 3), np.uint8), "RGB squares"),
+        (np.zeros((1, 60, 8, 8, 3)), "got float64"),
+        ([], "got no clip"),
+    ],
+)
+def test_clips_of_another_form_claim_no_workdir(clips, message, untrained, tmp_path):
+    with pytest.raises(errors.InputError, match=message):
+        sa3dhp.adapt(clips, workdir=tmp_path / "run", model=untrained)
+    assert not (tmp_path / "run").exists()
+
+
+def test_video_ids_are_one_for_each_clip():
+    clips = np.zeros((2, 60, 8, 8, 3), np.uint8)
+    with pytest.raises(errors.InputError, match="one number for each of the 2 clips"):
+        api._target(clips, [0])
+
+
+def test_importing_the_package_is_quick_and_brings_no_tensorflow():
+    code = (
+        "import sys, time; t = time.perf_counter(); import sa3dhp; "
+        "assert 'tensorflow' not in sys.modules and 'numpy' not in sys.modules; "
+        "assert {'load', 'adapt', 'evaluate'} <= set(dir(sa3dhp)); "
+        "print(time.perf_counter() - t)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 0.2
