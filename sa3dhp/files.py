@@ -1,4 +1,7 @@
-"""Files and folders that are written whole or not at all: the one owner of renames."""
+"""Where shipped files are; and what is written, whole or not at all.
+
+This is the one owner of renames.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,42 @@ from collections.abc import Iterator
 from typing import Any
 
 from sa3dhp import errors
+
+# An installed package carries the repository's other folders here, see `setup.py`.
+_PACKED = pathlib.Path(__file__).resolve().parent / "shipped"
+
+
+def shipped(name: str) -> pathlib.Path:
+    """Returns where a file or folder that comes with the program is.
+
+    Args:
+        name: in the repository, such as `configs/procedural.yaml`.
+
+    Raises:
+        InputError: if it is not there.
+    """
+    root = _PACKED.parent.parent
+    for folder in [_PACKED, root] if (root / "setup.py").is_file() else [_PACKED]:
+        if (folder / name).exists():
+            return folder / name
+    raise errors.InputError(
+        f"{name}: does not come with this installation of sa3dhp ({_PACKED.parent}); "
+        "give a path of your own, or install it again"
+    )
+
+
+def find(path: str | os.PathLike[str]) -> pathlib.Path:
+    """Returns `path` if it exists, else the shipped file of that name, else `path`.
+
+    So `configs/s2w.yaml` means the same in the repository and in any other folder.
+    """
+    own = pathlib.Path(path)
+    if own.exists() or own.is_absolute() or ".." in own.parts or not own.parts:
+        return own
+    try:
+        return shipped(str(own))
+    except errors.InputError:
+        return own
 
 
 @contextlib.contextmanager

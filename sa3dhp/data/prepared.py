@@ -140,8 +140,9 @@ def draw(
     count: int,
     size: int,
     rolled: float,
+    mirrored: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draws labelled pictures, half of them mirrored; `world.frames`' twin.
+    """Draws labelled pictures; `world.frames`' twin.
 
     Args:
         pools: each is drawn from as often as any other, whatever its size.
@@ -149,6 +150,7 @@ def draw(
         count: of pictures.
         size: side of the pictures, pixels.
         rolled: share of pictures that are turned, see `world.draw_roll`.
+        mirrored: share of pictures that are seen in a mirror, joints and all.
 
     Returns:
         uint8 `[count, size, size, 3]` and joints `[count, 17, 3]`, mm, root-relative,
@@ -157,7 +159,8 @@ def draw(
     owner = rng.integers(len(pools), size=count)
     numbers = [int(rng.integers(len(pools[n]))) for n in owner]
     looks = [
-        (bool(rng.uniform() < 0.5), float(world.draw_roll(rng, rolled))) for _ in owner
+        (bool(rng.uniform() < mirrored), float(world.draw_roll(rng, rolled)))
+        for _ in owner
     ]
     frames: list = [None] * count
     for n, pool in enumerate(pools):

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from sa3dhp import config as configs
 from sa3dhp import errors
 from sa3dhp.data import augment
 from sa3dhp.systems.relation_distillation import adaptation, build, job
+from sa3dhp.systems.relation_distillation import config as configs
 from sa3dhp.systems.relation_distillation.steps import self_training
 from sa3dhp.training import batch_norm, store
 

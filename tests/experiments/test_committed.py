@@ -8,7 +8,7 @@ import pytest
 from sa3dhp.evaluation import protocol
 from sa3dhp.experiments import rows, summary
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLES = sorted((ROOT / "configs" / "results").glob("*.json"))
 
 

@@ -5,11 +5,11 @@ import pathlib
 
 import pytest
 
-from sa3dhp import config
 from sa3dhp.errors import InputError
 from sa3dhp.experiments import repeated, rows
+from sa3dhp.systems.relation_distillation import config
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 BASE = (
     "adaptation.steps=64",
     "adaptation.evaluate_every=16",

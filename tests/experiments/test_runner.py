@@ -9,14 +9,13 @@ import sys
 import numpy as np
 import pytest
 
-from sa3dhp import config
 from sa3dhp.errors import InputError
 from sa3dhp.experiments import networks, rows, runner, session
 from sa3dhp.synthetic import world
-from sa3dhp.systems.relation_distillation import build, monitors
+from sa3dhp.systems.relation_distillation import build, config, monitors
 from sa3dhp.training import checkpoint, loop, store
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 SMALL = (
     "relations.rules=[z3]",
     "relations.steps=2",

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sa3dhp import config as configs
 from sa3dhp.export import domain_pack, saved_model
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.systems.relation_distillation import build
+from sa3dhp.systems.relation_distillation import config as configs
 from sa3dhp.training import store
 
 LENGTHS = np.float32([0, *np.linspace(100, 400, 16)])

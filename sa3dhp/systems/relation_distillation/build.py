@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from sa3dhp import config as configs
 from sa3dhp import errors
 from sa3dhp.models import image_encoder, motion_autoencoder, pose_autoencoder
 from sa3dhp.skeleton import limits
 from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.systems.relation_distillation import config as configs
 from sa3dhp.systems.relation_distillation import (
     non_localness,
     pairs,

@@ -10,17 +10,17 @@ import dataclasses
 import functools
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from sa3dhp import config as configs
 from sa3dhp import errors
 from sa3dhp.data import augment, mixing, pipeline, prepared, schema, shards
 from sa3dhp.data.sources import cmu, video_folder
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import domain, world
+from sa3dhp.systems.relation_distillation import config as configs
 
 SKELETON = skeletons.SA3DHP17
 # The worlds a seed opens, apart from each other whatever their sizes.
@@ -75,7 +75,7 @@ def unpaired(config: configs.Config, held_out: bool = False) -> Unpaired:
     train = [s for s in sequences if s.subject not in data.held_out_subjects]
     test = [s for s in sequences if s.subject in data.held_out_subjects]
     motions = [
-        _seen(sequence, rng, data.rolled)
+        _seen(sequence, rng, data.rolled, data.mirrored)
         for sequence in (test if held_out else train)
         for _ in range(data.views)
     ]
@@ -85,12 +85,12 @@ def unpaired(config: configs.Config, held_out: bool = False) -> Unpaired:
 
 
 def _seen(
-    sequence: schema.Sequence, rng: np.random.Generator, rolled: float
+    sequence: schema.Sequence, rng: np.random.Generator, rolled: float, mirrored: float
 ) -> np.ndarray:
-    """Motion capture from a random heading, height and roll; mirrored half the time."""
+    """Motion capture from a random heading and height, maybe rolled or mirrored."""
     yaw, pitch, _ = schema.random_view(rng)
     joints = schema.to_camera(sequence, yaw, pitch, world.draw_roll(rng, rolled))
-    if rng.uniform() < 0.5:
+    if rng.uniform() < mirrored:
         joints = joints[:, list(SKELETON.flip_indices)] * np.float32([-1, 1, 1])
     return joints
 
@@ -135,9 +135,16 @@ def source_batches(config: configs.Config) -> pipeline.Batches:
             prepared.Pool(prepared.split(folder, prepared.TRAIN, _sizes(config)))
             for folder in source_folders(config)
         ]
-        return _changing(config, "source", functools.partial(prepared.draw, pools))
+        return _changing(config, "source", _drawn(config, pools))
     place = domain.get(config.data.source_domain)
     return _changing(config, "source", functools.partial(world.frames, place))
+
+
+def _drawn(
+    config: configs.Config, pools: Sequence[prepared.Pool]
+) -> Callable[..., tuple]:
+    """Draws from prepared pictures, a share of them mirrored."""
+    return functools.partial(prepared.draw, pools, mirrored=config.source.mirrored)
 
 
 def _changing(
@@ -338,8 +345,7 @@ def labelled_target_batches(config: configs.Config) -> pipeline.Batches:
                 "data.labelled_subjects: got none, expected subjects of the target "
                 "for the term 'source'"
             )
-        draw = functools.partial(prepared.draw, [labelled.pool()])
-        return _changing(config, "labelled", draw)
+        return _changing(config, "labelled", _drawn(config, [labelled.pool()]))
     count = round(data.labelled * data.target_clips)
     if not count:
         raise errors.InputError(

@@ -5,12 +5,12 @@ import pathlib
 import numpy as np
 import pytest
 
-from sa3dhp import config, errors
+from sa3dhp import errors
 from sa3dhp.synthetic import world
-from sa3dhp.systems.relation_distillation import build
+from sa3dhp.systems.relation_distillation import build, config
 from sa3dhp.training import checkpoint, store
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 SMOKE = ROOT / "configs" / "smoke.yaml"
 TINY = (
     "relations.rules=[z3, v3]",

@@ -4,11 +4,10 @@ import pathlib
 
 import pytest
 
-from sa3dhp import config
 from sa3dhp.errors import InputError
-from sa3dhp.systems.relation_distillation import rules
+from sa3dhp.systems.relation_distillation import config, rules
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 EXAMPLES = sorted((ROOT / "configs" / "rules").glob("*.yaml"))
 
 

@@ -1,0 +1,254 @@
+"""The configuration of this system: what a run depends on, with units and sources.
+
+A default is the paper's value where the papers give one ([M], [S], [P]; [W] the public
+code they build on), and our own decision ([D]) where they are silent. What we *added*
+to the paper is off by default: the YAML file that wants it says so, and why. Only
+`build.py`, `sources.py`, `job.py`, the experiments and the tools read this; networks,
+losses and steps get plain arguments.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing
+from collections.abc import Sequence
+from typing import Literal
+
+from sa3dhp import config as loader
+from sa3dhp import errors
+from sa3dhp.config import positive, share, signed
+
+# Algorithm 1, steps 1-6, in its order: a stage, and a network that it leaves behind.
+STAGES = {
+    "pose_autoencoder": "pose_encoder",
+    "motion_autoencoder": "motion_encoder",
+    "source": "image_encoder",
+    "relations": "relation",
+}
+Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
+PRECISIONS: tuple[str, ...] = typing.get_args(Precision)
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """What is learnt from, and on which side of the domain gap it lies."""
+
+    # Poses that belong to no image: the embedded world's, CMU's files, or prepared.
+    unpaired: Literal["procedural", "cmu", "prepared"] = "cmu"
+    unpaired_path: str = ""  # folder of the motion capture; unused if procedural
+    held_out_subjects: tuple[str, ...] = ()  # of it: kept from the priors, to test
+    views: int = positive(4)  # cameras that each captured motion is seen from [D]
+    mixed: float = share(0.0)  # ours: of captured limbs, taken from another motion
+    mirrored: float = share(0.0)  # ours: of captured motions, seen in a mirror
+    rolled: float = share(0.0)  # ours: of unpaired bodies, seen by a rolled camera
+    source: Literal["procedural", "prepared"] = "procedural"  # labelled images
+    source_paths: tuple[str, ...] = ()  # prepared folders, drawn from equally [D]
+    # Unlabelled clips.
+    target: Literal["procedural", "videos", "prepared"] = "procedural"
+    target_path: str = ""  # folder of videos, or a prepared one
+    labelled_subjects: tuple[str, ...] = ()  # of a prepared target: semi-supervised
+    evaluation_path: str = ""  # prepared folder whose test split measures; or none
+    evaluation_card: str = "procedural"  # the protocol of the results
+    source_domain: str = "studio"  # of the embedded world (design 9)
+    target_domain: str = "street"
+    image_size: int = positive(224)  # px, what the network sees ([S])
+    stored_size: int = positive(320)  # px, with the margin that turns bring in [D]
+    clip_frames: int = positive(30)  # T ([S] 5b)
+    fps: float = positive(30.0)  # Hz ([M] 4)
+    labelled: float = share(0.0)  # of the target clips: semi-supervised, no subjects
+    # Of the embedded world only, all [D].
+    unpaired_clips: int = positive(4000)  # motions in the unpaired set
+    target_clips: int = positive(200)  # unlabelled, to adapt to
+    evaluation_clips: int = positive(50)  # labelled, only ever measured on
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageEncoder:
+    """G ([S] Fig. 1A)."""
+
+    # 'imagenet' ([S]), 'none', a Keras weights file, or an .npz of arrays that are
+    # named `<layer of ResNet-50>/kernel` and so on.
+    weights: str = "imagenet"
+    # Its statistics while G^s trains: of each batch, or fixed at those of ImageNet (or
+    # re-estimated once on the source), so that it folds into the convolutions [D].
+    batch_norm: Literal["train", "frozen"] = "train"
+    head_stride: int = positive(2)  # of the first 3x3 convolution [D]
+    head_channels: tuple[int, ...] = positive((256, 256, 128))  # [D]
+    head_units: int = positive(512)  # of the dense blocks [D]
+
+
+@dataclasses.dataclass(frozen=True)
+class PoseAutoencoder:
+    """E_p, D_p and the discriminator ([P] eq. 1)."""
+
+    steps: int = positive(300_000, may_change=True)  # [D]
+    batch_size: int = positive(32)  # poses ([P])
+    learning_rate: float = 1e-4  # Adam ([P])
+    cycle_weight: float = 100.0  # ([W])
+    local_weight: float = 0.0  # ours: of the local vectors in the cycle
+    adversarial_weight: float = 5.0  # ([W])
+
+
+@dataclasses.dataclass(frozen=True)
+class MotionAutoencoder:
+    """E_m, D_m and the discriminator ([S] 5b)."""
+
+    steps: int = positive(100_000, may_change=True)  # [D]
+    batch_size: int = positive(32)  # clips [D]
+    learning_rate: float = 1e-4  # Adam [D]
+    latent_weight: float = 1.0  # of the sequence of latents [D]
+    joints_weight: float = 1.0  # of the decoded joints, in 250 mm [D]
+    adversarial_weight: float = 0.0  # 0 is reconstruction alone ([S] 5b)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """G^s, the supervised source model ([M] Alg. 1, step 3)."""
+
+    steps: int = positive(200_000, may_change=True)  # [D]
+    batch_size: int = positive(32)  # images [D]
+    learning_rate: float = 1e-4  # Adam [D]
+    joints_weight: float = 1.0  # of the distance of the joints, in 100 mm
+    latent_weight: float = 0.0  # ours: of |G(x) - E_p(y)|
+    augmentation: float = 1.0  # strength of the changes of light and colour [D]
+    rolled: float = share(0.0)  # ours: of pictures, turned as a whole
+    mirrored: float = share(0.0)  # ours: of prepared pictures, seen in a mirror
+    clip_norm: float = 0.0  # ours: largest norm of the gradient; 0 for no limit
+    ema: float = share(0.0)  # ours: momentum of the weights' average; 0 for none
+
+
+@dataclasses.dataclass(frozen=True)
+class ComposedRule:
+    """A rule made of named pieces; what is left out does not happen."""
+
+    id: str = ""  # its name in `relations.rules` and `adaptation.terms`
+    flip: bool = False  # the partner is mirrored
+    angle_deg: float = signed(0.0)  # and then turned in the image plane
+    backward: bool = False  # its time is reversed
+    slow: bool = False  # it runs at half the anchor's speed
+    space: Literal["auto", "pose", "motion"] = "auto"  # auto: motion if time changes
+
+
+@dataclasses.dataclass(frozen=True)
+class Relations:
+    """T_3^z, T_2^v, T_3^v ([M] 3.3)."""
+
+    rules: tuple[str, ...] = ("z3", "v2", "v3")  # ([M] 3.3), or ids of `custom`
+    custom: tuple[ComposedRule, ...] = ()  # rules of your own; see tools/rules.py
+    theta_deg: float = 50.0  # in-plane angle, degrees ([S] Table 2)
+    pairs: int = positive(50_000)  # latent pairs, encoded once for each rule [D]
+    steps: int = positive(20_000, may_change=True)  # for each rule [D]
+    batch_size: int = positive(256)  # pairs [D]
+    learning_rate: float = 1e-3  # Adam [D]
+    pose_widths: tuple[int, ...] = positive((256, 256, 256, 32))  # [D]
+    motion_widths: tuple[int, ...] = positive((512, 512, 512, 128))  # [D]
+
+
+@dataclasses.dataclass(frozen=True)
+class Adaptation:
+    """Part B: only one block of G moves ([M] Alg. 1, step 7)."""
+
+    terms: tuple[str, ...] = ("cr", "z3", "v2", "v3")  # ([M] eq. 1-3)
+    steps: int = positive(2_000, may_change=True)  # updates, all terms together [D]
+    clips_per_batch: int = positive(8)  # videos x 30 frames ([S])
+    pose_frames: int = positive(30)  # of these, that pose rules look at [D]
+    learning_rate: float = 1e-5  # one Adam for each term [D]
+    contrastive_rate: float = 0.0  # ours: learning rate of L_CR; 0: as the others
+    temperature: float = positive(1.0)  # of the softmax in [M] eq. 1 [D]
+    normalise: bool = False  # ours: cosine, not the dot product of [M] eq. 1
+    trainable_block: Literal["res2", "res3", "res4", "all", "batch_norm"] = (
+        "res3"  # ([S] Alg. 1)
+    )
+    augmentation: float = 0.5  # strength of A(x) in [M] eq. 1 [D]
+    teacher_momentum: float = share(0.0)  # ours: of a slow copy of G; 0: there is none
+    # Updates between two looks at the label-free monitors, and the share of the target
+    # clips that only they see (40 clips at most) [D].
+    evaluate_every: int = positive(40, may_change=True)
+    held_out: float = share(0.2, inside=True)
+    # The step that is kept: the last, as the paper; ours: by the monitors; by the
+    # labels of the test, for research.
+    select: Literal["label_free", "oracle", "last"] = "last"
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """What all stages share."""
+
+    seed: int = 0
+    precision: Precision = "auto"
+    schedule: Literal["constant", "cosine"] = "constant"  # of learning rates
+    log_every: int = positive(50, may_change=True)  # steps a logged mean is over
+    checkpoint_every: int = positive(500, may_change=True)  # steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Everything a run depends on, but the code and the data."""
+
+    data: Data = Data()
+    image_encoder: ImageEncoder = ImageEncoder()
+    pose_autoencoder: PoseAutoencoder = PoseAutoencoder()
+    motion_autoencoder: MotionAutoencoder = MotionAutoencoder()
+    source: Source = Source()
+    relations: Relations = Relations()
+    adaptation: Adaptation = Adaptation()
+    training: Training = Training()
+
+    def check(self) -> None:
+        """Checks what ties values to each other.
+
+        Raises:
+            InputError: if the stored pictures are smaller than what the network sees.
+        """
+        data = self.data
+        if data.stored_size < data.image_size:
+            raise errors.InputError(
+                f"data.stored_size: got {data.stored_size}, expected at least "
+                f"data.image_size = {data.image_size}"
+            )
+
+
+dump = loader.dump
+begin = loader.begin
+differences = loader.differences
+to_yaml = loader.to_yaml
+
+
+def load(
+    path: str | os.PathLike[str] | None = None, overrides: Sequence[str] = ()
+) -> Config:
+    """Reads a YAML file of differences, then `section.key=value` overrides.
+
+    Args:
+        path: the file; None for the defaults.
+        overrides: such as `"training.seed=3"`; the value is YAML.
+
+    Raises:
+        InputError: as `sa3dhp.config.load`.
+    """
+    return loader.load(Config, path, overrides)
+
+
+def with_rule(config: Config, path: str | os.PathLike[str]) -> Config:
+    """Adds the composed rule of a YAML file, see `ComposedRule`, and adapts by it.
+
+    Raises:
+        InputError: as `load`, or if the file gives no id or one that is taken.
+    """
+    relations, rule = config.relations, loader.load(ComposedRule, path)
+    taken = {*relations.rules, *(other.id for other in relations.custom)}
+    if not rule.id or rule.id in taken:
+        raise errors.InputError(
+            f"{path}: id: got {rule.id!r}, expected a name that is not "
+            f"{' or '.join(sorted(taken))}"
+        )
+    relations = dataclasses.replace(
+        relations,
+        rules=(*relations.rules, rule.id),
+        custom=(*relations.custom, rule),
+    )
+    adaptation = dataclasses.replace(
+        config.adaptation, terms=(*config.adaptation.terms, rule.id)
+    )
+    return dataclasses.replace(config, relations=relations, adaptation=adaptation)
