@@ -5,6 +5,17 @@ import pathlib
 import setuptools
 
 ROOT = pathlib.Path(__file__).parent
+# Folders beside the package that an installation carries: `sa3dhp.files.shipped` finds
+# them there, and here.
+SHIPPED = {
+    "configs": ["*.yaml"],
+    "configs/rules": ["*.yaml"],
+    "checkpoints": ["*.md"],
+    "checkpoints/procedural": ["*.json", "*.npz"],
+    "tools": [],
+}
+PACKED = {f"sa3dhp.shipped.{path.replace('/', '.')}": path for path in SHIPPED}
+TOOLS = sorted(path.stem for path in (ROOT / "tools").glob("*.py"))
 
 setuptools.setup(
     name="sa3dhp",
@@ -13,8 +24,18 @@ setuptools.setup(
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    packages=setuptools.find_packages(include=["sa3dhp", "sa3dhp.*"]),
-    package_data={"sa3dhp.evaluation": ["cards/*.yaml"]},
+    packages=[*setuptools.find_packages(include=["sa3dhp", "sa3dhp.*"]), *PACKED],
+    package_dir=PACKED,
+    package_data={
+        "sa3dhp.evaluation": ["cards/*.yaml"],
+        **{name: SHIPPED[path] for name, path in PACKED.items()},
+    },
+    # `sa3dhp-prepare-data` and so on: each runs the tool that it is named after.
+    entry_points={
+        "console_scripts": [
+            f"sa3dhp-{name.replace('_', '-')} = sa3dhp.cli:start" for name in TOOLS
+        ]
+    },
     python_requires=">=3.9,<3.12",
     install_requires=[
         "absl-py",
@@ -31,6 +52,13 @@ setuptools.setup(
         # The newest that goes with protobuf 4 and numpy 1 of TensorFlow 2.15.
         "beam": ["apache-beam==2.60.0"],
         "h36m": ["cdflib"],  # Human3.6M's original files
-        "test": ["hypothesis", "pytest>=7", "ruff==0.17.5"],
+        "test": [
+            "hypothesis",
+            "mypy==2.4.1",
+            "pytest>=7",
+            "ruff==0.17.5",
+            "types-PyYAML==6.0.12.20261122",
+            "wheel",  # setuptools before 70 needs it; a test looks into the wheel
+        ],
     },
 )

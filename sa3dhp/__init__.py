@@ -1,3 +1,29 @@
 """Self-adaptive 3D human pose estimation by non-local latent relation distillation."""
 
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import typing
+
 __version__ = "0.1.0"
+_LAZY = {"load": "api", "adapt": "api", "evaluate": "api"}  # name -> its module
+
+
+# Hidden from type checkers, which would take any misspelt name for one of these.
+if not typing.TYPE_CHECKING:
+
+    def __getattr__(name: str) -> typing.Any:
+        """Imports what is asked for, and TensorFlow with it, when it is asked for."""
+        if name not in _known():
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+
+
+def _known() -> list[str]:
+    """The names whose module exists."""
+    return [n for n, m in _LAZY.items() if importlib.util.find_spec(f"{__name__}.{m}")]
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_known()])

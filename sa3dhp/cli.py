@@ -7,20 +7,27 @@ latter inside `main` only, so that `--help` and a mistyped flag answer at once:
     ...
     if __name__ == "__main__":
         cli.run(main)
+
+A tool is started as `python tools/adapt.py` or, where sa3dhp is installed, as
+`sa3dhp-adapt`; what is printed speaks of the tools as they were started.
 """
 
 from __future__ import annotations
 
 import errno
+import importlib.util
 import logging
 import os
+import pathlib
+import re
 import sys
 import warnings
 from collections.abc import Callable
+from typing import NoReturn
 
 from absl import flags
 
-from sa3dhp import errors
+from sa3dhp import errors, files
 
 _QUIET = {
     "TF_CPP_MIN_LOG_LEVEL": "3",  # C++: CUDA, cuDNN, oneDNN, TensorRT, XLA
@@ -37,6 +44,7 @@ _MACHINE = {
     errno.EISDIR, errno.EEXIST,
 }  # fmt: skip
 _HELP = {"-h", "-help", "--help", "--helpshort", "--helpfull"}
+_INSTALLED = "sa3dhp-"  # how the names of the console commands begin
 
 
 def _be_quiet() -> None:
@@ -91,13 +99,50 @@ def run(
         _fail(f"{error.filename or 'output'}: {error.strerror}", 2)
 
 
-def _fail(message: str, status: int) -> None:
+def start() -> None:
+    """Runs the tool that the console command is named after; see `setup.py`.
+
+    `sa3dhp-prepare-data` is `tools/prepare_data.py`, run as the main module, so that
+    flags, `--help` and child processes are those of `python tools/prepare_data.py`.
+    """
+    name = pathlib.Path(sys.argv[0]).stem.removeprefix(_INSTALLED).replace("-", "_")
+    try:
+        path = files.shipped(f"tools/{name}.py")
+    except errors.InputError as error:
+        _fail(str(error), 2)
+    spec = importlib.util.spec_from_file_location("__main__", path)
+    assert spec and spec.loader  # a .py file has both
+    sys.modules["__main__"] = module = importlib.util.module_from_spec(spec)
+    module.__spec__ = None  # as of a script: child processes find it by its path
+    spec.loader.exec_module(module)
+
+
+def as_started(text: str) -> str:
+    """Names tools as the user starts them.
+
+    Args:
+        text: that may speak of `python tools/prepare_data.py`.
+
+    Returns:
+        The same, or with `sa3dhp-prepare-data` where such a command was given.
+    """
+    if not pathlib.Path(sys.argv[0]).name.startswith(_INSTALLED):
+        return text
+
+    def command(found: re.Match[str]) -> str:
+        return _INSTALLED + found[1].replace("_", "-")
+
+    return re.sub(r"(?:python\s+)?\btools/(\w+)\.py\b", command, text)
+
+
+def _fail(message: str, status: int) -> NoReturn:
     sys.stdout.flush()
-    print("error: " + " ".join(message.split()), file=sys.stderr)
+    message = as_started(" ".join(message.split()))
+    print(f"error: {message}", file=sys.stderr)
     sys.exit(status)
 
 
-def _usage(main: Callable[[], None]) -> str:
+def _usage(main: Callable[..., None]) -> str:
     """The tool's own text and flags, not those of the libraries it uses."""
     doc = sys.modules[main.__module__].__doc__ or ""
     own = flags.FLAGS.flags_by_module_dict().get(sys.argv[0], [])
@@ -105,4 +150,4 @@ def _usage(main: Callable[[], None]) -> str:
     for flag in sorted(own, key=lambda flag: flag.name):
         default = f" (default: {flag.default_as_str})" if flag.default else ""
         lines += [f"  --{flag.name}{default}", f"      {' '.join(flag.help.split())}"]
-    return "\n".join(lines)
+    return as_started("\n".join(lines))

@@ -18,33 +18,31 @@ import pathlib
 
 from absl import flags
 
-from sa3dhp import cli
+from sa3dhp import cli, files
+from sa3dhp.systems.relation_distillation import config as configs
 
 FLAGS = flags.FLAGS
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 flags.DEFINE_string("videos", None, "Folder of videos or frame folders to adapt to.")
 flags.DEFINE_string("detector", "hog", "hog, an ONNX file or a SavedModel detector.")
 flags.DEFINE_string("boxes", None, "JSON or CSV file of the person's boxes instead.")
 flags.DEFINE_string(
-    "config", str(ROOT / "configs" / "procedural.yaml"), "YAML file of the run."
+    "config", "configs/procedural.yaml", "YAML file of the run, own or shipped."
 )
 flags.DEFINE_multi_string("set", [], "Changes a value: section.key=value. Repeatable.")
 flags.DEFINE_integer("seed", None, "Of everything random. [the configuration's]")
 flags.DEFINE_string("workdir", "workdir/adapt", "Folder for all that the run makes.")
-flags.DEFINE_string("checkpoints", None, "Networks. [checkpoints/procedural]")
+flags.DEFINE_string("checkpoints", None, "Networks. [the shipped ones]")
 flags.DEFINE_bool("from_scratch", False, "First runs every pre-training stage.")
 flags.DEFINE_enum(
     "precision",
     None,
-    ["auto", "float32", "mixed_bfloat16", "mixed_float16"],
+    configs.PRECISIONS,
     "Numerical precision. [the configuration's]",
 )
 
 
 def main() -> None:
     """Adapts, measures and exports."""
-    from sa3dhp import config as configs
-
     overrides = list(FLAGS.set)
     if FLAGS.videos:
         overrides += ["data.target=videos", f"data.target_path={FLAGS.videos!r}"]
@@ -52,11 +50,14 @@ def main() -> None:
         overrides.append(f"training.seed={FLAGS.seed}")
     if FLAGS.precision:
         overrides.append(f"training.precision={FLAGS.precision}")
-    config = configs.load(FLAGS.config, overrides)
+    config = configs.load(files.find(FLAGS.config), overrides)
     workdir = pathlib.Path(FLAGS.workdir)
-    folder = FLAGS.checkpoints or ROOT / "checkpoints" / "procedural"
-    if FLAGS.from_scratch:
-        folder = FLAGS.checkpoints or workdir / "checkpoints"
+    if FLAGS.checkpoints:
+        folder = files.find(FLAGS.checkpoints)
+    elif FLAGS.from_scratch:
+        folder = workdir / "checkpoints"
+    else:
+        folder = files.shipped("checkpoints/procedural")
 
     configs.begin(config, workdir)
     from sa3dhp.systems.relation_distillation import adapting, build, job, sources
@@ -68,10 +69,13 @@ def main() -> None:
         sources.check(config, "unpaired", "source", "target", "evaluation")
         for stage in build.STAGES:
             build.Builder(config, networks).train(stage, workdir)
-    job = job.Adaptation(config, networks)
-    facts = {"precision": policy, "checkpoints": str(pathlib.Path(folder).resolve())}
+    facts = {"precision": policy, "checkpoints": str(folder.resolve())}
     result = adapting.run(
-        job, workdir, facts, detector=FLAGS.detector, boxes=FLAGS.boxes
+        job.Adaptation(config, networks),
+        workdir,
+        facts,
+        detector=FLAGS.detector,
+        boxes=FLAGS.boxes,
     )
     print(f"\n{adapting.summary(result)}\n\nnext: open {workdir / 'report.html'}")
 

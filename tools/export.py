@@ -1,16 +1,19 @@
 """Turns a trained or adapted model into one SavedModel that needs TensorFlow alone.
 
-python tools/export.py --workdir=WORKDIR --output=DIR          the adapted model
-python tools/export.py --checkpoints=DIR --output=DIR          source-only
+    python tools/export.py --workdir=WORKDIR --output=DIR
+    python tools/export.py --checkpoints=DIR --output=DIR
+
+The first exports the model that an adaptation made, the second the source-only one.
 """
 
 from __future__ import annotations
 
 import pathlib
+from typing import Any
 
 from absl import flags
 
-from sa3dhp import cli, errors
+from sa3dhp import cli, errors, files
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("workdir", None, "A finished adaptation: its model is exported.")
@@ -24,7 +27,8 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "config",
     None,
-    "YAML file of the networks. [WORKDIR/config.yaml, else configs/procedural.yaml]",
+    "YAML file of the networks, own or shipped. [WORKDIR/config.yaml, else "
+    "configs/procedural.yaml]",
 )
 
 
@@ -36,9 +40,9 @@ def main() -> None:
         raise errors.InputError(
             "nothing to export: give --workdir of an adaptation, or --checkpoints"
         )
-    from sa3dhp import config as configs
     from sa3dhp.export import domain_pack, saved_model
     from sa3dhp.systems.relation_distillation import build
+    from sa3dhp.systems.relation_distillation import config as configs
     from sa3dhp.training import store
 
     pack = default = None
@@ -46,14 +50,20 @@ def main() -> None:
         workdir = pathlib.Path(FLAGS.workdir)
         pack, default = workdir / "domain_pack", workdir / "config.yaml"
         domain_pack.read(pack)  # a missing pack is told before the work
-    folder = FLAGS.checkpoints or domain_pack.base_checkpoints(workdir)
-    if not pathlib.Path(folder).is_dir():
+    if FLAGS.checkpoints:
+        folder = files.find(FLAGS.checkpoints)
+    else:
+        folder = pathlib.Path(domain_pack.base_checkpoints(workdir))
+    if not folder.is_dir():
         raise errors.InputError(f"{folder}: no such folder; give --checkpoints=DIR")
-    config = configs.load(FLAGS.config or default or "configs/procedural.yaml")
+    config = configs.load(
+        files.find(FLAGS.config or default or "configs/procedural.yaml")
+    )
     saved_model.check(FLAGS.output)
 
     builder = build.Builder(config, store.Store(folder))
-    encoder, metadata = builder.load("image_encoder"), {"model": "source-only"}
+    encoder = builder.load("image_encoder")
+    metadata: dict[str, Any] = {"model": "source-only"}
     if pack:
         about = domain_pack.apply(pack, encoder)
         metadata = {"model": "adapted", "domain_pack": about}

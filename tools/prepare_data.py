@@ -72,7 +72,7 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         folders = FLAGS.input, FLAGS.output
         manifest = job.run(FLAGS.dataset, *folders, settings, engine, show)
-    print(summary.text(manifest, FLAGS.output))
+    print(cli.as_started(summary.text(manifest, FLAGS.output)))
 
 
 if __name__ == "__main__":

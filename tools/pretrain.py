@@ -9,17 +9,20 @@ same command is given again.
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Mapping
 
 from absl import flags
 
-from sa3dhp import cli, files
+from sa3dhp import cli, errors, files, systems
+from sa3dhp.systems.relation_distillation import config as first
 
 FLAGS = flags.FLAGS
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-STAGES = ("pose_autoencoder", "motion_autoencoder", "source", "relations")
-flags.DEFINE_enum("stage", "all", [*STAGES, "all"], "What to train.")
+flags.DEFINE_enum("system", systems.NAMES[0], systems.NAMES, "Whose networks to train.")
 flags.DEFINE_string(
-    "config", str(ROOT / "configs" / "procedural.yaml"), "YAML file of the run."
+    "stage", "all", f"What to train: all, {', '.join(first.STAGES)}; or the system's."
+)
+flags.DEFINE_string(
+    "config", "configs/procedural.yaml", "YAML file of the run, own or shipped."
 )
 flags.DEFINE_multi_string("set", [], "Changes a value: section.key=value. Repeatable.")
 flags.DEFINE_string("workdir", "workdir/pretrain", "Folder for all that the run makes.")
@@ -29,28 +32,29 @@ flags.DEFINE_string(
     "Folder of the networks, read and written. [WORKDIR/checkpoints]",
 )
 flags.DEFINE_enum(
-    "precision",
-    None,
-    ["auto", "float32", "mixed_bfloat16", "mixed_float16"],
-    "Numerical precision. [the configuration's]",
+    "precision", None, first.PRECISIONS, "Numerical precision. [the configuration's]"
 )
 
 
 def main() -> None:
     """Trains the stages asked for, one after another."""
-    from sa3dhp import config as configs
-
+    configs = systems.part(FLAGS.system, "config")
+    if FLAGS.stage not in ("all", *configs.STAGES):
+        raise errors.InputError(
+            f"flag --stage={FLAGS.stage}: value should be one of "
+            f"<all|{'|'.join(configs.STAGES)}>"
+        )
     overrides = list(FLAGS.set)
     if FLAGS.precision:
         overrides.append(f"training.precision={FLAGS.precision}")
-    config = configs.load(FLAGS.config, overrides)
+    config = configs.load(files.find(FLAGS.config), overrides)
     workdir = pathlib.Path(FLAGS.workdir)
     # TensorFlow takes seconds to import: bad input is known before.
     from sa3dhp import provenance
-    from sa3dhp.systems.relation_distillation import build, sources
     from sa3dhp.training import precision, store
 
-    stages = STAGES if FLAGS.stage == "all" else [FLAGS.stage]
+    build, sources = (systems.part(FLAGS.system, x) for x in ("build", "sources"))
+    stages = list(configs.STAGES) if FLAGS.stage == "all" else [FLAGS.stage]
     uses = {"source" if stage == "source" else "unpaired" for stage in stages}
     prepared = sources.check(config, *sorted(uses))  # hours before they are needed
     configs.begin(config, workdir)
@@ -65,13 +69,13 @@ def main() -> None:
     print(f"\n{'on data never trained on':36}{'value':>10}")
     for part, quality, value in rows:
         print(f"{part:20}{quality:16}{value:10.3f}")
-    print(f"\nnext: {_next(networks.folder)}")
+    print(cli.as_started(f"\nnext: {_next(networks.folder, configs.STAGES)}"))
 
 
-def _next(folder: pathlib.Path) -> str:
+def _next(folder: pathlib.Path, stages: Mapping[str, str]) -> str:
+    """The command for the first stage whose network is not there, or to adapt."""
     made = {path.stem.split("_z")[0].split("_v")[0] for path in folder.glob("*.npz")}
-    order = ("pose_encoder", "motion_encoder", "image_encoder", "relation")
-    for stage, network in zip(STAGES, order):
+    for stage, network in stages.items():
         if network not in made:
             tail = f"--config={FLAGS.config} --workdir={FLAGS.workdir}"
             return f"python tools/pretrain.py --stage={stage} {tail}"

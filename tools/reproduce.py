@@ -10,40 +10,37 @@ row and seed in WORKDIR/TABLE/.
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Sequence
 
 from absl import flags
 
-from sa3dhp import cli, errors
+from sa3dhp import cli, errors, files
+from sa3dhp.experiments import rows
 
 FLAGS = flags.FLAGS
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-TABLES = (
-    "ablation", "theta", "non_localness", "trainable_block", "shift", "semi",
-    "controls", "harm",
-)  # fmt: skip
-flags.DEFINE_enum("table", None, TABLES, "What to make.")
+flags.DEFINE_enum("table", None, rows.NAMES, "What to make.")
 flags.DEFINE_list("seeds", ["0", "1", "2"], "Of everything random, clips included.")
 flags.DEFINE_string(
-    "config", str(ROOT / "configs" / "tables.yaml"), "YAML file rows differ from."
+    "config", "configs/tables.yaml", "YAML file rows differ from, own or shipped."
 )
 flags.DEFINE_multi_string("set", [], "Changes a value: section.key=value. Repeatable.")
 flags.DEFINE_string(
-    "checkpoints", str(ROOT / "checkpoints" / "procedural"), "Folder of the networks."
+    "checkpoints", "checkpoints/procedural", "Folder of networks, own or shipped."
 )
 flags.DEFINE_string("workdir", "workdir/reproduce", "Folder for all that is made.")
 
 
 def main() -> None:
     """Runs the rows, prints the table."""
-    from sa3dhp import config as configs
-
     if FLAGS.table is None:
-        raise errors.InputError(f"--table is missing: one of {', '.join(TABLES)}")
+        raise errors.InputError(f"--table is missing: one of {', '.join(rows.NAMES)}")
     if not FLAGS.seeds or not all(seed.isdigit() for seed in FLAGS.seeds):
         raise errors.InputError(f"--seeds: got {FLAGS.seeds}, expected such as 0,1,2")
 
-    def configure(overrides: tuple = ()) -> configs.Config:
-        return configs.load(FLAGS.config, (*FLAGS.set, *overrides))
+    from sa3dhp.systems.relation_distillation import config as configs
+
+    def configure(overrides: Sequence[str] = ()) -> configs.Config:
+        return configs.load(files.find(FLAGS.config), (*FLAGS.set, *overrides))
 
     config = configure()
     from sa3dhp import provenance
@@ -51,7 +48,7 @@ def main() -> None:
     from sa3dhp.training import precision
 
     precision.set_policy(config.training.precision)
-    context = session.Session(configure, FLAGS.checkpoints, FLAGS.workdir)
+    context = session.Session(configure, files.find(FLAGS.checkpoints), FLAGS.workdir)
     seeds = [int(seed) for seed in FLAGS.seeds]
     found = runner.run(context, FLAGS.table, seeds, provenance.describe())
     print(f"\n{summary.markdown(found)}")

@@ -12,40 +12,39 @@ import pathlib
 
 from absl import flags
 
-from sa3dhp import cli
+from sa3dhp import cli, files
 
 FLAGS = flags.FLAGS
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAPER = "relations.rules=[z1, z2, z3, v1, v2, v3]"
 flags.DEFINE_multi_string("rule", [], "YAML file of a composed rule. Repeatable.")
 flags.DEFINE_bool("train", True, "Trains the relation networks of the rules given.")
 flags.DEFINE_string(
-    "config", str(ROOT / "configs" / "procedural.yaml"), "YAML file of the run."
+    "config", "configs/procedural.yaml", "YAML file of the run, own or shipped."
 )
 flags.DEFINE_multi_string("set", [], "Changes a value: section.key=value. Repeatable.")
 flags.DEFINE_string(
-    "checkpoints", str(ROOT / "checkpoints" / "procedural"), "Folder of the networks."
+    "checkpoints", "checkpoints/procedural", "Folder of networks, own or shipped."
 )
 flags.DEFINE_string("workdir", "workdir/rules", "Gets networks and configuration.")
 
 
 def main() -> None:
     """Examines, trains, prints."""
-    from sa3dhp import config as configs
+    from sa3dhp.systems.relation_distillation import config as configs
 
     overrides = FLAGS.set if FLAGS.rule else [PAPER, *FLAGS.set]
-    config = configs.load(FLAGS.config, overrides)
+    config = configs.load(files.find(FLAGS.config), overrides)
     for path in FLAGS.rule:
-        config = configs.with_rule(config, path)
+        config = configs.with_rule(config, files.find(path))
     from sa3dhp.experiments import networks
     from sa3dhp.systems.relation_distillation import build, workbench
     from sa3dhp.training import store
 
-    trained, known = FLAGS.train and bool(FLAGS.rule), store.Store(FLAGS.checkpoints)
-    workdir = pathlib.Path(FLAGS.workdir)
+    folder, workdir = files.find(FLAGS.checkpoints), pathlib.Path(FLAGS.workdir)
+    trained, known = FLAGS.train and bool(FLAGS.rule), store.Store(folder)
     builder = build.Builder(config, known)  # a wrong rule is told before the work
     if trained:
-        known = networks.complete(config, FLAGS.checkpoints, workdir / "networks")
+        known = networks.complete(config, folder, workdir / "networks")
         builder = build.Builder(config, known)
     found = []
     for name, rule in builder.rules.items():
@@ -55,10 +54,9 @@ def main() -> None:
     print(f"\n{workbench.text(found)}")
     if trained:
         configs.dump(config, workdir / "config.yaml")
-        print(
-            f"\nnext: python tools/adapt.py --config={workdir / 'config.yaml'} "
-            f"--checkpoints={workdir / 'networks'}"
-        )
+        adapt = cli.as_started("python tools/adapt.py")
+        made = f"--config={workdir / 'config.yaml'}"
+        print(f"\nnext: {adapt} {made} --checkpoints={workdir / 'networks'}")
 
 
 if __name__ == "__main__":

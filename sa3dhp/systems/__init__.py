@@ -1,0 +1,17 @@
+"""The systems: a folder for each method, and here the one list that names them.
+
+The tools ask a system for three modules, and know nothing else of it: `config` (`load`,
+`STAGES`; without TensorFlow), `build` and `sources`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import types
+
+NAMES = ("relation_distillation",)
+
+
+def part(system: str, module: str) -> types.ModuleType:
+    """Imports a module of a system, `part("relation_distillation", "config")`."""
+    return importlib.import_module(f"{__name__}.{system}.{module}")
