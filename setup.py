@@ -58,6 +58,7 @@ setuptools.setup(
             "pytest>=7",
             "ruff==0.17.5",
             "types-PyYAML==6.0.12.20261122",
+            "wheel",  # setuptools before 70 needs it; a test looks into the wheel
         ],
     },
 )

@@ -52,10 +52,10 @@ def main() -> None:
         overrides.append(f"training.precision={FLAGS.precision}")
     config = configs.load(files.find(FLAGS.config), overrides)
     workdir = pathlib.Path(FLAGS.workdir)
-    if FLAGS.checkpoints:
+    if FLAGS.from_scratch:  # written to: never the shipped ones
+        folder = pathlib.Path(FLAGS.checkpoints or workdir / "checkpoints")
+    elif FLAGS.checkpoints:
         folder = files.find(FLAGS.checkpoints)
-    elif FLAGS.from_scratch:
-        folder = workdir / "checkpoints"
     else:
         folder = files.shipped("checkpoints/procedural")
 

@@ -204,6 +204,57 @@ def test_folders_are_drawn_from_equally_whatever_their_size(
     assert sum(map(len, read)) == 200 and 70 < len(read[0]) < 130
 
 
+@pytest.mark.parametrize("rolled", [0.0, 1.0])
+def test_a_share_of_the_drawn_pictures_is_mirrored_and_nothing_else_changes(
+    human36m, rolled
+):
+    pools = [prepared.Pool(prepared.split(str(human36m), "train", SIZES))]
+
+    def draw(mirrored):
+        rng = pipeline.rng(0, "source", 0)
+        options = dict(count=64, size=32, rolled=rolled, mirrored=mirrored)
+        return prepared.draw(pools, rng, **options)
+
+    plain, all_of_them, half = draw(0.0)[1], draw(1.0)[1], draw(0.5)[1]
+    first = np.abs(half - plain).max((1, 2)) == 0
+    second = np.abs(half - all_of_them).max((1, 2)) == 0
+    assert np.all(first ^ second) and 16 < np.sum(second) < 48
+    if not rolled:
+        flipped = plain[:, list(OURS.flip_indices)] * np.float32([-1, 1, 1])
+        np.testing.assert_array_equal(all_of_them, flipped)
+        np.testing.assert_array_equal(draw(1.0)[0], draw(0.0)[0][:, :, ::-1])
+
+
+@pytest.mark.parametrize("setting", [0.0, 1.0])
+def test_the_configuration_says_which_share_is_mirrored(human36m, setting, monkeypatch):
+    shares = []
+    draw = prepared.draw
+    monkeypatch.setattr(
+        prepared, "draw", lambda *a, **k: shares.append(k["mirrored"]) or draw(*a, **k)
+    )
+    next(sources.source_batches(_config(human36m, f"source.mirrored={setting}"))(0))
+    assert set(shares) == {setting}, "read ahead"
+
+
+def test_a_share_of_captured_motions_is_seen_in_a_mirror():
+    joints = np.random.default_rng(0).normal(size=(3, 17, 3)).astype(np.float32) * 300
+    captured = schema.Sequence(
+        name="a", joints=joints, skeleton=OURS.id, frame="world", fps=30.0
+    )
+
+    def seen(mirrored):
+        rng = np.random.default_rng(1)
+        motions = [sources._seen(captured, rng, 0.5, mirrored) for _ in range(40)]
+        return np.stack(motions)
+
+    plain, all_of_them, half = seen(0.0), seen(1.0), seen(0.5)
+    flipped = plain[:, :, list(OURS.flip_indices)] * np.float32([-1, 1, 1])
+    np.testing.assert_array_equal(all_of_them, flipped)
+    mirrored = np.abs(half - plain).max((1, 2, 3)) > 0
+    assert 10 < np.sum(mirrored) < 30
+    np.testing.assert_array_equal(half[mirrored], flipped[mirrored])
+
+
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("roll", [0.0, 0.6, -1.2])
 def test_a_picture_and_its_labels_are_turned_and_mirrored_alike(mirrored, roll):

@@ -3,7 +3,7 @@
 A default is the paper's value where the papers give one ([M], [S], [P]; [W] the public
 code they build on), and our own decision ([D]) where they are silent. What we *added*
 to the paper is off by default: the YAML file that wants it says so, and why. Only
-`build.py`, `sources.py`, `job.py`, the experiments and the tools read this; networks,
+`networks.py`, `stages.py`, `sources.py`, `job.py`, the experiments and the tools read this; networks,
 losses and steps get plain arguments.
 """
 
@@ -57,7 +57,7 @@ class Data:
     stored_size: int = positive(320)  # px, with the margin that turns bring in [D]
     clip_frames: int = positive(30)  # T ([S] 5b)
     fps: float = positive(30.0)  # Hz ([M] 4)
-    labelled: float = share(0.0)  # of the target clips: semi-supervised, no subjects
+    labelled: float = share(0.0)  # of the target clips, if no subjects are named
     # Of the embedded world only, all [D].
     unpaired_clips: int = positive(4000)  # motions in the unpaired set
     target_clips: int = positive(200)  # unlabelled, to adapt to

@@ -1,0 +1,36 @@
+"""The list of systems: complete, and each offers what the tools ask for."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from sa3dhp import systems
+
+FOLDER = pathlib.Path(systems.__file__).parent
+
+
+def test_every_folder_is_named_once():
+    folders = {path.parent.name for path in FOLDER.glob("*/__init__.py")}
+    assert sorted(systems.NAMES) == sorted(folders)
+
+
+@pytest.mark.parametrize("name", systems.NAMES)
+def test_a_configuration_is_read_without_tensorflow(name, repo_root):
+    code = (
+        "import sys; from sa3dhp import systems; "
+        f"c = systems.part({name!r}, 'config'); c.load(); "
+        "assert len(c.STAGES) and 'tensorflow' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(repo_root)}, cwd=repo_root
+    )
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("name", systems.NAMES)
+def test_every_stage_is_one_that_the_system_trains(name):
+    build = systems.part(name, "build")
+    assert callable(systems.part(name, "sources").check)
+    assert tuple(systems.part(name, "config").STAGES) == tuple(build.STAGES)
