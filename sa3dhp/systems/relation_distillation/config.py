@@ -3,8 +3,8 @@
 A default is the paper's value where the papers give one ([M], [S], [P]; [W] the public
 code they build on), and our own decision ([D]) where they are silent. What we *added*
 to the paper is off by default: the YAML file that wants it says so, and why. Only
-`networks.py`, `stages.py`, `sources.py`, `job.py`, the experiments and the tools read this; networks,
-losses and steps get plain arguments.
+`networks.py`, `stages.py`, `sources.py`, `job.py`, the experiments, the library and the
+tools read this; networks, losses and steps get plain arguments.
 """
 
 from __future__ import annotations

@@ -41,6 +41,11 @@ class Stages:
             "relations": self._relations,
         }
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The stages in the order of Algorithm 1."""
+        return tuple(self._make)
+
     def parts(self, name: str) -> Iterator[stages_.Stage]:
         """Yields the parts of a stage; train each before asking for more."""
         return self._make[name]()
