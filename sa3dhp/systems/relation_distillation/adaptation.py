@@ -188,7 +188,7 @@ def run(
     folder = pathlib.Path(workdir) / SNAPSHOTS
     snapshots = Snapshots(folder, learner.step.variables, read)
 
-    def look(done: int) -> dict:
+    def check(done: int) -> dict:
         found = snapshots.take(done)
         if done == 0 and plan.select == "label_free":
             objection = _objection(learner, found, floor)
@@ -206,7 +206,7 @@ def run(
             name=NAME,
             log_every=4 * len(learner.step.turns),
             checkpoint_every=plan.evaluate_every,
-            eval_fn=look,
+            eval_fn=check,
             eval_every=plan.evaluate_every,
         )
     except _ObjectionError as error:

@@ -75,7 +75,7 @@ class Job:
     def adapt(
         self, target: targets.Target, workdir: str | os.PathLike, facts: Mapping
     ) -> outcome.Outcome:
-        """Adapts to a target and looks at what came of it.
+        """Adapts to a target and asks the model what came of it.
 
         Args:
             target: what to adapt to.
@@ -83,9 +83,11 @@ class Job:
             facts: what else the result is to hold: command, precision and the like.
         """
         began = time.monotonic()
-        before = outcome.look(target, self.model)
+        if target.advice:
+            print(f"note: {target.advice}", flush=True)
+        before = outcome.answers(target, self.model)
         course = adaptation.run(self.learner, target, self.plan, workdir)
-        after = outcome.look(target, self.model)
+        after = outcome.answers(target, self.model)
         config = dataclasses.asdict(self.config)
         return outcome.Outcome(
             workdir=pathlib.Path(workdir),

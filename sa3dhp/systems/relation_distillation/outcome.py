@@ -33,7 +33,7 @@ _OVERLAID_FRAMES = (10, 30, 50)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Look:
+class Answers:
     """What a model says of a target's pictures.
 
     Attributes:
@@ -45,7 +45,7 @@ class Look:
     clips: Mapping[int, np.ndarray]
 
 
-def look(target: targets.Target, model: pose_model.PoseModel) -> Look:
+def answers(target: targets.Target, model: pose_model.PoseModel) -> Answers:
     """Returns what a model says now of what the outcome will show."""
     truth = target.truth.predict(model) if target.truth else None
     rows: np.ndarray = np.zeros(0, int)
@@ -53,7 +53,7 @@ def look(target: targets.Target, model: pose_model.PoseModel) -> Look:
         count = _STRIPS if target.found is None else _OVERLAYS
         rows = np.unique(np.linspace(0, len(target.videos) - 1, count).astype(int))
     clips = {int(row): model.predict(target.clips[np.array([row])][0]) for row in rows}
-    return Look(truth, clips)
+    return Answers(truth, clips)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -77,8 +77,8 @@ class Outcome:
     target: targets.Target
     model: pose_model.PoseModel
     course: adaptation.Course
-    before: Look
-    after: Look
+    before: Answers
+    after: Answers
     block: str
     base_hash: str
     config: Mapping
@@ -208,7 +208,7 @@ def write(outcome: Outcome) -> dict:
         outcome.course,
         strips=outcome.strips(),
         title=outcome.title,
-        notes=outcome.target.notes,
+        notes=[x for x in (*outcome.target.notes, outcome.target.advice) if x],
     )
     files.write_json(folder / RESULT, result)
     return result

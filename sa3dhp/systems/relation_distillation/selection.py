@@ -2,7 +2,7 @@
 
 People do not tremble, a pose does not change with the light, it is one that a human
 can take, and it turns with the picture. A prediction that fails this is a guess; the
-kept step is the one that guesses least while its latents stay apart. Over 219 looks at
+kept step is the one that guesses least while its latents stay apart. Over 219 readings at
 135 runs this went with the error by a rank correlation of 0.77; the residuals alone, in
 units of the latents' spread, by 0.73, and without that unit by 0.32.
 """
@@ -32,7 +32,7 @@ MAX_MISS = 3.0
 MIN_DISTANCE = 0.1
 # The implausibility must shrink by this share, or the source model stays.
 MIN_GAIN = 0.02
-# Looks whose gain is within this share of the greatest are equally good: on a few dozen
+# Readings whose gain is within this share of the greatest are equally good: on a few dozen
 # clips of the target it is no better known. The latest of them is kept: the learning
 # rates fall, and with them the noise.
 TIE = 0.2
@@ -158,7 +158,7 @@ def choose(
     """Returns the step to keep, from monitors of held-out target clips alone.
 
     Args:
-        history: monitors of the looks in their order, each with its `step` and what
+        history: readings of the monitors in their order, each with its `step` and what
             `implausibility` needs; the first is the source model's, step 0.
         rules: see `implausibility`.
         objection: see `doubt` and `alike`; the source model stays whatever steps did.

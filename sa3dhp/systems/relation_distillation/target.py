@@ -18,8 +18,8 @@ from sa3dhp.skeleton import skeleton as skeletons
 SKELETON = skeletons.SA3DHP17
 RAW = "R"  # raw pictures are all that is known, see `protocol.TARGET_INFORMATION`
 LABELLED = "L"
-# Fewer clips of two seconds than this are told to be few: seeds then differ by more
-# than adaptation gains.
+# Fewer clips of two seconds than this are told to be few: an eighth of what the tables
+# adapt to, where seeds differ by as much as adaptation gains.
 FEW_CLIPS = 40
 _BATCH = 120  # pictures in memory at once
 _MEASURED = 600  # pictures of the truth that are measured while it runs
@@ -130,6 +130,23 @@ class Target:
     def information(self) -> str:
         """What is known of it: `RAW`, or `LABELLED`."""
         return RAW if self.labelled is None else LABELLED
+
+    @property
+    def advice(self) -> str:
+        """What a user should know of how much video there is; "" if it is enough."""
+        count, videos = len(self.videos), len(np.unique(self.videos))
+        said = []
+        if count < FEW_CLIPS:
+            said.append(
+                f"{count} clips of 2 s are few: a gain is hard to tell from chance "
+                f"then; give {FEW_CLIPS} or more"
+            )
+        if videos < 2:
+            said.append(
+                "one video only: L_CR, which tells people of different videos apart, "
+                "teaches nothing there; give several"
+            )
+        return "; ".join(said)
 
     def split(self, held_out: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns the clips to adapt to, and those that only the monitors see.
