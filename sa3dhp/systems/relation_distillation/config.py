@@ -163,8 +163,8 @@ class Adaptation:
     )
     augmentation: float = 0.5  # strength of A(x) in [M] eq. 1 [D]
     teacher_momentum: float = share(0.0)  # ours: of a slow copy of G; 0: there is none
-    # Updates between two readings of the label-free monitors, and the share of the target
-    # clips that only they see (40 clips at most) [D].
+    # Updates between two readings of the label-free monitors, and the share of the
+    # target clips that only they see (40 clips at most) [D].
     evaluate_every: int = positive(40, may_change=True)
     held_out: float = share(0.2, inside=True)
     # The step that is kept: the last, as the paper; ours: by the monitors; by the

@@ -2,9 +2,9 @@
 
 People do not tremble, a pose does not change with the light, it is one that a human
 can take, and it turns with the picture. A prediction that fails this is a guess; the
-kept step is the one that guesses least while its latents stay apart. Over 219 readings at
-135 runs this went with the error by a rank correlation of 0.77; the residuals alone, in
-units of the latents' spread, by 0.73, and without that unit by 0.32.
+kept step is the one that guesses least while its latents stay apart. Over 219 readings
+in 135 runs this went with the error by a rank correlation of 0.77; the residuals alone,
+in units of the latents' spread, by 0.73, and without that unit by 0.32.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ MAX_MISS = 3.0
 MIN_DISTANCE = 0.1
 # The implausibility must shrink by this share, or the source model stays.
 MIN_GAIN = 0.02
-# Readings whose gain is within this share of the greatest are equally good: on a few dozen
-# clips of the target it is no better known. The latest of them is kept: the learning
-# rates fall, and with them the noise.
+# Readings whose gain is within this share of the greatest are equally good: on a few
+# dozen clips of the target it is no better known. The latest of them is kept: the
+# learning rates fall, and with them the noise.
 TIE = 0.2
 # Less is nothing: mm per frame squared, the loss of eq. 1, in units of z.
 LEAST = {"acceleration": 1.0, "lcr": 0.1, "prior_distance": 0.01}
