@@ -27,7 +27,7 @@ def flip_average(model: monitors.PoseModel, images: np.ndarray) -> np.ndarray:
     Returns:
         `[N, 17, 3]`, mm, camera frame, root-relative.
     """
-    mirrored = model.joints(np.ascontiguousarray(images[:, :, ::-1]))
+    mirrored = model.joints(np.ascontiguousarray(pictures.flip(images)))
     return (model.joints(images) + transforms.flip(mirrored, SKELETON).numpy()) / 2
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
+from sa3dhp.geometry import pictures
 from sa3dhp.models import image_encoder, pose_autoencoder
 from sa3dhp.skeleton import kinematics, limits
 from sa3dhp.skeleton import skeleton as skeletons
@@ -56,9 +57,7 @@ class PoseModel:
 
     def _cropped(self, images: np.ndarray) -> np.ndarray:
         """The middle of stored pictures `[N, S, S, 3]`."""
-        size = self.encoder.image_size
-        edge = (images.shape[1] - size) // 2
-        return images[:, edge : edge + size, edge : edge + size]
+        return pictures.center_crop(images, self.encoder.image_size)
 
     def plausibility(self, clips: np.ndarray) -> dict[str, float]:
         """Returns how human the poses of clips `[V, T, S, S, 3]` are and move.
