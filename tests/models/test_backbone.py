@@ -1,7 +1,5 @@
 """ResNet-50 up to Res-4F: what it expects of pixels, and the files that fill it."""
 
-import pathlib
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -183,6 +181,3 @@ def test_the_real_weights_of_imagenet_fill_it(shared_data) -> None:
     images = backbone.prepared(_images(size=64))
     features = network(images, training=False)
     np.testing.assert_array_equal(features, by_hand(images, training=False))
-    # Trained features are sparse and alive, unlike those of any damaged order.
-    assert 0.5 < np.mean(features.numpy() == 0) < 0.99
-    assert 0.01 < np.mean(features) < 1
