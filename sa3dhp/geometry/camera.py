@@ -16,7 +16,9 @@ _Y_UP = np.diag([1.0, -1.0, -1.0])
 
 
 def world_to_camera(
-    yaw: np.ndarray, pitch: np.ndarray = 0.0, roll: np.ndarray = 0.0
+    yaw: float | np.ndarray,
+    pitch: float | np.ndarray = 0.0,
+    roll: float | np.ndarray = 0.0,
 ) -> np.ndarray:
     """Returns rotations from a world with y up to the camera frame.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import zipfile
 import zlib
@@ -39,6 +40,9 @@ def resnet50(image_size: int, weights: str | None) -> tf.keras.Model:
     Raises:
         InputError: if the image is too small or the weights cannot be had.
     """
+    path = None if weights in (None, "imagenet") else pathlib.Path(str(weights))
+    if path is not None and not path.is_file():
+        raise errors.InputError(f"weights: no file {path}; {_REMEDY}")
     try:
         network = tf.keras.applications.ResNet50(
             include_top=False,
@@ -57,15 +61,51 @@ def resnet50(image_size: int, weights: str | None) -> tf.keras.Model:
     backbone = tf.keras.Model(network.input, output, name="backbone")
     if weights is None:
         _silence_residuals(backbone)
-    elif weights != "imagenet":
-        path = pathlib.Path(weights)
-        if not path.is_file():
-            raise errors.InputError(f"weights: no file {path}; {_REMEDY}")
-        if path.suffix == ".npz":
-            _fill(backbone, path)
-        else:  # an .h5 file goes by the order of all the layers
-            _load(network, path)
+    elif path is not None and path.suffix == ".npz":
+        fill(backbone, path)
+    elif path is not None:  # an .h5 file goes by the order of all the layers
+        _load(network, path)
     return backbone
+
+
+def fill(backbone: tf.keras.Model, path: str | os.PathLike) -> None:
+    """Fills each layer from an .npz file by name; assigns nothing unless all fits.
+
+    Args:
+        backbone: made by `resnet50`.
+        path: see `weights` there; kernels may be float16. Layers beyond Res-4F are
+            passed over.
+
+    Raises:
+        InputError: if the file is damaged, or arrays are missing, unknown, of another
+            shape or not finite.
+    """
+    arrays = _read(path)
+    variables = dict(_named(backbone))
+    known = {name for name in arrays if name.startswith(_BEYOND)}
+    for what, names in (
+        ("lacks", set(variables) - set(arrays)),
+        ("has unknown", set(arrays) - set(variables) - known),
+    ):
+        if names:
+            raise errors.InputError(
+                f"weights: {path} {what} {len(names)} arrays "
+                f"({_listed(sorted(names))}); {_REMEDY}"
+            )
+    for name, variable in variables.items():
+        array = arrays[name]
+        if array.shape != tuple(variable.shape):
+            raise errors.InputError(
+                f"weights: {path}: {name}: got {array.shape}, expected "
+                f"{tuple(variable.shape)}; {_REMEDY}"
+            )
+        if array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise errors.InputError(
+                f"weights: {path}: {name}: got {array.dtype} with values that are no "
+                f"finite floating-point numbers; {_REMEDY}"
+            )
+    for name, variable in variables.items():
+        variable.assign(arrays[name].astype(np.float32))
 
 
 def prepared(images: tf.Tensor) -> tf.Tensor:
@@ -95,36 +135,6 @@ def _load(network: tf.keras.Model, path: pathlib.Path) -> None:
         raise errors.InputError(f"weights: {path}: {error}; {_REMEDY}") from error
 
 
-def _fill(backbone: tf.keras.Model, path: pathlib.Path) -> None:
-    """Fills each layer from an .npz file by name; assigns nothing unless all fits."""
-    arrays = _read(path)
-    variables = dict(_named(backbone))
-    known = {name for name in arrays if name.startswith(_BEYOND)}
-    for what, names in (
-        ("lacks", set(variables) - set(arrays)),
-        ("has unknown", set(arrays) - set(variables) - known),
-    ):
-        if names:
-            raise errors.InputError(
-                f"weights: {path} {what} {len(names)} arrays "
-                f"({_listed(sorted(names))}); {_REMEDY}"
-            )
-    for name, variable in variables.items():
-        array = arrays[name]
-        if array.shape != tuple(variable.shape):
-            raise errors.InputError(
-                f"weights: {path}: {name}: got {array.shape}, expected "
-                f"{tuple(variable.shape)}; {_REMEDY}"
-            )
-        if array.dtype.kind != "f" or not np.isfinite(array).all():
-            raise errors.InputError(
-                f"weights: {path}: {name}: got {array.dtype} with values that are no "
-                f"finite floating-point numbers; {_REMEDY}"
-            )
-    for name, variable in variables.items():
-        variable.assign(arrays[name].astype(np.float32))
-
-
 def _named(backbone: tf.keras.Model) -> Iterator[tuple[str, tf.Variable]]:
     """The variables as `<layer>/<kernel, bias, gamma, ...>`."""
     for layer in backbone.layers:
@@ -133,7 +143,7 @@ def _named(backbone: tf.keras.Model) -> Iterator[tuple[str, tf.Variable]]:
             yield f"{layer.name}/{kind}", variable
 
 
-def _read(path: pathlib.Path) -> dict[str, np.ndarray]:
+def _read(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """The arrays of an .npz file."""
     try:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:

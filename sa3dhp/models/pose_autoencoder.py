@@ -151,7 +151,7 @@ class PoseDecoder(tf.keras.Model):
             x = layer(x)
         features = {"body": x}
         for level, layers in self._levels:
-            slices = {}
+            slices: dict[str, list[tf.Tensor]] = {}
             for parent, children in level.items():
                 shares = tf.split(features[parent], len(children), axis=-1)
                 for child, share in zip(children, shares):

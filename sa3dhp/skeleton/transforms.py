@@ -1,18 +1,19 @@
 """The rules' transformations of poses ([M] 3.3): mirror, in-plane rotation, reversal.
 
 They work on joints in the camera frame (x right, y down) and match the image side in
-`relations/image.py`: for an orthographic camera render(f(pose)) = f(render(pose)).
+`geometry.pictures`: for an orthographic camera render(f(pose)) = f(render(pose)).
 """
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 from sa3dhp import errors
 from sa3dhp.skeleton import skeleton as skeletons
 
 
-def flip(joints: tf.Tensor, skeleton: skeletons.Skeleton) -> tf.Tensor:
+def flip(joints: np.ndarray | tf.Tensor, skeleton: skeletons.Skeleton) -> tf.Tensor:
     """Mirrors poses: x -> -x, left and right joints change places (rule z1).
 
     Also mirrors local vectors (`kinematics.to_local`), whose frames mirror along.
@@ -36,7 +37,9 @@ def flip(joints: tf.Tensor, skeleton: skeletons.Skeleton) -> tf.Tensor:
     return tf.gather(joints, skeleton.flip_indices, axis=-2) * sign
 
 
-def rotate_in_plane(joints: tf.Tensor, angle: float | tf.Tensor) -> tf.Tensor:
+def rotate_in_plane(
+    joints: np.ndarray | tf.Tensor, angle: float | np.ndarray | tf.Tensor
+) -> tf.Tensor:
     """Rotates poses about the camera axis (rule z2).
 
     Args:
@@ -55,8 +58,12 @@ def rotate_in_plane(joints: tf.Tensor, angle: float | tf.Tensor) -> tf.Tensor:
     return tf.concat([rotated, joints[..., 2:]], axis=-1)
 
 
-def backward(clip: tf.Tensor) -> tf.Tensor:
-    """Reverses time: `[..., T, J, 3]` along the axis -3."""
+def backward(clip: np.ndarray | tf.Tensor) -> tf.Tensor:
+    """Reverses time: `[..., T, J, 3]` along the axis -3.
+
+    Raises:
+        InputError: if there is no axis of time.
+    """
     clip = tf.convert_to_tensor(clip)
     if clip.shape.rank is None or clip.shape.rank < 3:
         raise errors.InputError(

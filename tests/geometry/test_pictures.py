@@ -1,5 +1,8 @@
 """The algebra of the rules on images, and their agreement with poses in pixels."""
 
+import subprocess
+import sys
+
 import cv2
 import hypothesis
 import hypothesis.strategies as st
@@ -79,7 +82,7 @@ def test_image_of_flipped_joints_is_the_flipped_image(size) -> None:
 
     # A spot per joint is not blind to sides: swap the channels as the joints.
     want = render(transforms.flip(joints, BODY))
-    got = pictures.flip(render(joints)).numpy()[..., list(BODY.flip_indices)]
+    got = pictures.flip(render(joints))[..., list(BODY.flip_indices)]
     np.testing.assert_allclose(got, want, atol=1e-5)
 
 
@@ -108,6 +111,72 @@ def test_corners_mirror_the_border() -> None:
     images = np.full((1, 16, 16, 1), 0.7, np.float32)
     got = pictures.rotate_in_plane(images, np.radians(45))
     np.testing.assert_allclose(got, 0.7, atol=1e-5)
+
+
+def _warped(image: np.ndarray, angle: float) -> np.ndarray:
+    """One picture `[H, W, C]` turned pixel by pixel, float64; the slow reference."""
+    height, width, _ = image.shape
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    cos, sin = np.cos(angle), np.sin(angle)
+    back = np.array([[cos, sin], [-sin, cos]])  # a turn by -angle: x towards y
+
+    def at(x: int, y: int) -> np.ndarray:
+        # The border repeats its own pixel: d c b a | a b c d | d c b a.
+        folded = []
+        for value, extent in ((x, width), (y, height)):
+            value = value % (2 * extent)
+            folded.append(min(value, 2 * extent - 1 - value))
+        return image[folded[1], folded[0]].astype(np.float64)
+
+    out = np.zeros(image.shape)
+    for row in range(height):
+        for column in range(width):
+            x, y = back @ (np.array([column, row]) - middle) + middle
+            left, top = int(np.floor(x)), int(np.floor(y))
+            a, b = x - left, y - top
+            out[row, column] = (1 - b) * (
+                (1 - a) * at(left, top) + a * at(left + 1, top)
+            ) + b * ((1 - a) * at(left, top + 1) + a * at(left + 1, top + 1))
+    return out
+
+
+@pytest.mark.parametrize("size", [(12, 12), (9, 14), (15, 8)])
+@pytest.mark.parametrize("angle_deg", [50, -50, 131, -8])
+def test_turn_is_bilinear_about_the_centre_with_a_mirrored_border(
+    size, angle_deg
+) -> None:
+    images = _smooth(2, size=size)
+    angle = np.radians(angle_deg)
+    want = [_warped(image, angle) for image in images]
+    got = pictures.rotate_in_plane(images, angle)
+    np.testing.assert_allclose(got, want, atol=1e-5)
+
+
+def test_turning_warns_of_nothing() -> None:
+    program = (
+        "import sys; from sa3dhp.geometry import pictures; import numpy as np;"
+        "assert 'tensorflow_addons' not in sys.modules;"
+        "pictures.rotate_in_plane(np.zeros((4, 4, 3), np.float32), 0.1)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "Addons" not in done.stderr and "Warning:" not in done.stderr
+
+
+def test_arrays_stay_arrays_and_share_their_memory() -> None:
+    images = np.random.default_rng(0).integers(0, 255, (2, 8, 8, 3), np.uint8)
+    before = images.copy()
+    for got in (pictures.flip(images), pictures.center_crop(images, 4)):
+        assert isinstance(got, np.ndarray) and np.shares_memory(got, images)
+    np.testing.assert_array_equal(images, before)
+    tensor = tf.constant(images)
+    for array, other in (
+        (pictures.flip(images), pictures.flip(tensor)),
+        (pictures.center_crop(images, 4), pictures.center_crop(tensor, 4)),
+    ):
+        assert isinstance(other, tf.Tensor) and other.dtype == tf.uint8
+        np.testing.assert_array_equal(array, other)
 
 
 def test_flip_twice_is_identity() -> None:
@@ -200,8 +269,22 @@ def test_bad_input_is_named() -> None:
         pictures.rotate_in_plane(np.zeros((4, 4, 3), np.uint8), 0.1)
     with pytest.raises(errors.InputError, match=r"\[\.\.\., H, W, C\], got \(4, 4\)"):
         pictures.flip(np.zeros((4, 4)))
+    with pytest.raises(errors.InputError, match=r"\[\.\.\., H, W, C\], got \(4,\)"):
+        pictures.center_crop(tf.zeros(4), 2)
     with pytest.raises(errors.InputError, match=r"T, H, W, C\], got \(4, 4, 3\)"):
         pictures.backward(np.zeros((4, 4, 3)))
     for size in (6, 3):
         with pytest.raises(errors.InputError, match=f"middle {size} x {size}"):
             pictures.center_crop(np.zeros((4, 4, 3)), size)
+
+
+def test_sizes_that_are_not_known_are_named() -> None:
+    def traced(shape: list | None):
+        # Autograph would wrap the error.
+        run = tf.function(pictures.flip, autograph=False)
+        return run.get_concrete_function(tf.TensorSpec(shape))
+
+    with pytest.raises(errors.InputError, match="H, W and C must be known"):
+        traced([None, None, 4, 3])
+    with pytest.raises(errors.InputError, match="got an unknown shape"):
+        traced(None)

@@ -32,12 +32,6 @@ def test_latents_of_a_new_network_are_alive_and_not_saturated(encoder):
     assert 0.01 < latent.std(0).mean() and np.abs(latent).max() < 0.95
 
 
-def test_pixels_are_prepared_as_the_backbone_was_trained():
-    images = _images()
-    expected = tf.keras.applications.resnet50.preprocess_input(255.0 * images)
-    np.testing.assert_allclose(image_encoder.prepared(images), expected, atol=1e-3)
-
-
 def test_images_of_another_size_are_refused(encoder):
     with pytest.raises(errors.InputError, match=r"expected \[B, 32, 32, 3\]"):
         encoder(np.zeros([1, 64, 64, 3], np.float32))
@@ -77,36 +71,22 @@ def test_head_stride_sets_the_resolution_of_the_head():
     assert sizes[0] - sizes[1] == 12 * 128 * 512
 
 
-def test_weights_of_a_file_are_loaded(tmp_path):
-    source = tf.keras.applications.ResNet50(
-        include_top=False, weights=None, input_shape=(SIZE, SIZE, 3)
-    )
-    path = tmp_path / "notop.h5"
-    source.save_weights(str(path))
-    encoder = image_encoder.ImageEncoder(SIZE, weights=str(path))
-    for layer in encoder.backbone.layers[1:]:  # the first is the input
-        for mine, theirs in zip(layer.weights, source.get_layer(layer.name).weights):
-            np.testing.assert_array_equal(mine, theirs)
+def test_weights_of_a_file_are_loaded(tmp_path, encoder):
+    path = tmp_path / "weights.npz"
+    values = {
+        f"{layer.name}/{v.name.split('/')[-1][:-2]}": v.numpy() + 1.0
+        for layer in encoder.backbone.layers
+        for v in layer.weights
+    }
+    np.savez(path, **values)
+    filled = image_encoder.ImageEncoder(SIZE, weights=str(path))
+    for mine, theirs in zip(filled.backbone.weights, encoder.backbone.weights):
+        np.testing.assert_array_equal(mine, theirs + 1.0)
 
 
 def test_missing_weights_are_loud(tmp_path):
     with pytest.raises(errors.InputError, match="no file"):
         image_encoder.ImageEncoder(SIZE, weights=str(tmp_path / "absent.h5"))
-
-
-def test_weights_of_another_network_are_loud(tmp_path):
-    other = tf.keras.Sequential([tf.keras.layers.Dense(2, input_shape=(3,))])
-    path = tmp_path / "other.h5"
-    other.save_weights(str(path))
-    with pytest.raises(errors.InputError, match="expected a ResNet-50"):
-        image_encoder.ImageEncoder(SIZE, weights=str(path))
-
-
-def test_a_file_that_is_no_weights_is_loud(tmp_path):
-    path = tmp_path / "text.h5"
-    path.write_text("not a weight file")
-    with pytest.raises(errors.InputError, match="expected a ResNet-50"):
-        image_encoder.ImageEncoder(SIZE, weights=str(path))
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
