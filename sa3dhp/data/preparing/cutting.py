@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from sa3dhp import errors
-from sa3dhp.data import glitches, people, records, schema, video
+from sa3dhp.data import glitches, records, schema
 from sa3dhp.data.preparing import units
-from sa3dhp.data.sources import video_folder
+from sa3dhp.data.videos import people, video, video_folder
 from sa3dhp.geometry import crop
 from sa3dhp.skeleton import conversion
 from sa3dhp.skeleton import skeleton as skeletons

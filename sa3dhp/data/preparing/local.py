@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from sa3dhp import errors
+from sa3dhp.data import datasets
 from sa3dhp.data.preparing import transform, units
 
 
@@ -47,7 +48,8 @@ def run(
     context = multiprocessing.get_context(
         "forkserver" if "forkserver" in methods else "spawn"
     )
-    context.set_forkserver_preload([transform.__name__])
+    readers = {datasets.module(task.dataset) for task in tasks}
+    context.set_forkserver_preload([transform.__name__, *sorted(readers)])
     waiting, running = list(reversed(tasks)), {}
     try:
         while waiting or running:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from sa3dhp import provenance
-from sa3dhp.data.sources import video_folder
+from sa3dhp.data.videos import video_folder
 from sa3dhp.evaluation import prediction, protocol, tables
 from sa3dhp.systems.relation_distillation import job, outputs, selection
 from sa3dhp.systems.relation_distillation import sources as datasets

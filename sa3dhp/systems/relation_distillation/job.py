@@ -10,7 +10,7 @@ import numpy as np
 
 from sa3dhp import config as configs
 from sa3dhp.data import augment, prepared
-from sa3dhp.data.sources import video_folder
+from sa3dhp.data.videos import video_folder
 from sa3dhp.systems.relation_distillation import adaptation, build, monitors
 from sa3dhp.systems.relation_distillation import sources as datasets
 from sa3dhp.systems.relation_distillation.steps import adaptation as adaptation_step

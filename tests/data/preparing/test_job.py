@@ -15,7 +15,7 @@ import sys
 import pytest
 
 from sa3dhp import errors
-from sa3dhp.data import records
+from sa3dhp.data import datasets, records
 from sa3dhp.data.preparing import job, local, on_beam, transform, units
 
 SETTINGS = units.Settings(96, 64)
@@ -159,7 +159,7 @@ def test_what_is_no_data_set_is_refused(tmp_path, raw) -> None:
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("dataset", transform.DATASETS)
+@pytest.mark.parametrize("dataset", datasets.DATASETS)
 def test_a_folder_of_something_else_is_refused(dataset, tmp_path) -> None:
     (tmp_path / "raw/notes").mkdir(parents=True)
     (tmp_path / "raw/notes/readme.txt").write_text("nothing")
