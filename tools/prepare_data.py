@@ -39,7 +39,7 @@ _BEAM: list[str] = []  # flags that are Beam's
 
 def separate(argv: list[str]) -> list[str]:
     """Takes out the flags that are Beam's, where it is asked for."""
-    own = []
+    own: list[str] = []
     for arg in argv:
         name = arg.lstrip("-").partition("=")[0]
         ours = not arg.startswith("-") or name in FLAGS or name.startswith("help")

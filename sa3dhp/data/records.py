@@ -251,7 +251,7 @@ def decode_frame(payload: bytes, image: bool = True) -> Frame:
         pixels = np.zeros((0, 0, 3), np.uint8)
         if image:
             bgr = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-            pixels = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+            pixels = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
         return Frame(**values, image=pixels)
     except (message.DecodeError, KeyError, ValueError, TypeError, cv2.error) as error:
         reason = " ".join(str(error).split())

@@ -10,6 +10,7 @@ import numpy as np
 from sa3dhp.data import datasets, records
 from sa3dhp.data.checks import clips
 from sa3dhp.data.checks.clips import FAIL, NONE, PASS, WARN, Clip, Finding
+from sa3dhp.data.datasets.dataset import Published
 
 _SAME_POSES = 0.01  # share of a test split
 
@@ -36,7 +37,7 @@ def counts(dataset: str, found: Mapping[str, Sequence[Clip]]) -> list[Finding]:
                 Finding(f"counts of {split}", NONE, text + "; nothing published")
             )
             continue
-        less, more = _compared(published, pictures, names, subjects, mine)
+        less, more = _compared(published, mine, names, subjects)
         status = FAIL if more else WARN if less else PASS
         findings.append(
             Finding(
@@ -52,9 +53,16 @@ def counts(dataset: str, found: Mapping[str, Sequence[Clip]]) -> list[Finding]:
     return findings
 
 
-def _compared(published, pictures, names, subjects, mine) -> tuple[list, list]:
+def _compared(
+    published: Published,
+    mine: Sequence[Clip],
+    names: Sequence[str],
+    subjects: set[str],
+) -> tuple[list[str], list[str]]:
     """What is missing and what is too much, in words."""
-    less, more = [], []
+    less: list[str] = []
+    more: list[str] = []
+    pictures = sum(_length(clip) for clip in mine)
 
     def compare(what: str, got: int, expected: int) -> None:
         if got != expected:
@@ -83,7 +91,9 @@ def _length(clip: Clip) -> int:
     return next(len(array) for array in arrays if array is not None)
 
 
-def complete(manifest: records.Manifest, found: Mapping[str, Sequence[Clip]]):
+def complete(
+    manifest: records.Manifest, found: Mapping[str, Sequence[Clip]]
+) -> Finding:
     """Is everything there that the manifest counts?"""
     wrong = []
     for split, entry in manifest.splits.items():
@@ -110,7 +120,7 @@ def overlap(dataset: str, found: Mapping[str, Sequence[Clip]]) -> Finding:
     test = [name for name in found if name not in ("train", "")]
     if "train" not in found or not test:
         return Finding(check, NONE, "one split")
-    same = {"subjects": set(), "sequences": set()}
+    same: dict[str, set[str]] = {"subjects": set(), "sequences": set()}
     train = found["train"]
     poses, shared = _poses(train), 0
     total = 0

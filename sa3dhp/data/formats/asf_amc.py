@@ -114,7 +114,8 @@ def read_asf(path: str | pathlib.Path) -> Skeleton:
                     "its parent or has no bone data"
                 )
             block = blocks[name]
-            *angles, axes = block["axis"]
+            *words, axes = block["axis"]
+            angles = np.radians(np.array(words, np.float64))
             if axes.upper() != "XYZ":
                 raise errors.InputError(f"{path}: {name}: axis {axes}, expected XYZ")
             direction = np.array(block["direction"], np.float64)
@@ -124,7 +125,9 @@ def read_asf(path: str | pathlib.Path) -> Skeleton:
                     name,
                     order[parent],
                     direction * float(block["length"][0]) * unit,
-                    rotation.from_euler(np.radians(np.float64(angles)), "xyz"),
+                    rotation.from_euler(
+                        np.radians(np.array(angles, np.float64)), "xyz"
+                    ),
                     tuple(word.lower() for word in block.get("dof", [])),
                 )
             )
@@ -213,7 +216,8 @@ def forward_kinematics(
         local = _local_rotation(bone, motion)
         if bone.parent < 0:
             columns = [bone.dof.index(f"t{axis}") for axis in "xyz"]
-            turns[index] = local
+            # `read_amc` makes sure that the root is there, `_root` that it turns.
+            turns[index] = np.eye(3) if local is None else local
             ends[index] = motion[bone.name][:, columns] * skeleton.unit
         else:
             parent = turns[bone.parent]

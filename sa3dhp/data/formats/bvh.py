@@ -24,6 +24,10 @@ from sa3dhp.skeleton import skeleton as skeletons
 END_SITE = "/End Site"
 # mm per unit of files seen in the wild: mm, cm, inch, CMU's own (1 / 0.45 inch), m.
 UNITS_MM = (1.0, 10.0, 25.4, 25.4 / 0.45, 1000.0)
+_LEGS = tuple(
+    tuple(f"{side}_{joint}" for joint in ("hip", "knee", "ankle"))
+    for side in ("left", "right")
+)
 LEG_MM = (600.0, 1050.0)  # thigh + shin of a grown person, with room
 
 
@@ -117,7 +121,7 @@ def _hierarchy(words: list[str], path: str) -> list[Joint]:
 def forward_kinematics(
     motion: Motion,
     names: Sequence[str],
-    segments: Mapping[str, Sequence[float]] | None = None,
+    segments: Mapping[str, np.ndarray | Sequence[float]] | None = None,
 ) -> np.ndarray:
     """Returns where joints are, `[T, len(names), 3]`, float64, file units and axes.
 
@@ -149,7 +153,8 @@ def forward_kinematics(
         if segments and joint.name in segments:
             offset = offset + np.asarray(segments[joint.name])
         if joint.parent < 0:
-            places[index], turns[index] = offset, turn
+            places[index] = offset
+            turns[index] = np.eye(3) if turn is None else turn
         else:
             parent = turns[joint.parent]
             moved = (parent @ offset[..., None])[..., 0]
@@ -277,10 +282,10 @@ def find_unit(motion: Motion, rig: Rig) -> float:
         InputError: if none of `UNITS_MM` does, or the rig has no leg joints by name.
     """
     chains = [
-        [rig.joints[f"{side}_{joint}"] for joint in ("hip", "knee", "ankle")]
-        for side in ("left", "right")
+        [name for name in map(rig.joints.get, leg) if isinstance(name, str)]
+        for leg in _LEGS
     ]
-    if not all(isinstance(name, str) for chain in chains for name in chain):
+    if any(len(chain) < len(leg) for chain, leg in zip(chains, _LEGS)):
         raise errors.InputError(f"rig {rig.id}: unit_mm is needed: legs are not joints")
     half = len(motion.values) // 2
     middle = dataclasses.replace(motion, values=motion.values[half : half + 1])

@@ -30,8 +30,9 @@ class _Call:
     """A function that a pickle may call, but neither change nor subclass."""
 
     __slots__ = ("_function",)
+    _function: Callable[..., Any]
 
-    def __init__(self, function) -> None:
+    def __init__(self, function: Callable[..., Any]) -> None:
         object.__setattr__(self, "_function", function)
 
     def __call__(self, *args):
@@ -66,6 +67,10 @@ class _Array(np.ndarray):
         super().__setstate__((version, shape, dtype.dtype, fortran, data))
 
 
+def _unknown(state: Any) -> Any:
+    raise pickle.UnpicklingError("an object of a class that is not admitted")
+
+
 class _Held:
     """Stands for an object of a class that is not looked up: its state alone is kept.
 
@@ -73,6 +78,8 @@ class _Held:
     """
 
     __slots__ = ("state",)
+    state: Any
+    make = staticmethod(_unknown)  # what replaces it; each class has its own
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
@@ -100,7 +107,7 @@ def _scalar(dtype: _Dtype, data: Any) -> np.generic:
     return np.frombuffer(_bytes(data), dtype.dtype)[0]
 
 
-def _from_buffer(data: Any, dtype: _Dtype, shape: tuple, order: str) -> np.ndarray:
+def _from_buffer(data: Any, dtype: _Dtype, shape: tuple, order: Any) -> np.ndarray:
     if dtype.dtype.hasobject:
         raise pickle.UnpicklingError("objects do not come from a buffer")
     # A copy, so that the array is writeable and owns its memory.
@@ -113,7 +120,7 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
-_ADMITTED = {
+_ADMITTED: dict[str, Callable[..., Any]] = {
     "numpy.ndarray": lambda *_: _Array(0),
     "numpy.dtype": _Dtype,
     "numpy.core.multiarray._reconstruct": lambda *_: _Array(0),

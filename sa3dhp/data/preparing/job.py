@@ -11,6 +11,7 @@ import os
 import pathlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 from sa3dhp import errors, files
 from sa3dhp.data import datasets, records
@@ -67,7 +68,7 @@ def run(
     tasks = _tasks(dataset, root, folder, plan, settings)
     with _alone(folder):
         _work(tasks, engine, progress)
-        reports = {task.shard: transform.finished(task) for task in tasks}
+        reports = {task.shard: _report(task) for task in tasks}
         if not any(report.records for report in reports.values()):
             for task in tasks:  # what is damaged will be replaced: leave no trace
                 (folder / task.shard).unlink()
@@ -76,6 +77,14 @@ def run(
         records.write_manifest(folder, manifest)
         shutil.rmtree(folder / transform.STATE)
     return manifest
+
+
+def _report(task: units.Task) -> units.Report:
+    """The report of a shard after all work is done."""
+    report = transform.finished(task)
+    if report is None:
+        raise RuntimeError(f"{task.shard}: the engine ended without it")
+    return report
 
 
 def _work(tasks: list[units.Task], engine: Engine, progress: Progress) -> None:
@@ -235,7 +244,7 @@ def _manifest(
             skeleton=skeleton,
         )
     pictures = plan.kind == "frames"
-    meaning = dict(
+    meaning: dict[str, Any] = dict(
         dataset=dataset,
         kind=plan.kind,
         fps=plan.fps,

@@ -12,12 +12,12 @@ import hashlib
 import json
 import pathlib
 from collections.abc import Iterator
-from typing import Any
 
 import cv2
 
 from sa3dhp import errors, files
 from sa3dhp.data import datasets, glitches, records, schema
+from sa3dhp.data.datasets import dataset
 from sa3dhp.data.preparing import cutting, units
 from sa3dhp.data.videos import people, video
 
@@ -62,12 +62,12 @@ def payloads(task: units.Task, report: units.Report) -> Iterator[bytes]:
         report: is filled on the way.
     """
     root = pathlib.Path(task.source)
-    dataset = datasets.DATASETS[task.dataset]
+    known = datasets.DATASETS[task.dataset]
     for unit in task.units:
         before = report.records
         try:
             # Damaged files make the readers' libraries raise whatever they like.
-            items = list(dataset.read(root, unit, task.settings))
+            items = list(known.read(root, unit, task.settings))
         except Exception as error:
             report.skipped[unit.name] = _reason(error)
             continue
@@ -95,7 +95,7 @@ def _checksum(path: pathlib.Path) -> str:
 
 
 def _records(
-    task: units.Task, unit: units.Unit, item: Any, report: units.Report
+    task: units.Task, unit: units.Unit, item: dataset.Item, report: units.Report
 ) -> Iterator[bytes]:
     """The records of a motion, of labelled pictures or of a video."""
     if isinstance(item, schema.Sequence):
@@ -112,8 +112,9 @@ def _records(
         subject, name = item.subject, item.name
         yield from _labelled(task, item, report)
     else:
-        subject, name = "", item[0].name
-        yield from _seen(task, unit, *item, report)
+        source, scan = item
+        subject, name = "", source.name
+        yield from _seen(task, unit, source, scan, report)
     if report.records > before:
         report.made(subject, name)
 

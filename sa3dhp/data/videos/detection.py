@@ -62,7 +62,8 @@ def hog() -> Detector:
     0.6.
     """
     descriptor = cv2.HOGDescriptor()
-    descriptor.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())
+    weights = np.array(cv2.HOGDescriptor.getDefaultPeopleDetector())
+    descriptor.setSVMDetector(weights)
 
     def detect(frames: np.ndarray) -> list[np.ndarray]:
         return [_hog_frame(descriptor, frame) for frame in frames]

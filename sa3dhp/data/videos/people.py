@@ -58,7 +58,7 @@ def scan(
         source: the video or frame folder.
         fps: of the tracks.
         frames_fps: rate of frame folders.
-        detector: asked where `given` is None.
+        detector: asked where `given` is None; needed then.
         given: tracks of a boxes file.
 
     Raises:
@@ -66,14 +66,17 @@ def scan(
     """
     info = video.probe(source, frames_fps)
     notes = list(info.notes)
+    path = None
     if given is not None:
         path = boxes_file.find(given, source.name)
         if path is None:
             raise video.UnreadableError("not in the boxes file")
         count, size = _measure(source)
-    else:
+    elif detector is not None:
         every = max(1, round(info.fps / LOOKS_PER_SECOND))
         count, found, shots = _look(source, every, detector)
+    else:
+        raise ValueError("scan: expected a detector or given boxes, got neither")
     if count == 0:
         raise video.UnreadableError("no frame can be decoded")
     if source.images and count < info.declared_frames:
@@ -86,7 +89,7 @@ def scan(
         )
         count = max(0, count - round(info.fps))
     shown = video.timeline(count, info.fps, fps)  # [T] source frame
-    if given is not None:
+    if path is not None:
         paths = [_given(path, shown, size)]
     else:
         paths = _link(found, shots, every, shown, fps)
@@ -113,7 +116,10 @@ def _look(
         The number of frames, the boxes `[M, 5]` (source pixels) per look, and the looks
         at which a new shot begins.
     """
-    count, found, shots, batch, histogram = 0, [], [0], [], None
+    count = 0
+    found: list[np.ndarray] = []
+    batch: list[np.ndarray] = []
+    shots, histogram = [0], None
     for index, frame in video.frames(source, lambda number: number % every == 0):
         count = index + 1
         if frame is None:
@@ -146,7 +152,8 @@ def _histogram(frame: np.ndarray) -> np.ndarray:
     """Colour histogram of a picture; it ignores where things are."""
     small = cv2.resize(frame, (64, 64), interpolation=cv2.INTER_AREA)
     bins = cv2.calcHist([small], [0, 1, 2], None, [6, 6, 6], [0, 256] * 3)
-    return cv2.normalize(bins.ravel(), None, 1.0, 0.0, cv2.NORM_L1)
+    flat = bins.ravel()
+    return np.asarray(cv2.normalize(flat, flat, 1.0, 0.0, cv2.NORM_L1))
 
 
 def _link(

@@ -133,14 +133,15 @@ def frames(
         UnreadableError: if nothing can be opened or the picture size changes.
     """
     stream = _image_frames if source.images else _video_frames
-    size = None
+    first: tuple[int, ...] = ()
     for index, frame in stream(source, wanted):
-        size = frame.shape if size is None and frame is not None else size
-        if frame is not None and frame.shape != size:
-            raise UnreadableError(
-                f"pictures of different sizes ({size[1]} x {size[0]} and "
-                f"{frame.shape[1]} x {frame.shape[0]})"
-            )
+        if frame is not None:
+            first = first or frame.shape
+            if frame.shape != first:
+                raise UnreadableError(
+                    f"pictures of different sizes ({first[1]} x {first[0]} and "
+                    f"{frame.shape[1]} x {frame.shape[0]})"
+                )
         yield index, frame if wanted(index) else None
 
 

@@ -142,14 +142,18 @@ def load(
         )
     given = None if boxes is None else boxes_file.read(boxes)
     sources = {source.name: source for source in video.discover(folder)}
+    asked = detector if callable(detector) else None
     if given is None and not callable(detector):
-        detector = detection.make(detector)
-    tracks, windows, skipped, notes = [], [], [], []
+        asked = detection.make(detector)
+    tracks: list[people.Track] = []
+    windows: list[Window] = []
+    skipped: list[tuple[str, str]] = []
+    notes: list[tuple[str, str]] = []
     for number, source in enumerate(sources.values()):
         if progress:
             progress(source.name, number, len(sources))
         try:
-            scan = people.scan(source, fps, frames_fps, detector, given)
+            scan = people.scan(source, fps, frames_fps, asked, given)
         except video.UnreadableError as error:
             skipped.append((source.name, str(error)))
             continue
