@@ -44,12 +44,20 @@ def read_folder(path: str | pathlib.Path) -> list[schema.Frames]:
         raise errors.InputError(f"{path}/joints.mat: not read: {error}") from error
     if joints.ndim == 3 and joints.shape[:2] == (14, 3):
         joints = joints.transpose(2, 0, 1)
-        return [_frames(path, joints, 1, "lsp_extended", joints[..., 2] == 1, "train")]
+        mask = joints[..., 2] == 1  # annotated
+        return [_frames(path, joints, 1, mask, name="lsp_extended", split="train")]
     if joints.ndim == 3 and joints.shape[:2] == (3, 14):
         joints = joints.transpose(2, 1, 0)
         parts = (("train", 1, joints[:TRAIN_IMAGES]), ("test", 1001, joints[1000:]))
         return [
-            _frames(path, part, first, "lsp", None, split)
+            _frames(
+                path,
+                part,
+                first,
+                np.ones(part.shape[:2], bool),
+                name="lsp",
+                split=split,
+            )
             for split, first, part in parts
             if len(part)
         ]
@@ -59,7 +67,16 @@ def read_folder(path: str | pathlib.Path) -> list[schema.Frames]:
     )
 
 
-def _frames(path, joints, first, name, mask, split) -> schema.Frames:
+def _frames(
+    path: pathlib.Path,
+    joints: np.ndarray,
+    first: int,
+    mask: np.ndarray,
+    *,
+    name: str,
+    split: str,
+) -> schema.Frames:
+    """Images numbered from `first`, whose joints `[N, 14, 3]` count pixels from 1."""
     digits = {"lsp": 4, "lsp_extended": 5}[name]
     numbers = np.arange(first, first + len(joints))
     images = path / "images"

@@ -125,9 +125,7 @@ def read_asf(path: str | pathlib.Path) -> Skeleton:
                     name,
                     order[parent],
                     direction * float(block["length"][0]) * unit,
-                    rotation.from_euler(
-                        np.radians(np.array(angles, np.float64)), "xyz"
-                    ),
+                    rotation.from_euler(angles, "xyz"),
                     tuple(word.lower() for word in block.get("dof", [])),
                 )
             )

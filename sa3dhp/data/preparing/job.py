@@ -31,6 +31,7 @@ def run(
     output: str | os.PathLike,
     settings: units.Settings,
     engine: Engine,
+    *,
     progress: Progress = lambda done, total, number: None,
 ) -> records.Manifest:
     """Prepares a data set, or the part of it that is not done yet.

@@ -73,12 +73,16 @@ def link(
         inside = _interpolate(looks[seen], looks[steps], raw[:, :4])
         for step, box in zip(seen, inside):
             left[step] = left[step][~_covered(left[step], box)]
-        confidence = raw[:, 4].sum() / len(seen)
-        if confidence >= MIN_MEAN:
-            paths.append(_path(looks, steps, raw, fps, num_frames, confidence))
+        if _confidence(steps, raw) >= MIN_MEAN:
+            paths.append(_path(looks, steps, raw, fps, num_frames))
     paths.sort(key=lambda path: -path.rank)
     sure = [path for path in paths[1:] if path.confidence >= MIN_MEAN_OTHERS]
     return paths[:1] + sure
+
+
+def _confidence(steps: np.ndarray, raw: np.ndarray) -> float:
+    """The mean over a track's looks, a miss counting 0."""
+    return float(raw[:, 4].sum() / (steps[-1] - steps[0] + 1))
 
 
 def smooth(boxes: np.ndarray, fps: float) -> np.ndarray:
@@ -187,7 +191,6 @@ def _path(
     raw: np.ndarray,
     fps: float,
     num_frames: int,
-    confidence: float,
 ) -> Path:
     """Fills gaps, reaches `HOLD` beyond the ends, takes out outliers and smooths."""
     hold = round(HOLD * fps)
@@ -197,4 +200,4 @@ def _path(
     clean = ndimage.median_filter(raw[:, :4], size=(width, 1), mode="nearest")
     every = np.arange(first, last + 1)
     boxes = _interpolate(every, looks[steps], clean)
-    return Path(int(first), smooth(boxes, fps), float(confidence))
+    return Path(int(first), smooth(boxes, fps), _confidence(steps, raw))

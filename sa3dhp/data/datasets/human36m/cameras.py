@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+from typing import Any
 
 import h5py
 import numpy as np
@@ -43,8 +44,24 @@ def read(path: str | pathlib.Path) -> Cameras:
         raise errors.InputError(f"{path}: not a file of cameras: {error!r}") from error
 
 
-def _camera(name, fx_fy, cx_cy, distortion, rotation, translation):
-    """A camera from arrays of whatever shape; `translation` in mm."""
+def _camera(
+    name: str,
+    place: tuple[np.ndarray, np.ndarray],
+    *,
+    fx_fy: Any,
+    cx_cy: Any,
+    distortion: Any,
+) -> calibration.Camera:
+    """A camera from arrays of whatever shape.
+
+    Args:
+        name: one of `SIZES`.
+        place: rotation and translation (mm), as `calibration.Camera` has them.
+        fx_fy: focal lengths, pixels.
+        cx_cy: the principal point, pixels.
+        distortion: (k1, k2, p1, p2, k3).
+    """
+    rotation, translation = place
     numbers = [np.ravel(value) for value in (fx_fy, cx_cy, distortion)]
     return calibration.Camera(
         name,
@@ -65,11 +82,10 @@ def _read_json(path: pathlib.Path) -> Cameras:
             matrix = np.array(data["intrinsics"][name]["calibration_matrix"])
             cameras[subject, name] = _camera(
                 name,
-                (matrix[0, 0], matrix[1, 1]),
-                matrix[:2, 2],
-                data["intrinsics"][name]["distortion"],
-                place["R"],
-                place["t"],
+                (place["R"], place["t"]),
+                fx_fy=(matrix[0, 0], matrix[1, 1]),
+                cx_cy=matrix[:2, 2],
+                distortion=data["intrinsics"][name]["distortion"],
             )
     return cameras
 
@@ -85,11 +101,10 @@ def _read_h5(path: pathlib.Path) -> Cameras:
                 rotation = item["R"][()].T
                 cameras[group.replace("subject", "S"), name] = _camera(
                     name,
-                    item["f"][()],
-                    item["c"][()],
-                    (k1, k2, *np.ravel(item["p"][()]), k3),
-                    rotation,
-                    -rotation @ np.ravel(item["T"][()]),
+                    (rotation, -rotation @ np.ravel(item["T"][()])),
+                    fx_fy=item["f"][()],
+                    cx_cy=item["c"][()],
+                    distortion=(k1, k2, *np.ravel(item["p"][()]), k3),
                 )
     return cameras
 
@@ -101,10 +116,9 @@ def _read_pickle(path: pathlib.Path) -> Cameras:
         k1, k2, k3 = np.ravel(item["k"])
         cameras[subject, name] = _camera(
             name,
-            item["f"],
-            item["c"],
-            (k1, k2, *np.ravel(item["p"]), k3),
-            item["R"].T,
-            -1000.0 * item["R"].T @ np.ravel(item["T"]),
+            (item["R"].T, -1000.0 * item["R"].T @ np.ravel(item["T"])),
+            fx_fy=item["f"],
+            cx_cy=item["c"],
+            distortion=(k1, k2, *np.ravel(item["p"]), k3),
         )
     return cameras
