@@ -84,6 +84,7 @@ def test_a_stopped_run_goes_on_and_ends_with_the_same_bytes(
         done(transform.prepare(tasks[0]))
         done(transform.prepare(tasks[1]))
         (tmp_path / "out" / f"{tasks[2].shard}.77.partial").write_bytes(b"half")
+        (tmp_path / "out" / ".manifest.77.json").write_bytes(b"half")
         raise KeyboardInterrupt
 
     counts = []
