@@ -6,6 +6,7 @@ This is the one owner of renames.
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
 import pathlib
@@ -77,6 +78,12 @@ def atomic(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def unfinished(path: str | os.PathLike) -> list[pathlib.Path]:
+    """Returns the temporary files that killed runs left of a file, see `atomic`."""
+    path = pathlib.Path(path)
+    return sorted(path.parent.glob(f".{glob.escape(path.stem)}.*{path.suffix}"))
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

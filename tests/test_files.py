@@ -19,6 +19,15 @@ def _names(path):
     return sorted(item.name for item in path.iterdir())
 
 
+def test_what_a_killed_run_left_is_found(tmp_path):
+    path = tmp_path / "a[1].json"
+    with pytest.raises(KeyboardInterrupt), files.atomic(path) as temporary:
+        assert files.unfinished(path) == [temporary]
+        raise KeyboardInterrupt
+    files.write_text(path, "whole")
+    assert files.unfinished(path) == []
+
+
 def test_new_folder_appears_with_its_parents_and_nothing_beside_it(tmp_path):
     _write(tmp_path / "a" / "out", "first")
     assert _names(tmp_path / "a" / "out") == ["first", MARKER]

@@ -12,7 +12,7 @@ import time
 import miniature
 import pytest
 
-from sa3dhp.data import records
+from sa3dhp.data import datasets, records
 from sa3dhp.data.preparing import job, local, units
 
 SIZES = ("--stored_size=64", "--image_size=48")
@@ -108,6 +108,8 @@ def test_what_is_wrong_is_said_in_one_line(repo_root, tmp_path) -> None:
 def test_help_shows_the_flags(repo_root) -> None:
     ran = _run(repo_root, "--help")
     assert ran.returncode == 0 and "--stored_size (default: '320')" in ran.stdout
+    text = " ".join(ran.stdout.split())
+    assert f"One of {', '.join(datasets.DATASETS)}." in text
 
 
 @pytest.mark.parametrize(

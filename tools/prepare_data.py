@@ -19,9 +19,10 @@ import sys
 from absl import flags
 
 from sa3dhp import cli, errors
+from sa3dhp.data import datasets
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("dataset", None, "Its name. [an unknown one lists them all]")
+flags.DEFINE_string("dataset", None, f"One of {', '.join(datasets.DATASETS)}.")
 flags.DEFINE_string("input", None, "Folder of the data set as it was downloaded.")
 flags.DEFINE_string("output", None, "Folder for the records; new, or of a stopped run.")
 flags.DEFINE_integer("stored_size", 320, "Side of the stored pictures, pixels.")
@@ -71,7 +72,7 @@ def main() -> None:
     bars: list[progress.Progress] = []
     with contextlib.ExitStack() as stack:
         folders = FLAGS.input, FLAGS.output
-        manifest = job.run(FLAGS.dataset, *folders, settings, engine, show)
+        manifest = job.run(FLAGS.dataset, *folders, settings, engine, progress=show)
     print(cli.as_started(summary.text(manifest, FLAGS.output)))
 
 

@@ -25,14 +25,14 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import message
 
-from sa3dhp import errors
+from sa3dhp import errors, files
 from sa3dhp.data import schema
 from sa3dhp.skeleton import skeleton as skeletons
 
 VERSION = 1
 KINDS = ("motions", "frames")
 MANIFEST = "manifest.json"
-PARTIAL = ".partial"  # ending of files that are being written
+PARTIAL = ".partial"  # ending of shards that are being written
 JPEG_QUALITY = 95
 _REMEDY = "run tools/prepare_data.py again into an empty folder"
 
@@ -157,13 +157,7 @@ def checksum(path: str | os.PathLike) -> str:
 def write_manifest(folder: str | os.PathLike, manifest: Manifest) -> None:
     """Writes `manifest.json`, at once or not at all."""
     text = json.dumps(dataclasses.asdict(manifest), indent=1, ensure_ascii=False)
-    path = pathlib.Path(folder) / MANIFEST
-    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
-    try:
-        partial.write_text(text + "\n", encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    files.write_text(pathlib.Path(folder) / MANIFEST, text + "\n")
 
 
 def read_manifest(folder: str | os.PathLike) -> Manifest:
@@ -257,7 +251,7 @@ def decode_frame(payload: bytes, image: bool = True) -> Frame:
         pixels = np.zeros((0, 0, 3), np.uint8)
         if image:
             bgr = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-            pixels = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+            pixels = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
         return Frame(**values, image=pixels)
     except (message.DecodeError, KeyError, ValueError, TypeError, cv2.error) as error:
         reason = " ".join(str(error).split())
@@ -279,6 +273,8 @@ def write_shard(path: str | os.PathLike, payloads: Iterable[bytes]) -> None:
     Raises:
         OSError: if the disk is full or the folder cannot be written.
     """
+    # Not `files.atomic`, whose temporary files keep the ending: what a killed run
+    # leaves must never be taken for a shard, and the next run finds it by this name.
     partial = f"{os.fspath(path)}.{os.getpid()}{PARTIAL}"
     try:
         write_records(partial, payloads)

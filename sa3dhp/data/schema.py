@@ -12,6 +12,7 @@ A world frame is thus a camera that stands level: turning it by a yaw and a pitc
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -145,7 +146,7 @@ class Frames:
     video_indices: np.ndarray | None = None
     joints: np.ndarray | None = None
     keypoints: np.ndarray | None = None
-    mask: np.ndarray | None = None
+    mask: np.ndarray = None  # type: ignore[assignment]  # all True, once it is made
     camera: calibration.Camera | None = None
     fps: float = 0.0
     labels: np.ndarray | None = None
@@ -191,10 +192,10 @@ class Frames:
     def __len__(self) -> int:
         return len(self.frame_numbers)
 
-    def select(self, keep: np.ndarray) -> Frames:
-        """The frames at `keep`: indices, or a mask `[N]`."""
+    def select(self, keep: np.ndarray | slice) -> Frames:
+        """The frames at `keep`: indices, a mask `[N]`, or a slice."""
         keep = np.arange(len(self))[keep]
-        pick = {
+        pick: dict[str, Any] = {
             field: None if getattr(self, field) is None else getattr(self, field)[keep]
             for field in ("video_indices", "joints", "keypoints", "labels")
         }
@@ -214,7 +215,7 @@ class Frames:
         weights, valid = conversion.matrix(self.skeleton, target)
         uses = (weights != 0).astype(int)
         mask = (~self.mask).astype(int) @ uses.T == 0
-        pick = {
+        pick: dict[str, Any] = {
             field: None
             if getattr(self, field) is None
             else conversion.convert(getattr(self, field), self.skeleton, target)[0]
@@ -292,7 +293,7 @@ def view_matrix(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray
     the yaw, looks down by the pitch, and its picture turns clockwise by the roll.
     """
     y_up = np.diag([1.0, -1.0, -1.0])
-    return camera.world_to_camera(yaw, pitch, roll) @ y_up
+    return camera.world_to_camera(*np.array([yaw, pitch, roll])) @ y_up
 
 
 def to_camera(

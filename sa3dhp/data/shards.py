@@ -17,7 +17,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from sa3dhp import errors
-from sa3dhp.data import records
+from sa3dhp.data import datasets, records
 
 # A TFRecord: uint64 length, uint32 checksum of it, the payload, uint32 checksum of it.
 _HEAD, _TAIL = 12, 4
@@ -120,19 +120,6 @@ class Split:
         return found
 
 
-# Names that a folder may have, for the command that makes it.
-DATASETS = (
-    "cmu",
-    "bandai_namco",
-    "surreal",
-    "human36m",
-    "mpi_inf_3dhp",
-    "threedpw",
-    "lsp",
-    "videos",
-)
-
-
 def manifest(folder: str | os.PathLike) -> records.Manifest:
     """Returns the manifest of a prepared folder.
 
@@ -152,7 +139,7 @@ def manifest(folder: str | os.PathLike) -> records.Manifest:
 
 def _dataset(path: pathlib.Path) -> str:
     """The data set that a folder's name suggests."""
-    return path.name if path.name in DATASETS else "NAME"
+    return path.name if path.name in datasets.DATASETS else "NAME"
 
 
 def _places(path: pathlib.Path) -> np.ndarray:

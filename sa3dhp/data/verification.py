@@ -11,7 +11,7 @@ import dataclasses
 import os
 import pathlib
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -148,13 +148,15 @@ def verify(folder: str | os.PathLike) -> tuple[Report, np.ndarray]:
     )
 
 
-def _picture(folder: str | os.PathLike, manifest: records.Manifest):
+def _picture(
+    folder: str | os.PathLike, manifest: records.Manifest
+) -> Callable[[Clip, int], np.ndarray] | None:
     """From a clip and a place in it to its picture; None for motions."""
     if manifest.kind == "motions":
         return None
     sources = {name: shards.Split(folder, name) for name in manifest.splits}
 
     def picture(clip: Clip, row: int) -> np.ndarray:
-        return sources[clip.split].frames([clip.rows[row]])[0].image
+        return sources[clip.split].frames([clip.place(row)])[0].image
 
     return picture

@@ -284,7 +284,7 @@ def _floor(rng: np.random.Generator, t: np.ndarray) -> Angles:
     """Lying, push-ups and crawling: the trunk is level."""
     prone = rng.uniform() < 0.6
     work = _bump(t, rng.uniform(0.3, 0.7), rng.uniform())
-    out = {"pitch": rng.uniform(65, 95) if prone else -rng.uniform(60, 95)}
+    out: Angles = {"pitch": rng.uniform(65, 95) if prone else -rng.uniform(60, 95)}
     lean = 1.0 if prone else 0.6
     for side in ("l", "r"):
         out[f"{side}_shoulder_flexion"] = lean * rng.uniform(60, 95) + 15 * work

@@ -175,6 +175,6 @@ def _camera(
         noise = np.empty(images.shape, np.int16)
         cv2.setRNGSeed(int(rng.integers(1 << 31)))
         for plane in noise:
-            cv2.randn(plane, (0, 0, 0), (look.noise,) * 3)
+            cv2.randn(plane, np.zeros(3), np.full(3, look.noise))
         images = np.clip(images + noise, 0, 255).astype(np.uint8)
     return images

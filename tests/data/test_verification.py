@@ -12,7 +12,9 @@ import pytest
 from sa3dhp import errors
 from sa3dhp.data import records, schema, verification
 from sa3dhp.data.checks import axes, clips, pictures, splits
-from sa3dhp.data.sources import annotated_npz, cmu, human36m_cameras, lsp, surreal
+from sa3dhp.data.datasets import cmu, lsp, surreal
+from sa3dhp.data.datasets.human36m import cameras as human36m_cameras
+from sa3dhp.data.formats import annotated_npz
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import body, motion
 

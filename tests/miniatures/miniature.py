@@ -32,8 +32,8 @@ import scipy.io
 from scipy.spatial import transform
 
 from sa3dhp.data import calibration
-from sa3dhp.data.sources import human36m_cameras
-from sa3dhp.data.sources import surreal as surreal_source
+from sa3dhp.data.datasets import surreal as surreal_source
+from sa3dhp.data.datasets.human36m import cameras as human36m_cameras
 from sa3dhp.skeleton import skeleton as skeletons
 
 H36M_SCALE = 0.2  # of the genuine pictures

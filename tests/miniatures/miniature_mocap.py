@@ -6,8 +6,8 @@ import miniature_people as people
 import numpy as np
 from scipy.spatial import transform
 
-from sa3dhp.data.sources import bandai_namco as bandai_source
-from sa3dhp.data.sources import cmu as cmu_source
+from sa3dhp.data.datasets import bandai_namco as bandai_source
+from sa3dhp.data.datasets import cmu as cmu_source
 
 # Bone -> (parent, joint it starts at, joint it ends at, share of the way at its end).
 _CMU_BONES = {

@@ -13,7 +13,7 @@ import pickle
 import miniature
 import numpy as np
 
-from sa3dhp.data.sources import smpl
+from sa3dhp.data.formats import smpl
 from sa3dhp.skeleton import skeleton as skeletons
 
 SMPL = skeletons.get("smpl24")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sa3dhp.data.sources import cmu
+from sa3dhp.data.datasets import cmu
 from sa3dhp.skeleton import kinematics, limits, skeleton
 
 BODY = skeleton.SA3DHP17

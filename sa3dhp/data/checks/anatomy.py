@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -37,10 +38,10 @@ _CHUNK = 65536
 
 def order(found: Sequence[Clip]) -> tuple[Finding, list[Clip]]:
     """Are the rows the joints that the skeleton says? Returns repaired clips, too."""
-    repaired, odd, words = [], [], {}
-    errors, shift = [], 0
+    repaired, odd, errors, shift = [], [], [], 0
+    words: dict[str, list[str]] = {}
     for clip in found:
-        error = _oddness(clip.joints, clip.skeleton)
+        error = _oddness(clip.pose, clip.skeleton)
         errors.append(error)
         if error > _ODD:
             odd.append(clip.name)
@@ -86,8 +87,8 @@ def _reordered(clip: Clip, error: float, likely: int) -> tuple[str, Clip, int]:
     count = skeletons.get(clip.skeleton).num_joints
     limit = min(_FITS, 0.7 * error)
     for shifts in ([likely] if 0 < likely < count else [], range(1, count)):
-        tried = {n: _oddness(_rolled(clip.joints, n), clip.skeleton) for n in shifts}
-        best = min(tried, key=tried.get, default=0)
+        tried = {n: _oddness(_rolled(clip.pose, n), clip.skeleton) for n in shifts}
+        best = min(tried, key=lambda shift: tried[shift], default=0)
         if best and tried[best] < limit:
             up = best <= count // 2  # `best` moves them back down
             by = best if up else count - best
@@ -97,7 +98,7 @@ def _reordered(clip: Clip, error: float, likely: int) -> tuple[str, Clip, int]:
     # Last, for a skeleton that shares few limbs fits easily.
     for skeleton in skeletons.ALL.values():
         if skeleton.num_joints == count and skeleton.id != clip.skeleton:
-            if _oddness(clip.joints, skeleton.id) < limit:
+            if _oddness(clip.pose, skeleton.id) < limit:
                 words = f"the rows are those of {skeleton.id}, not {clip.skeleton}"
                 return words, clip.changed(skeleton=skeleton.id), likely
     return "no known order helps", clip, likely
@@ -111,7 +112,8 @@ def _rolled(joints: np.ndarray, shift: int) -> np.ndarray:
 
 def unit(found: Sequence[Clip]) -> tuple[Finding, list[Clip]]:
     """Are these millimetres? Returns clips in millimetres, too."""
-    repaired, odd, units = [], [], {}
+    repaired, odd = [], []
+    units: dict[str, int] = {}
     legs = np.array([clip.leg for clip in found])
     for clip, leg in zip(found, legs):
         if np.isfinite(leg) and not _LEG[0] <= leg <= _LEG[1]:
@@ -125,7 +127,7 @@ def unit(found: Sequence[Clip]) -> tuple[Finding, list[Clip]]:
         return Finding("unit", NONE, "no leg to measure"), repaired
     if not odd:
         return Finding("unit", PASS, f"a leg is {np.median(legs):.0f} mm"), repaired
-    name = max(units, key=units.get)
+    name = max(units, key=lambda word: units[word])
     return (
         Finding(
             "unit",
@@ -155,11 +157,11 @@ def spread(found: Sequence[Clip]) -> Finding:
     people: dict[str, list[float]] = {}
     for clip in found:
         people.setdefault(clip.person, []).append(clip.leg)
-        if len(clip.joints) < 5 or not (clip.fps or clip.subject):
+        if len(clip.pose) < 5 or not (clip.fps or clip.subject):
             continue
         values = _variation(clip)
         if values:
-            name = max(values, key=values.get)
+            name = max(values, key=lambda limb: values[limb])
             worst.append(values[name])
             limb_names.append(name)
     if not worst:
@@ -187,7 +189,7 @@ def _variation(clip: Clip) -> dict[str, float]:
     skeleton = skeletons.get(clip.skeleton)
     out = {}
     for parent, child in skeleton.limbs:
-        length = np.linalg.norm(clip.joints[:, child] - clip.joints[:, parent], axis=-1)
+        length = np.linalg.norm(clip.pose[:, child] - clip.pose[:, parent], axis=-1)
         length = length[np.isfinite(length)]
         if len(length) >= 5 and length.mean() > 0.06 * clip.leg:  # not a duplicate
             out[skeleton.joint_names[child]] = float(length.std() / length.mean())
@@ -243,7 +245,7 @@ def only_joints(found: Sequence[Clip]) -> list[Clip]:
         if seen.all():
             kept.append(clip)
         elif seen.any():
-            pick = {
+            pick: dict[str, Any] = {
                 field: None
                 if getattr(clip, field) is None
                 else getattr(clip, field)[seen]

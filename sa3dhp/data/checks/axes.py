@@ -207,7 +207,7 @@ def _at_origin(clip: Clip) -> bool:
 
 
 def _share_in_front(clip: Clip) -> float:
-    depth = clip.joints[..., 2]
+    depth = clip.pose[..., 2]
     return float((depth[np.isfinite(depth)] > 0).mean())
 
 
@@ -217,17 +217,18 @@ def level(found: Sequence[Clip]) -> Finding:
     found = [clip for clip in found if clip.frame == "world" and clip.fps]
     if not found:
         return Finding(check, NONE, "camera frame or single pictures")
-    tilts, clip_names = [], []
+    measured: list[float] = []
+    clip_names: list[str] = []
     people: dict[str, list[float]] = {}
     for clip in found:
         mine = [abs(tilt) for tilt, sd in floor(clip)[1] if sd < _PRECISE]
-        tilts += mine
+        measured += mine
         clip_names += [clip.name] * len(mine)
         if mine:
             people.setdefault(clip.person, []).append(max(mine))
-    if not tilts:
+    if not measured:
         return _level_by_bodies(found)
-    tilts = np.array(tilts)
+    tilts = np.array(measured)
     typical = float(np.median(tilts))
     count = len(set(clip_names))
     text = f"floors are tilted by {typical:.1f} degrees (median of {count} clips)"

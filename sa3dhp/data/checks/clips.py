@@ -74,15 +74,34 @@ class Clip:
     rows: np.ndarray | None = None
     order: np.ndarray | None = None
 
+    @property
+    def pose(self) -> np.ndarray:
+        """The joints of a clip that has them."""
+        return _given(self.joints, f"{self.name}: joints")
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """The key-points of a clip that has them."""
+        return _given(self.keypoints, f"{self.name}: keypoints")
+
+    @property
+    def cameras(self) -> np.ndarray:
+        """The projections of a clip that has them."""
+        return _given(self.projections, f"{self.name}: projections")
+
     @functools.cached_property
     def body(self) -> np.ndarray:
         """`[T, 17, 3]`, the joints as `sa3dhp17`, NaN where there is none."""
-        joints, valid = conversion.convert(self.joints, self.skeleton, BODY)
+        joints, valid = conversion.convert(self.pose, self.skeleton, BODY)
         return np.where(valid[:, None], joints, np.nan)
 
     def part(self, name: str) -> np.ndarray:
         """One joint of `body` by name, `[T, 3]`."""
         return self.body[:, BODY.index(name)]
+
+    def place(self, row: int) -> int:
+        """The number in its split of one of the clip's pictures."""
+        return int(_given(self.rows, f"{self.name}: rows")[row])
 
     @property
     def person(self) -> str:
@@ -99,21 +118,21 @@ class Clip:
             )
             thigh = np.linalg.norm(hip - knee, axis=-1)
             lengths.append(thigh + np.linalg.norm(knee - ankle, axis=-1))
-        lengths = np.concatenate(lengths)
-        lengths = lengths[np.isfinite(lengths)]
-        return float(np.median(lengths)) if len(lengths) else float("nan")
+        known = np.concatenate(lengths)
+        known = known[np.isfinite(known)]
+        return float(np.median(known)) if len(known) else float("nan")
 
     def changed(
         self,
-        order: Sequence[int] | None = None,
+        order: Sequence[int] | np.ndarray | None = None,
         scale: np.ndarray | float = 1.0,
         skeleton: str | None = None,
     ) -> Clip:
         """The clip with other rows, unit, axes or skeleton; key-points stay."""
-        joints, moved = self.joints, self.order
+        joints, moved = self.pose, self.order
         if order is not None:
-            order = np.asarray(order)
-            joints, moved = joints[:, order], order if moved is None else moved[order]
+            rows = np.asarray(order)
+            joints, moved = joints[:, rows], rows if moved is None else moved[rows]
         skeleton = skeleton or self.skeleton
         return dataclasses.replace(
             self, joints=joints * scale, skeleton=skeleton, order=moved
@@ -121,7 +140,14 @@ class Clip:
 
     def turned(self, matrix: np.ndarray) -> Clip:
         """The clip with its axes changed by `[3, 3]`."""
-        return dataclasses.replace(self, joints=self.joints @ matrix.T)
+        return dataclasses.replace(self, joints=self.pose @ matrix.T)
+
+
+def _given(values: np.ndarray | None, what: str) -> np.ndarray:
+    """The values; a check that asks for what is not there is our own mistake."""
+    if values is None:
+        raise ValueError(f"{what}: expected an array, got none")
+    return values
 
 
 def from_sequence(sequence: schema.Sequence) -> Clip:

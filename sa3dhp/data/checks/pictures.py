@@ -70,12 +70,12 @@ def _rigidly(clip: Clip) -> tuple[np.ndarray | None, float]:
     So nothing is moved where a simpler mistake explains as much.
     """
     some = _fewer(clip)
-    tried = [*_simple(some), ("", some.joints, _another_crop(some))]
+    tried = [*_simple(some), ("", some.pose, _another_crop(some))]
     simple = [_error(j, k, some.projections, some.size) for _, j, k in tried]
-    moved = np.full_like(clip.joints, np.nan)
+    moved = np.full_like(clip.pose, np.nan)
     errors, angles = [], []
     for t, (joints, points, matrix) in enumerate(
-        zip(clip.joints, clip.keypoints, clip.projections)
+        zip(clip.pose, clip.pixels, clip.cameras)
     ):
         known = np.isfinite(joints).all(-1) & np.isfinite(points).all(-1)
         pose = None
@@ -94,12 +94,18 @@ def _rigidly(clip: Clip) -> tuple[np.ndarray | None, float]:
     return moved, float(np.median(angles))
 
 
-def _pose(joints, points, matrix) -> tuple[np.ndarray, np.ndarray] | None:
+def _pose(
+    joints: np.ndarray, points: np.ndarray, matrix: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Rotation and translation that put joints onto points; None if none is found."""
     middle = joints.mean(0)
     scale = 1000.0  # keeps the solver's numbers near 1
     found, turn, shift = cv2.solvePnP(
-        (joints - middle) / scale, points, matrix, None, flags=cv2.SOLVEPNP_SQPNP
+        (joints - middle) / scale,
+        points,
+        matrix,
+        np.zeros(4),  # no distortion
+        flags=cv2.SOLVEPNP_SQPNP,
     )
     if not found or shift[2, 0] <= 0:
         return None
@@ -110,33 +116,35 @@ def _pose(joints, points, matrix) -> tuple[np.ndarray, np.ndarray] | None:
 def error_of(clip: Clip) -> float:
     """Median distance of joints from key-points over the picture's side."""
     clip = _fewer(clip)
-    error = min(_pair_errors(clip, clip.joints).values())
+    error = min(_pair_errors(clip, clip.pose).values())
     return error if np.isfinite(error) else 0.0  # nothing is annotated in both
 
 
 def _fewer(clip: Clip) -> Clip:
     """Some frames of a clip, evenly."""
-    keep = np.unique(np.linspace(0, len(clip.joints) - 1, _FRAMES).astype(int))
+    keep = np.unique(np.linspace(0, len(clip.pose) - 1, _FRAMES).astype(int))
     return dataclasses.replace(
         clip,
-        joints=clip.joints[keep],
-        keypoints=clip.keypoints[keep],
+        joints=clip.pose[keep],
+        keypoints=clip.pixels[keep],
         projections=None if clip.projections is None else clip.projections[keep],
     )
 
 
 def _pair_errors(clip: Clip, joints: np.ndarray) -> dict[str, float]:
     """Errors with the key-points in their order, and in that of the repaired rows."""
-    pairs = {"": clip.keypoints}
+    pairs = {"": clip.pixels}
     if clip.order is not None:
-        pairs["too"] = clip.keypoints[:, clip.order]
+        pairs["too"] = clip.pixels[:, clip.order]
     return {
         name: _error(joints, points, clip.projections, clip.size)
         for name, points in pairs.items()
     }
 
 
-def _error(joints, points, projections, size: int) -> float:
+def _error(
+    joints: np.ndarray, points: np.ndarray, projections: np.ndarray | None, size: int
+) -> float:
     """Median over the frames of the mean distance, in sides of the picture.
 
     Infinite if there is nothing to compare.
@@ -195,7 +203,7 @@ def projection(found: Sequence[Clip]) -> Finding:
             reason = _reason(_fewer(clip))
             reasons[reason] = reasons.get(reason, 0) + 1
     names = [clip.name for clip, flag in zip(found, odd) if flag]
-    reason = max(reasons, key=reasons.get)
+    reason = max(reasons, key=lambda text: reasons[text])
     fault, _, hint = reason.partition(": ")
     return Finding(
         check,
@@ -209,7 +217,7 @@ def projection(found: Sequence[Clip]) -> Finding:
 
 def _reason(clip: Clip) -> str:
     """`fault: in words` of the change that brings joints and key-points together."""
-    given = min(_pair_errors(clip, clip.joints).values())
+    given = min(_pair_errors(clip, clip.pose).values())
     limit = min(0.4 * given, 2 * _OFF if clip.projections is not None else given)
     best, reason = limit, "joints and key-points apart: no known mistake explains it"
     for words, joints, points in _mistakes(clip):
@@ -224,7 +232,7 @@ Attempts = Iterator[tuple[str, np.ndarray, np.ndarray]]
 
 def _simple(clip: Clip) -> Attempts:
     """Words, joints and key-points with sides or signs changed."""
-    joints, points = clip.joints, clip.keypoints
+    joints, points = clip.pose, clip.pixels
     flip = list(skeletons.get(clip.skeleton).flip_indices)
     yield (
         "swapped left and right: of the joints or of the key-points, not of both",
@@ -246,7 +254,7 @@ def _simple(clip: Clip) -> Attempts:
 def _mistakes(clip: Clip) -> Attempts:
     """The same with other rows, and another crop."""
     yield from _simple(clip)
-    joints, points = clip.joints, clip.keypoints
+    joints, points = clip.pose, clip.pixels
     for shift in range(1, points.shape[1]):
         yield (
             "shifted joint order: the rows of one of them are moved",
@@ -260,9 +268,9 @@ def _mistakes(clip: Clip) -> Attempts:
 
 def _another_crop(clip: Clip) -> np.ndarray:
     """Key-points scaled and moved onto the projected joints; NaN behind the camera."""
-    homogeneous = np.einsum("tij,tnj->tni", clip.projections, clip.joints)
+    homogeneous = np.einsum("tij,tnj->tni", clip.cameras, clip.pose)
     depth = np.where(homogeneous[..., 2:] > 0, homogeneous[..., 2:], np.nan)
-    return _weakly(clip.keypoints, homogeneous[..., :2] / depth)
+    return _weakly(clip.pixels, homogeneous[..., :2] / depth)
 
 
 def keypoints_alone(found: Sequence[Clip]) -> Finding:
@@ -272,7 +280,7 @@ def keypoints_alone(found: Sequence[Clip]) -> Finding:
     if not found:
         return Finding(check, NONE, "3D joints, or none at all")
     skeleton = skeletons.get(found[0].skeleton)
-    points = np.concatenate([c.keypoints for c in found if c.skeleton == skeleton.id])
+    points = np.concatenate([c.pixels for c in found if c.skeleton == skeleton.id])
     size = _extent(points)
     lengths = [
         np.nanmedian(_limb_sum(np.roll(points, shift, axis=1), skeleton) / size)

@@ -21,7 +21,7 @@ The thresholds were set on these clips too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -51,18 +51,18 @@ _MASSES = {
 def frame_rate(found: Sequence[Clip]) -> Finding:
     """Is the stated frame rate that of the movement?"""
     check = "frame rate"
-    found = [c for c in found if c.fps and len(c.joints) > 8 and np.isfinite(c.leg)]
+    found = [c for c in found if c.fps and len(c.pose) > 8 and np.isfinite(c.leg)]
     votes = [(clip.person, *_votes(clip)) for clip in found]
-    people = dict.fromkeys(person for person, _, _ in votes)
-    for person in people:
-        mine = [vote for vote in votes if vote[0] == person]
-        people[person] = _likelihood(mine)
+    people = {
+        person: _likelihood([vote for vote in votes if vote[0] == person])
+        for person in dict.fromkeys(person for person, _, _ in votes)
+    }
     flights = sum(np.isfinite(flight) for _, flight, _ in votes)
     gaits = sum(np.isfinite(gait) for _, _, gait in votes)
     seen = f"{flights} clips with flights, {gaits} with gait"
     if not flights + gaits:
         return Finding(check, NONE, "nobody walks, runs or jumps: it cannot be told")
-    octave, ratio = _decision(sum(people.values()))
+    octave, ratio = _decision(_together(people.values()))
     factor = 2.0**octave
     odd = []
     for person, curve in people.items():
@@ -80,7 +80,7 @@ def frame_rate(found: Sequence[Clip]) -> Finding:
     fps = float(np.median([clip.fps for clip in found]))
     if abs(octave) < 0.5:  # some people only
         text += f"; not so for {clips.some(odd)}"
-        octave = _decision(sum(people[person] for person in odd))[0]
+        octave = _decision(_together(people[person] for person in odd))[0]
         factor = 2.0**octave
         # Nothing falls faster than it should, but much that looks like a fall is none.
         ratio = _SURE + 1 if octave > 0 else _LIKELY
@@ -91,6 +91,11 @@ def frame_rate(found: Sequence[Clip]) -> Finding:
     ) + ("were frames left out?" if octave > 0 else "is the rate of the source halved?")
     status = FAIL if ratio > _SURE else WARN
     return Finding(check, status, text, _name(octave), remedy)
+
+
+def _together(curves: Iterable[np.ndarray]) -> np.ndarray:
+    """The log likelihood of independent people."""
+    return np.sum([*curves], axis=0)
 
 
 def _name(octave: float) -> str:
@@ -177,7 +182,7 @@ def _pull(height: np.ndarray, clip: Clip) -> float:
 
 def _centre_of_mass(clip: Clip) -> np.ndarray:
     """`[T, 3]`; limbs that are not there do not count."""
-    total, mass = 0.0, 0.0
+    total, mass = np.zeros((len(clip.pose), 3)), 0.0
     for (first, second), share in _MASSES.items():
         pairs = [(first, second)]
         if first not in ("pelvis", "neck"):
@@ -233,7 +238,7 @@ def _repeats(found: Sequence[Clip]) -> int:
     """Clips that move, but stand still from one frame to the next in half of them."""
     count = 0
     for clip in found:
-        steps = np.abs(np.diff(clip.joints, axis=0))
+        steps = np.abs(np.diff(clip.pose, axis=0))
         same = np.nanmax(steps.reshape(len(steps), -1), axis=1) == 0
         count += bool(0.4 < same.mean() < 0.95)
     return count

@@ -82,9 +82,9 @@ def _seen(clip: Clip, row: int, image: np.ndarray) -> np.ndarray:
 
 def _joints(clip: Clip, row: int) -> np.ndarray:
     """Joints as the camera sees them, as large as the tile."""
-    if not np.isfinite(clip.joints[row]).any():
+    if not np.isfinite(clip.pose[row]).any():
         return _canvas()
-    flat = clip.joints[row][:, :2]
+    flat = clip.pose[row][:, :2]
     flat = flat - (np.nanmax(flat, 0) + np.nanmin(flat, 0)) / 2
     reach = max(float(np.nanmax(np.abs(flat))), 1e-6)
     flat = flat * (0.42 * _SIZE / reach) + _SIZE / 2
@@ -94,8 +94,8 @@ def _joints(clip: Clip, row: int) -> np.ndarray:
 def _poses(clip: Clip) -> np.ndarray:
     """Four poses of a motion, each about its own middle, on one scale."""
     skeleton = skeletons.get(clip.skeleton)
-    at = ((np.arange(4) + 0.5) / 4 * len(clip.joints)).astype(int)
-    flat = clip.joints[at][..., :2]
+    at = ((np.arange(4) + 0.5) / 4 * len(clip.pose)).astype(int)
+    flat = clip.pose[at][..., :2]
     middle = (np.nanmax(flat, 1) + np.nanmin(flat, 1)) / 2
     flat = flat - middle[:, None]
     reach = max(float(np.nanmax(np.abs(flat))), 1e-6)

@@ -2,74 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from sa3dhp.data import records
+from sa3dhp.data import datasets, records
 from sa3dhp.data.checks import clips
 from sa3dhp.data.checks.clips import FAIL, NONE, PASS, WARN, Clip, Finding
+from sa3dhp.data.datasets.dataset import Published
 
-
-@dataclasses.dataclass(frozen=True)
-class Published:
-    """What a data set's authors say of a split; None where they do not.
-
-    Attributes:
-        pictures: how many are scored.
-        sequences: how many there are; a person of a sequence, a camera of it or a piece
-            of a clip does not count.
-        subjects: who they are.
-        per_sequence: pictures of each sequence.
-    """
-
-    pictures: tuple[int, ...] | None = None
-    sequences: int | None = None
-    subjects: tuple[str, ...] | None = None
-    per_sequence: Mapping[str, int] | None = None
-
-
-_TS = {"TS1": 603, "TS2": 540, "TS3": 505, "TS4": 553, "TS5": 276, "TS6": 452}
-PUBLISHED: dict[tuple[str, str], Published] = {
-    ("human36m", "train"): Published(subjects=("S1", "S5", "S6", "S7", "S8")),
-    ("human36m", "test"): Published(subjects=("S9", "S11")),
-    ("mpi_inf_3dhp", "train"): Published(
-        sequences=16, subjects=tuple(f"S{n}" for n in range(1, 9))
-    ),
-    ("mpi_inf_3dhp", "test"): Published(
-        pictures=(2929,), sequences=6, per_sequence=_TS
-    ),
-    ("threedpw", "train"): Published(sequences=24),
-    ("threedpw", "validation"): Published(sequences=12),
-    ("threedpw", "test"): Published(sequences=24),
-    ("surreal", "train"): Published(sequences=1964),
-    ("surreal", "test"): Published(sequences=703),
-    ("lsp", "train"): Published(pictures=(1000, 10000, 11000)),  # with the extension
-    ("lsp", "test"): Published(pictures=(1000,)),
-    ("cmu", "train"): Published(sequences=2605),
-}
-# What to cut off a sequence's name to have the data set's own.
-_ENDS = {
-    "threedpw": r"_\d+$",  # the person
-    "mpi_inf_3dhp": r"_Cam\d+$",
-    "surreal": r"_c\d+$",  # the piece of the motion
-    "cmu": r"\+\d+$",  # the piece between two glitches
-}
-# The same people are in several splits, by design.
-_SHARED_PEOPLE = {"videos", "lsp", "threedpw"}
 _SAME_POSES = 0.01  # share of a test split
 
 
 def sequence_of(dataset: str, name: str) -> str:
     """The data set's own name of a sequence."""
-    return re.sub(_ENDS.get(dataset, "$^"), "", name)
+    known = datasets.DATASETS.get(dataset)
+    return re.sub(known.ending, "", name) if known and known.ending else name
 
 
 def counts(dataset: str, found: Mapping[str, Sequence[Clip]]) -> list[Finding]:
     """Compares every split with what is published of it."""
-    findings = []
+    known, findings = datasets.DATASETS.get(dataset), []
     for split, mine in found.items():
         pictures = sum(_length(clip) for clip in mine)
         names = [sequence_of(dataset, clip.sequence) for clip in mine]
@@ -77,13 +31,13 @@ def counts(dataset: str, found: Mapping[str, Sequence[Clip]]) -> list[Finding]:
         text = (
             f"{pictures} frames, {len(set(names))} sequences, {len(subjects)} subjects"
         )
-        published = PUBLISHED.get((dataset, split))
+        published = known.published.get(split) if known else None
         if published is None:
             findings.append(
                 Finding(f"counts of {split}", NONE, text + "; nothing published")
             )
             continue
-        less, more = _compared(published, pictures, names, subjects, mine)
+        less, more = _compared(published, mine, names, subjects)
         status = FAIL if more else WARN if less else PASS
         findings.append(
             Finding(
@@ -99,9 +53,16 @@ def counts(dataset: str, found: Mapping[str, Sequence[Clip]]) -> list[Finding]:
     return findings
 
 
-def _compared(published, pictures, names, subjects, mine) -> tuple[list, list]:
+def _compared(
+    published: Published,
+    mine: Sequence[Clip],
+    names: Sequence[str],
+    subjects: set[str],
+) -> tuple[list[str], list[str]]:
     """What is missing and what is too much, in words."""
-    less, more = [], []
+    less: list[str] = []
+    more: list[str] = []
+    pictures = sum(_length(clip) for clip in mine)
 
     def compare(what: str, got: int, expected: int) -> None:
         if got != expected:
@@ -130,7 +91,9 @@ def _length(clip: Clip) -> int:
     return next(len(array) for array in arrays if array is not None)
 
 
-def complete(manifest: records.Manifest, found: Mapping[str, Sequence[Clip]]):
+def complete(
+    manifest: records.Manifest, found: Mapping[str, Sequence[Clip]]
+) -> Finding:
     """Is everything there that the manifest counts?"""
     wrong = []
     for split, entry in manifest.splits.items():
@@ -157,7 +120,7 @@ def overlap(dataset: str, found: Mapping[str, Sequence[Clip]]) -> Finding:
     test = [name for name in found if name not in ("train", "")]
     if "train" not in found or not test:
         return Finding(check, NONE, "one split")
-    same = {"subjects": set(), "sequences": set()}
+    same: dict[str, set[str]] = {"subjects": set(), "sequences": set()}
     train = found["train"]
     poses, shared = _poses(train), 0
     total = 0
@@ -170,10 +133,9 @@ def overlap(dataset: str, found: Mapping[str, Sequence[Clip]]) -> Finding:
         }
         other = _poses(mine)
         shared, total = shared + len(other & poses), total + len(other)
-    if dataset in _SHARED_PEOPLE:
-        same["subjects"] = set()
-    if dataset == "lsp":  # the name of the list, not of a video
-        same["sequences"] = set()
+    known = datasets.DATASETS.get(dataset)
+    for what in known.shared if known else ():
+        same[what] = set()
     words = [
         f"{len(values)} {what} ({clips.some(sorted(values))})"
         for what, values in same.items()

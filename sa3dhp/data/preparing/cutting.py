@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from sa3dhp import errors
-from sa3dhp.data import glitches, people, records, schema, video
+from sa3dhp.data import glitches, records, schema
 from sa3dhp.data.preparing import units
-from sa3dhp.data.sources import video_folder
+from sa3dhp.data.videos import people, video, video_folder
 from sa3dhp.geometry import crop
 from sa3dhp.skeleton import conversion
 from sa3dhp.skeleton import skeleton as skeletons
@@ -52,14 +52,16 @@ class Cut:
 def boxes(frames: schema.Frames) -> tuple[np.ndarray, np.ndarray]:
     """Returns the persons' boxes `[N, 4]`, pixels, and where there is none `[N]`."""
     weights, valid = conversion.matrix(frames.skeleton, skeletons.SA3DHP17)
-    if frames.keypoints is None and frames.camera is None:
-        raise errors.InputError(f"{frames.name}: neither key-points nor a camera")
-    points = frames.keypoints
-    if points is None:  # those behind the camera are left out below
-        ahead = np.maximum(
-            np.nan_to_num(frames.joints), [-np.inf, -np.inf, _NEAREST_MM]
+    if frames.keypoints is not None:
+        points = frames.keypoints
+    elif frames.camera is not None and frames.joints is not None:
+        # Those behind the camera are left out below.
+        nearest = [-np.inf, -np.inf, _NEAREST_MM]
+        points = frames.camera.project(
+            np.maximum(np.nan_to_num(frames.joints), nearest)
         )
-        points = frames.camera.project(ahead)
+    else:
+        raise errors.InputError(f"{frames.name}: neither key-points nor a camera")
     points = np.einsum("ij,njk->nik", weights, np.nan_to_num(points))
     # A joint that is made of annotated ones serves, the guessed top of a head too.
     uses = (weights != 0).astype(int)
@@ -254,7 +256,9 @@ def image_rows(frames: schema.Frames, rows: Iterable[int], digest: Any) -> Pictu
 
 def video_rows(frames: schema.Frames, rows: Iterable[int]) -> Pictures:
     """Streams the frames of a video that belong to rows, as far as it can be read."""
-    wanted = {int(frames.video_indices[row]): row for row in rows}
+    indices = frames.video_indices
+    assert indices is not None  # `schema.Frames` of a video have them
+    wanted = {int(indices[row]): row for row in rows}
     source = video.Source(frames.name, pathlib.Path(frames.video))
     last = max(wanted, default=-1)
     for index, picture in video.frames(source, wanted.__contains__):

@@ -11,10 +11,12 @@ import os
 import pathlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
-from sa3dhp import errors
-from sa3dhp.data import boxes_file, records
+from sa3dhp import errors, files
+from sa3dhp.data import datasets, records
 from sa3dhp.data.preparing import transform, units
+from sa3dhp.data.videos import boxes_file
 
 Engine = Callable[[Sequence[units.Task], Callable[[units.Report], None]], None]
 Progress = Callable[[int, int, int], None]
@@ -29,12 +31,13 @@ def run(
     output: str | os.PathLike,
     settings: units.Settings,
     engine: Engine,
+    *,
     progress: Progress = lambda done, total, number: None,
 ) -> records.Manifest:
     """Prepares a data set, or the part of it that is not done yet.
 
     Args:
-        dataset: one of `transform.DATASETS`.
+        dataset: one of `datasets.DATASETS`.
         source: the data set as distributed.
         output: an empty folder, one that does not exist, or that of a run with the same
             arguments that was stopped.
@@ -57,7 +60,7 @@ def run(
             f"--input={source}: {'empty' if root.is_dir() else 'not a folder'}; give "
             f"the folder that holds {dataset}"
         )
-    plan = transform.DATASETS[dataset].plan(root, settings)
+    plan = datasets.DATASETS[dataset].plan(root, settings)
     if not plan.units:
         raise errors.InputError(f"--input={source}: nothing of {dataset} to prepare")
     fingerprint = plan.fingerprint(dataset, settings)
@@ -66,7 +69,7 @@ def run(
     tasks = _tasks(dataset, root, folder, plan, settings)
     with _alone(folder):
         _work(tasks, engine, progress)
-        reports = {task.shard: transform.finished(task) for task in tasks}
+        reports = {task.shard: _report(task) for task in tasks}
         if not any(report.records for report in reports.values()):
             for task in tasks:  # what is damaged will be replaced: leave no trace
                 (folder / task.shard).unlink()
@@ -75,6 +78,14 @@ def run(
         records.write_manifest(folder, manifest)
         shutil.rmtree(folder / transform.STATE)
     return manifest
+
+
+def _report(task: units.Task) -> units.Report:
+    """The report of a shard after all work is done."""
+    report = transform.finished(task)
+    if report is None:
+        raise RuntimeError(f"{task.shard}: the engine ended without it")
+    return report
 
 
 def _work(tasks: list[units.Task], engine: Engine, progress: Progress) -> None:
@@ -103,16 +114,17 @@ def _alone(folder: pathlib.Path) -> Iterator[None]:
             raise errors.InputError(
                 f"--output={folder}: another run is at work there; wait for it"
             ) from None
-        for partial in (*folder.glob(_HALF), *state.glob(_HALF)):
+        manifest = files.unfinished(folder / records.MANIFEST)
+        for partial in (*folder.glob(_HALF), *manifest):
             partial.unlink(missing_ok=True)
         yield
 
 
 def _checked(dataset: str, settings: units.Settings) -> units.Settings:
     """The settings with whole paths, and the checksum of their boxes file."""
-    if dataset not in transform.DATASETS:
+    if dataset not in datasets.DATASETS:
         raise errors.InputError(
-            f"--dataset={dataset}: expected one of {', '.join(transform.DATASETS)}"
+            f"--dataset={dataset}: expected one of {', '.join(datasets.DATASETS)}"
         )
     if not 0 < settings.image_size <= settings.stored_size:
         raise errors.InputError(
@@ -120,9 +132,11 @@ def _checked(dataset: str, settings: units.Settings) -> units.Settings:
             f"{settings.stored_size}, expected 0 < image_size <= stored_size"
         )
     if settings.smpl:
-        if dataset != "threedpw":
+        owners = [n for n, d in datasets.DATASETS.items() if "smpl" in d.settings]
+        if dataset not in owners:
             raise errors.InputError(
-                f"--smpl={settings.smpl}: is of threedpw alone, got --dataset={dataset}"
+                f"--smpl={settings.smpl}: is of {', '.join(owners)} alone, got "
+                f"--dataset={dataset}"
             )
         settings = dataclasses.replace(settings, smpl=os.path.abspath(settings.smpl))
     if not settings.boxes:
@@ -177,9 +191,7 @@ def _claim(
         image_size=settings.image_size,
         plan=fingerprint,
     )
-    partial = state / f"{_PLAN}{records.PARTIAL}"
-    partial.write_text(json.dumps(entry), encoding="utf-8")
-    os.replace(partial, state / _PLAN)
+    files.write_json(state / _PLAN, entry)
     return False
 
 
@@ -233,7 +245,7 @@ def _manifest(
             skeleton=skeleton,
         )
     pictures = plan.kind == "frames"
-    meaning = dict(
+    meaning: dict[str, Any] = dict(
         dataset=dataset,
         kind=plan.kind,
         fps=plan.fps,
@@ -247,7 +259,7 @@ def _manifest(
         skeleton=plan.skeletons[first],
         splits=splits,
         sources={n: c for r in reports.values() for n, c in sorted(r.sources.items())},
-        licence=transform.DATASETS[dataset].licence,
+        licence=datasets.DATASETS[dataset].licence,
         data_hash=records.data_hash(splits, **meaning),
         notes=(*plan.notes, *_notes(reports.values(), skipped)),
         plan=fingerprint,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
-import multiprocessing.connection
 import os
 import signal
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from multiprocessing import connection, process
+from typing import Any
 
 from sa3dhp import errors
+from sa3dhp.data import datasets
 from sa3dhp.data.preparing import transform, units
 
 
@@ -44,18 +46,20 @@ def run(
         return
     # Workers are forked from a process that has TensorFlow and nothing else of ours.
     methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context(
+    spawning = multiprocessing.get_context(
         "forkserver" if "forkserver" in methods else "spawn"
     )
-    context.set_forkserver_preload([transform.__name__])
-    waiting, running = list(reversed(tasks)), {}
+    readers = {datasets.module(task.dataset) for task in tasks}
+    spawning.set_forkserver_preload([transform.__name__, *sorted(readers)])
+    waiting = list(reversed(tasks))
+    running: dict[Any, process.BaseProcess] = {}
     try:
         while waiting or running:
             while waiting and len(running) < processes:
-                worker, result = _start(context, waiting.pop())
+                worker, result = _start(spawning, waiting.pop())
                 running[result] = worker
-            for result in multiprocessing.connection.wait(list(running)):
-                done(_outcome(running.pop(result), result))
+            for ready in connection.wait(list(running)):
+                done(_outcome(running.pop(ready), ready))
     finally:
         for worker in running.values():
             worker.terminate()
@@ -63,15 +67,17 @@ def run(
             worker.join()
 
 
-def _start(context, task: units.Task) -> tuple:
-    result, theirs = context.Pipe(duplex=False)
-    worker = context.Process(target=_work, args=(task, theirs), daemon=True)
+def _start(
+    spawning: Any, task: units.Task
+) -> tuple[process.BaseProcess, connection.Connection]:
+    result, theirs = spawning.Pipe(duplex=False)
+    worker = spawning.Process(target=_work, args=(task, theirs), daemon=True)
     worker.start()
     theirs.close()
     return worker, result
 
 
-def _outcome(worker, result) -> units.Report:
+def _outcome(worker: process.BaseProcess, result: Any) -> units.Report:
     """The report of a worker that has ended; raises what it raised."""
     try:
         report = result.recv()
@@ -90,18 +96,19 @@ def _outcome(worker, result) -> units.Report:
     return report
 
 
-def _work(task: units.Task, result) -> None:
+def _work(task: units.Task, result: connection.Connection) -> None:
     """Prepares one shard in a process of its own, which ends with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    outcome: units.Report | Exception
     try:
-        report = transform.prepare(task)
+        outcome = transform.prepare(task)
     except (OSError, errors.InputError) as error:
-        report = error
+        outcome = error
     except Exception as error:
         traceback.print_exc()
-        report = RuntimeError(f"{task.shard}: {type(error).__name__}: {error}")
-    result.send(report)
+        outcome = RuntimeError(f"{task.shard}: {type(error).__name__}: {error}")
+    result.send(outcome)
     result.close()
 
 

@@ -11,6 +11,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from sa3dhp import errors
 from sa3dhp.data.preparing import transform, units
@@ -18,7 +19,7 @@ from sa3dhp.data.preparing import transform, units
 _LOOK = 1.0  # seconds between two looks at what is done
 
 
-def options(arguments: Sequence[str]):
+def options(arguments: Sequence[str]) -> Any:
     """Returns Beam's options from its own command-line flags.
 
     Raises:
@@ -44,7 +45,7 @@ def options(arguments: Sequence[str]):
 def run(
     tasks: Sequence[units.Task],
     done: Callable[[units.Report], None],
-    chosen=None,
+    chosen: Any = None,
 ) -> None:
     """Prepares shards.
 

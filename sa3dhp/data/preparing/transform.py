@@ -10,62 +10,18 @@ import dataclasses
 import functools
 import hashlib
 import json
-import os
 import pathlib
 from collections.abc import Iterator
-from typing import Any
 
 import cv2
 
-from sa3dhp import errors
-from sa3dhp.data import glitches, people, records, schema, video
-from sa3dhp.data.preparing import cutting, human36m, motions, pictures, units
+from sa3dhp import errors, files
+from sa3dhp.data import datasets, glitches, records, schema
+from sa3dhp.data.datasets import dataset
+from sa3dhp.data.preparing import cutting, units
+from sa3dhp.data.videos import people, video
 
 STATE = ".preparing"  # folder of what is done, until the manifest is written
-
-DATASETS = {
-    "cmu": units.Dataset(
-        motions.plan_cmu,
-        motions.read_cmu,
-        "CMU Graphics Lab Motion Capture Database: free to use, also in products; not "
-        "to be resold as data; credit mocap.cs.cmu.edu",
-    ),
-    "bandai_namco": units.Dataset(
-        motions.plan_bandai,
-        motions.read_bandai,
-        "Bandai-Namco-Research-Motiondataset: CC BY-NC 4.0",
-    ),
-    "surreal": units.Dataset(
-        pictures.plan_surreal,
-        pictures.read_surreal,
-        "SURREAL: non-commercial scientific research only, no redistribution; cite it",
-    ),
-    "human36m": units.Dataset(
-        human36m.plan,
-        human36m.read,
-        "Human3.6M: academic use by its licence agreement, no redistribution; cite it",
-    ),
-    "mpi_inf_3dhp": units.Dataset(
-        pictures.plan_mpi_inf_3dhp,
-        pictures.read_mpi_inf_3dhp,
-        "MPI-INF-3DHP: non-commercial research only, no redistribution; cite it",
-    ),
-    "threedpw": units.Dataset(
-        pictures.plan_threedpw,
-        pictures.read_threedpw,
-        "3DPW: non-commercial scientific research only, no redistribution; cite it",
-    ),
-    "lsp": units.Dataset(
-        pictures.plan_lsp,
-        pictures.read_lsp,
-        "LSP and LSP-extended: photographs from Flickr, for research; cite them",
-    ),
-    "videos": units.Dataset(
-        pictures.plan_videos,
-        pictures.read_videos,
-        "videos of the user: their rights, and those of the people in them, apply",
-    ),
-}
 
 
 def prepare(task: units.Task) -> units.Report:
@@ -82,9 +38,7 @@ def prepare(task: units.Task) -> units.Report:
     report.subjects.sort()
     report.sequences.sort()
     note = output / STATE / f"{task.shard}.json"
-    partial = note.with_name(f"{note.name}.{os.getpid()}{records.PARTIAL}")
-    partial.write_text(json.dumps(dataclasses.asdict(report)), encoding="utf-8")
-    os.replace(partial, note)
+    files.write_json(note, dataclasses.asdict(report))
     return report
 
 
@@ -108,12 +62,12 @@ def payloads(task: units.Task, report: units.Report) -> Iterator[bytes]:
         report: is filled on the way.
     """
     root = pathlib.Path(task.source)
-    dataset = DATASETS[task.dataset]
+    known = datasets.DATASETS[task.dataset]
     for unit in task.units:
         before = report.records
         try:
             # Damaged files make the readers' libraries raise whatever they like.
-            items = list(dataset.read(root, unit, task.settings))
+            items = list(known.read(root, unit, task.settings))
         except Exception as error:
             report.skipped[unit.name] = _reason(error)
             continue
@@ -141,13 +95,12 @@ def _checksum(path: pathlib.Path) -> str:
 
 
 def _records(
-    task: units.Task, unit: units.Unit, item: Any, report: units.Report
+    task: units.Task, unit: units.Unit, item: dataset.Item, report: units.Report
 ) -> Iterator[bytes]:
     """The records of a motion, of labelled pictures or of a video."""
     if isinstance(item, schema.Sequence):
-        limit = glitches.MAX_SNAP if task.dataset == "cmu" else glitches.MAX_JUMP
         item = dataclasses.replace(item, split=unit.split)
-        for motion in motions.prepared(item, limit, report):
+        for motion in _pieces(item, datasets.DATASETS[task.dataset].max_jump, report):
             report.records += 1
             report.clips += 1
             report.made(item.subject, item.name)
@@ -159,10 +112,23 @@ def _records(
         subject, name = item.subject, item.name
         yield from _labelled(task, item, report)
     else:
-        subject, name = "", item[0].name
-        yield from _seen(task, unit, *item, report)
+        source, scan = item
+        subject, name = "", source.name
+        yield from _seen(task, unit, source, scan, report)
     if report.records > before:
         report.made(subject, name)
+
+
+def _pieces(
+    sequence: schema.Sequence, max_jump: float, report: units.Report
+) -> Iterator[schema.Sequence]:
+    """Cuts a motion at jumps of more than `max_jump` mm, counts them, and resamples."""
+    pieces, dropped = glitches.split(sequence, max_jump)
+    jumps = int(glitches.find(sequence.joints, max_jump).sum())
+    report.count("jumps of the capture, where a motion was cut", jumps)
+    report.count("captured frames dropped, too short between two jumps", dropped)
+    for piece in pieces:
+        yield schema.resample(piece, units.FPS)
 
 
 def _labelled(

@@ -12,8 +12,6 @@ import dataclasses
 import hashlib
 import json
 import pathlib
-from collections.abc import Callable, Iterator
-from typing import Any
 
 from sa3dhp.data import records
 
@@ -154,22 +152,6 @@ class Report:
         for known, name in ((self.subjects, subject), (self.sequences, sequence)):
             if name and name not in known:
                 known.append(name)
-
-
-@dataclasses.dataclass(frozen=True)
-class Dataset:
-    """How a data set is planned and read.
-
-    Attributes:
-        plan: from the input folder (and the settings).
-        read: from the input folder and a unit, to what is in it: `schema.Frames`,
-            `schema.Sequence` or, for videos, a `people.Scan`.
-        licence: in a sentence.
-    """
-
-    plan: Callable[[pathlib.Path, Settings], Plan]
-    read: Callable[[pathlib.Path, Unit, Settings], Iterator[Any]]
-    licence: str
 
 
 def unit(

@@ -12,7 +12,7 @@ import numpy as np
 
 from sa3dhp import provenance
 from sa3dhp.data import augment, pipeline
-from sa3dhp.data.sources import video_folder
+from sa3dhp.data.videos import video_folder
 from sa3dhp.evaluation import prediction, protocol
 from sa3dhp.models import folded, image_encoder, pose_model
 from sa3dhp.systems.relation_distillation import (

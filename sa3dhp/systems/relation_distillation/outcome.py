@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from sa3dhp import files
-from sa3dhp.data.sources import video_folder
+from sa3dhp.data.videos import video_folder
 from sa3dhp.evaluation import evaluator, metrics, tables
 from sa3dhp.export import domain_pack, saved_model
 from sa3dhp.geometry import crop, pictures

@@ -16,7 +16,8 @@ import tensorflow as tf
 
 from sa3dhp import errors
 from sa3dhp.data import augment, mixing, pipeline, prepared, schema, shards
-from sa3dhp.data.sources import cmu, video_folder
+from sa3dhp.data.datasets import cmu
+from sa3dhp.data.videos import video_folder
 from sa3dhp.geometry import pictures
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import domain, world

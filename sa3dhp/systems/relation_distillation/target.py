@@ -10,7 +10,7 @@ import numpy as np
 
 from sa3dhp import errors
 from sa3dhp.data import pipeline
-from sa3dhp.data.sources import video_folder
+from sa3dhp.data.videos import video_folder
 from sa3dhp.evaluation import evaluator, poses, prediction, protocol
 from sa3dhp.models import pose_model
 from sa3dhp.skeleton import skeleton as skeletons

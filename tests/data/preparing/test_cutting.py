@@ -7,8 +7,9 @@ import miniature
 import numpy as np
 import pytest
 
-from sa3dhp.data import calibration, people, schema
+from sa3dhp.data import calibration, schema
 from sa3dhp.data.preparing import cutting, units
+from sa3dhp.data.videos import people
 
 SETTINGS = units.Settings(96, 64)
 

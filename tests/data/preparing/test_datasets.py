@@ -7,8 +7,9 @@ import miniature
 import numpy as np
 import pytest
 
-from sa3dhp.data import records, schema, video
+from sa3dhp.data import records, schema
 from sa3dhp.data.preparing import job, local, summary, units
+from sa3dhp.data.videos import video
 from sa3dhp.skeleton import skeleton as skeletons
 
 SETTINGS = units.Settings(96, 64)

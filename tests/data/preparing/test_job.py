@@ -15,7 +15,7 @@ import sys
 import pytest
 
 from sa3dhp import errors
-from sa3dhp.data import records
+from sa3dhp.data import datasets, records
 from sa3dhp.data.preparing import job, local, on_beam, transform, units
 
 SETTINGS = units.Settings(96, 64)
@@ -84,6 +84,7 @@ def test_a_stopped_run_goes_on_and_ends_with_the_same_bytes(
         done(transform.prepare(tasks[0]))
         done(transform.prepare(tasks[1]))
         (tmp_path / "out" / f"{tasks[2].shard}.77.partial").write_bytes(b"half")
+        (tmp_path / "out" / ".manifest.77.json").write_bytes(b"half")
         raise KeyboardInterrupt
 
     counts = []
@@ -159,7 +160,7 @@ def test_what_is_no_data_set_is_refused(tmp_path, raw) -> None:
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("dataset", transform.DATASETS)
+@pytest.mark.parametrize("dataset", datasets.DATASETS)
 def test_a_folder_of_something_else_is_refused(dataset, tmp_path) -> None:
     (tmp_path / "raw/notes").mkdir(parents=True)
     (tmp_path / "raw/notes/readme.txt").write_text("nothing")

@@ -1,0 +1,59 @@
+"""The `.npz` in which SPIN, MMPose and others pass annotated images around.
+
+`imgname`, `center`, `scale` (a box of 200 * scale pixels), `part` (2D joints and a
+flag), `S` (3D joints in metres, camera frame, and a flag). Checked on genuine files of
+Human3.6M and MPI-INF-3DHP.
+"""
+
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+
+from sa3dhp import errors
+from sa3dhp.data import schema
+from sa3dhp.data.formats import restricted_pickle
+from sa3dhp.skeleton import skeleton as skeletons
+
+
+def read(
+    path: str | pathlib.Path, skeleton: str, image_folder: str | pathlib.Path
+) -> schema.Frames:
+    """Reads a file.
+
+    Args:
+        path: the `.npz` file.
+        skeleton: id of the skeleton that its first joints are: `h36m17` and
+            `mpi_inf_3dhp17` for MMPose's, `lsp14` for SPIN's 24 joints.
+        image_folder: what `imgname` is relative to.
+
+    Returns:
+        Single images, numbered by row from 0.
+
+    Raises:
+        InputError: if a key is missing or there are fewer joints.
+    """
+    data = restricted_pickle.load_npz(path)
+    count = skeletons.get(skeleton).num_joints
+    part, joints = data.get("part"), data.get("S")
+    if "imgname" not in data or part is None or part.shape[1] < count:
+        raise errors.InputError(
+            f"{path}: expected imgname and part [N, {count} or more, 3], got "
+            f"{', '.join(data)}"
+        )
+    mask = part[:, :count, 2] > 0
+    if joints is not None:
+        mask &= joints[:, :count, 3] > 0
+        joints = 1000.0 * joints[:, :count, :3]
+    folder = pathlib.Path(image_folder)
+    return schema.Frames(
+        pathlib.Path(path).stem,
+        skeleton,
+        np.arange(len(part)),
+        images=tuple(str(folder / str(name)) for name in data["imgname"]),
+        joints=joints,
+        keypoints=part[:, :count, :2],
+        mask=mask,
+        note="annotated npz",
+    )

@@ -1,0 +1,95 @@
+"""A file of person boxes that takes the place of a detector."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import pathlib
+
+import numpy as np
+
+from sa3dhp import errors
+from sa3dhp.data.videos import tracking
+
+LAYOUT = '{"video name": [[frame, x, y, w, h], ...]} or CSV rows video,frame,x,y,w,h'
+
+
+def read(path: str | os.PathLike) -> dict[str, tracking.Path]:
+    """Reads one track per video, in frames of the source; gaps are filled linearly.
+
+    JSON `{"video name": [[frame, x, y, w, h], ...]}` or CSV rows `video,frame,x,y,w,h`
+    (a header line is allowed): frame counts from 0, x y is the top left corner, pixels.
+    A video is named by its path below the folder, its file name, or its stem.
+
+    Raises:
+        InputError: if the file is missing, of another layout, names a frame twice or
+            has a box that is not finite or has no area.
+    """
+    path = pathlib.Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise errors.InputError(
+            f"boxes file: cannot read {path}; give a text file {LAYOUT}"
+        ) from None
+    rows = _csv_rows if path.suffix.lower() == ".csv" else _json_rows
+    try:
+        table = rows(text)
+    except (ValueError, TypeError, AttributeError):
+        raise errors.InputError(f"boxes file: {path} is not {LAYOUT}") from None
+    if not table:
+        raise errors.InputError(f"boxes file: {path} is empty; expected {LAYOUT}")
+    return {name: _track(path, name, values) for name, values in table.items()}
+
+
+def find(tracks: dict[str, tracking.Path], name: str) -> tracking.Path | None:
+    """Looks a video up by its path below the folder, its file name, or its stem."""
+    parts = pathlib.PurePosixPath(name)
+    for key in (name, parts.name, parts.stem):
+        if key in tracks:
+            return tracks[key]
+    return None
+
+
+def _json_rows(text: str) -> dict[str, list[list[float]]]:
+    """Rows of the JSON layout, by video."""
+    return {
+        str(name): [[float(value) for value in row] for row in rows]
+        for name, rows in json.loads(text).items()
+    }
+
+
+def _csv_rows(text: str) -> dict[str, list[list[float]]]:
+    """Rows of the CSV layout, by video."""
+    table: dict[str, list[list[float]]] = {}
+    for number, row in enumerate(csv.reader(text.splitlines())):
+        if not row or (number == 0 and row[0].strip().lower() == "video"):
+            continue
+        table.setdefault(row[0].strip(), []).append([float(value) for value in row[1:]])
+    return table
+
+
+def _track(path: pathlib.Path, name: str, rows: list[list[float]]) -> tracking.Path:
+    """The track of one video."""
+    for row in rows:
+        good = len(row) == 5 and all(math.isfinite(value) for value in row)
+        if not (good and row[0] >= 0 and row[0] == int(row[0]) and min(row[3:]) > 0):
+            raise errors.InputError(
+                f"boxes file: {path}: {name}: got {row}, expected [frame, x, y, w, h] "
+                "with a whole frame >= 0 and w, h > 0; correct or remove the row"
+            )
+    if not rows:
+        raise errors.InputError(
+            f"boxes file: {path}: {name} has no box; give boxes or remove the name"
+        )
+    values = np.array(sorted(rows), np.float64)
+    frames = values[:, 0].astype(int)
+    if len(np.unique(frames)) != len(frames) or frames[-1] > 10_000_000:
+        raise errors.InputError(
+            f"boxes file: {path}: {name} names a frame twice or beyond 10 million; "
+            "give one person per video, one box per frame"
+        )
+    corners = np.concatenate([values[:, 1:3], values[:, 1:3] + values[:, 3:]], axis=1)
+    return tracking.from_boxes(frames, corners)

@@ -1,0 +1,228 @@
+"""Person detectors: OpenCV's own, an ONNX file, or a TensorFlow SavedModel.
+
+A detector is a callable: frames `[N, H, W, 3]` uint8 RGB -> a list of N arrays
+`[M, 5]` float32, x1 y1 x2 y2 in pixels of the frame and a confidence in [0, 1], best
+first. Overlapping boxes may stay: tracking chooses among them.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from sa3dhp import errors
+
+MAX_BOXES = 40  # per frame
+MIN_SCORE = 0.05
+ONNX_SIZE = 640  # pixels, side of the ONNX network's square input
+
+
+class Detector(Protocol):
+    """Finds persons in pictures."""
+
+    def __call__(self, frames: np.ndarray) -> list[np.ndarray]:
+        """Returns `[M, 5]` per frame of `[N, H, W, 3]`: x1 y1 x2 y2 score."""
+
+
+def make(detector: str | os.PathLike) -> Detector:
+    """Builds a detector from its name or file.
+
+    Args:
+        detector: `hog`, a `.onnx` file, or the folder of a SavedModel.
+
+    Raises:
+        InputError: if it is none of these or cannot be loaded.
+    """
+    path = pathlib.Path(detector)
+    if str(detector) == "hog":
+        return hog()
+    if path.suffix.lower() == ".onnx" and path.is_file():
+        return onnx(path)
+    if (path / "saved_model.pb").is_file():
+        return saved_model(path)
+    raise errors.InputError(
+        f"detector: got {detector}, which is no .onnx file and no SavedModel folder; "
+        "give 'hog', such a path, or a boxes file"
+    )
+
+
+def hog() -> Detector:
+    """OpenCV's built-in pedestrian detector (HOG and a linear SVM), all its windows.
+
+    It knows upright whole bodies, standing to squatting, from 15 % of the picture's
+    longer side (at the 640 pixels that the reader gives it) to its full height, and
+    misses people who lie, stand on their hands or are cut by the picture's edge.
+    Its windows hold a margin around the person, which is taken off; the picture is
+    padded so that a person who fills it is found. Confidence 0.5 is an SVM margin of
+    0.6.
+    """
+    descriptor = cv2.HOGDescriptor()
+    weights = np.array(cv2.HOGDescriptor.getDefaultPeopleDetector())
+    descriptor.setSVMDetector(weights)
+
+    def detect(frames: np.ndarray) -> list[np.ndarray]:
+        return [_hog_frame(descriptor, frame) for frame in frames]
+
+    return detect
+
+
+def _hog_frame(descriptor: cv2.HOGDescriptor, frame: np.ndarray) -> np.ndarray:
+    """Returns the boxes `[M, 5]` of one frame."""
+    height, width = frame.shape[:2]
+    pad = (max(height, width) // 8 + 15) // 16 * 16
+    tall = max(0, 128 - height - 2 * pad)
+    wide = max(0, 64 - width - 2 * pad)
+    padded = cv2.copyMakeBorder(
+        frame, pad, pad + tall, pad, pad + wide, cv2.BORDER_REPLICATE
+    )
+    windows, margins = descriptor.detectMultiScale(
+        cv2.cvtColor(padded, cv2.COLOR_RGB2GRAY),
+        hitThreshold=-0.3,
+        winStride=(8, 8),
+        padding=(0, 0),
+        scale=1.16,  # finer steps double the time and raise the walls' scores
+        groupThreshold=0,
+    )
+    if not len(windows):
+        return np.zeros((0, 5), np.float32)
+    x, y, w, h = np.asarray(windows, np.float32).reshape(-1, 4).T
+    score = 1 / (1 + np.exp(-3 * (np.asarray(margins, np.float32).ravel() - 0.6)))
+    # The person is about 0.8 of the window's height and 0.7 of its width.
+    x, y = x - pad + 0.15 * w, y - pad + 0.1 * h
+    boxes = np.stack([x, y, x + 0.7 * w, y + 0.8 * h, score], axis=-1)
+    return _best(boxes[_visible(boxes, width, height) >= 0.75])
+
+
+def _visible(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
+    """The part `[M]` of each box that lies inside the picture."""
+    low = np.clip(boxes[:, :2], 0, None)
+    high = np.minimum(boxes[:, 2:4], [width, height])
+    inside = np.prod(np.clip(high - low, 0, None), axis=1)
+    return inside / np.prod(boxes[:, 2:4] - boxes[:, :2], axis=1)
+
+
+def onnx(path: pathlib.Path) -> Detector:
+    """A detector in an ONNX file, run by OpenCV.
+
+    Input `[1, 3, 640, 640]`, RGB in [0, 1], the picture fitted into the top left
+    corner, the rest grey. The first output is one of
+
+    * `[1, M, 6]`: x1 y1 x2 y2 score class, or
+    * `[1, 4 + C, M]` (C classes): cx cy w h and a score per class,
+
+    in pixels of the input; class 0 is the person.
+
+    Raises:
+        InputError: if the file does not load, or the output is none of these.
+    """
+    try:
+        net = cv2.dnn.readNetFromONNX(str(path))
+    except cv2.error:
+        raise errors.InputError(
+            f"detector: {path} does not load as ONNX; export it again (opset 11 to 13)"
+        ) from None
+
+    def detect(frames: np.ndarray) -> list[np.ndarray]:
+        return [_onnx_frame(net, frame, path) for frame in frames]
+
+    return detect
+
+
+def _onnx_frame(net: cv2.dnn.Net, frame: np.ndarray, path: pathlib.Path) -> np.ndarray:
+    """Returns the boxes `[M, 5]` of one frame."""
+    scale = ONNX_SIZE / max(frame.shape[:2])
+    size = [max(1, round(v * scale)) for v in frame.shape[1::-1]]  # w, h
+    canvas = np.full((ONNX_SIZE, ONNX_SIZE, 3), 114, np.uint8)
+    canvas[: size[1], : size[0]] = cv2.resize(frame, tuple(size))
+    net.setInput(cv2.dnn.blobFromImage(canvas, 1 / 255.0))
+    try:
+        output = np.asarray(net.forward())
+    except cv2.error:
+        raise errors.InputError(
+            f"detector: {path} does not run on [1, 3, {ONNX_SIZE}, {ONNX_SIZE}]; "
+            "export it for that input"
+        ) from None
+    boxes = _decode_onnx(output, path)
+    boxes[:, :4] /= scale
+    return _best(boxes)
+
+
+def _decode_onnx(output: np.ndarray, path: pathlib.Path) -> np.ndarray:
+    """Returns the person boxes `[M, 5]` of either output layout."""
+    if output.ndim == 3 and output.shape[0] == 1 and output.shape[2] == 6:
+        rows = output[0]
+        return rows[np.rint(rows[:, 5]) == 0][:, :5].astype(np.float32)
+    if output.ndim == 3 and output.shape[0] == 1 and 5 <= output.shape[1]:
+        rows = output[0].T  # [M, 4 + C]
+        rows = rows[rows[:, 4:].argmax(axis=1) == 0]
+        centre, half = rows[:, :2], rows[:, 2:4] / 2
+        parts = [centre - half, centre + half, rows[:, 4:5]]
+        return np.concatenate(parts, axis=1).astype(np.float32)
+    raise errors.InputError(
+        f"detector: {path} gives {output.shape}; expected [1, M, 6] (x1 y1 x2 y2 score "
+        "class) or [1, 4 + C, M] (cx cy w h scores); export it with such an output"
+    )
+
+
+def saved_model(path: pathlib.Path) -> Detector:
+    """A SavedModel with the signature of TensorFlow's object detection models.
+
+    `serving_default` takes uint8 `[1, H, W, 3]` RGB and gives `detection_boxes`
+    `[1, M, 4]` (ymin xmin ymax xmax, 0 to 1), `detection_classes` `[1, M]` (1 is the
+    person) and `detection_scores` `[1, M]`.
+
+    Raises:
+        InputError: if it does not load or the signature is another.
+    """
+    import tensorflow as tf  # the other detectors do without
+
+    wanted = {"detection_boxes", "detection_classes", "detection_scores"}
+    try:
+        model = tf.saved_model.load(str(path))
+        function = model.signatures["serving_default"]
+    except (OSError, KeyError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise errors.InputError(
+            f"detector: {path} does not load ({reason}); give a SavedModel with a "
+            "serving_default signature"
+        ) from None
+    inputs = list(function.structured_input_signature[1])
+    if len(inputs) != 1 or not wanted <= set(function.structured_outputs):
+        raise errors.InputError(
+            f"detector: {path} takes {inputs} and gives "
+            f"{sorted(function.structured_outputs)}; expected one picture and "
+            f"{sorted(wanted)}: use an object detection export"
+        )
+
+    def detect(frames: np.ndarray) -> list[np.ndarray]:
+        # `model` is named here so that its variables live as long as the function.
+        call: Callable[..., Mapping] = model.signatures["serving_default"]
+        found = (call(**{inputs[0]: tf.constant(f[None])}) for f in frames)
+        return [_decode_saved_model(f, g) for f, g in zip(frames, found)]
+
+    return detect
+
+
+def _decode_saved_model(frame: np.ndarray, output: Mapping) -> np.ndarray:
+    """Returns the person boxes `[M, 5]` of one frame's output."""
+    height, width = frame.shape[:2]
+    y1, x1, y2, x2 = np.asarray(output["detection_boxes"])[0].T
+    score = np.asarray(output["detection_scores"])[0]
+    person = np.rint(np.asarray(output["detection_classes"])[0]) == 1
+    columns = [x1 * width, y1 * height, x2 * width, y2 * height, score]
+    return _best(np.stack(columns, axis=-1)[person])
+
+
+def _best(boxes: np.ndarray) -> np.ndarray:
+    """Keeps the best valid boxes, in an order that does not depend on threads."""
+    boxes = np.asarray(boxes, np.float32)
+    good = np.isfinite(boxes).all(axis=1) & (boxes[:, 4] >= MIN_SCORE)
+    good &= (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    boxes = boxes[good]
+    order = np.lexsort((*boxes[:, :4].T, -boxes[:, 4]))
+    return boxes[order][:MAX_BOXES]

@@ -1,0 +1,232 @@
+"""Videos and frame folders as streams of RGB pictures; no video is held in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import pathlib
+import re
+from collections.abc import Callable, Iterator
+
+# FFmpeg reads this when the first file is opened; its decoder messages are not ours.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+import cv2
+import numpy as np
+
+from sa3dhp import errors
+
+VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+ASSUMED_FPS = 30.0
+PLAUSIBLE_FPS = (1.0, 480.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One video file, or the pictures of one frame folder in order."""
+
+    name: str  # path below the folder that was searched, '/' as separator
+    path: pathlib.Path
+    images: tuple[pathlib.Path, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Info:
+    """What a source says about itself; `notes` holds what had to be assumed."""
+
+    fps: float
+    declared_frames: int  # 0 where the container does not say
+    notes: tuple[str, ...] = ()
+
+
+class UnreadableError(Exception):
+    """A source that cannot be decoded; its text is the reason given to the user."""
+
+
+def natural_key(text: str) -> list:
+    """A sorting key under which `f2` comes before `f10`."""
+    parts = re.split(r"(\d+)", text)
+    numbers = [(int(part), "") for part in parts[1::2]]
+    texts = [(0, part.lower()) for part in parts[0::2]]
+    mixed = [item for pair in zip(texts, [*numbers, (0, "")]) for item in pair]
+    return [*mixed, (0, text)]
+
+
+def discover(folder: str | os.PathLike) -> list[Source]:
+    """Finds all videos and frame folders below a folder, in a fixed (natural) order.
+
+    A folder that holds at least two pictures directly is a frame folder. Hidden files
+    and folders are left out, links to folders are not followed.
+
+    Raises:
+        InputError: if the folder does not exist or holds neither.
+    """
+    root = pathlib.Path(folder)
+    if not root.is_dir():
+        raise errors.InputError(
+            f"{root}: not a folder; give a folder of videos or of frame folders"
+        )
+    sources = []
+    for current, subfolders, names in os.walk(root):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        here = pathlib.Path(current)
+        files = sorted((n for n in names if not n.startswith(".")), key=natural_key)
+        suffix = {name: pathlib.Path(name).suffix.lower() for name in files}
+        for name in files:
+            if suffix[name] in VIDEO_SUFFIXES:
+                path = here / name
+                sources.append(Source(path.relative_to(root).as_posix(), path))
+        images = tuple(here / n for n in files if suffix[n] in IMAGE_SUFFIXES)
+        if len(images) >= 2:
+            name = here.relative_to(root).as_posix()
+            sources.append(Source(name, here, images))
+    if not sources:
+        known = " ".join(sorted(VIDEO_SUFFIXES))
+        raise errors.InputError(
+            f"{root}: holds no video ({known}) and no folder of jpg or png frames; "
+            "give a folder that does"
+        )
+    return sorted(sources, key=lambda source: natural_key(source.name))
+
+
+def probe(source: Source, frames_fps: float = ASSUMED_FPS) -> Info:
+    """Reads frame rate and declared length.
+
+    Args:
+        source: the video or frame folder.
+        frames_fps: rate of frame folders, which do not carry one.
+
+    Raises:
+        UnreadableError: if the file cannot be opened.
+    """
+    if source.images:
+        note = f"frame folder taken as {frames_fps:g} fps"
+        return Info(frames_fps, len(source.images), (note,))
+    capture = _open(source)
+    try:
+        fps = capture.get(cv2.CAP_PROP_FPS)
+        declared = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    finally:
+        capture.release()
+    declared = int(declared) if math.isfinite(declared) and declared > 0 else 0
+    low, high = PLAUSIBLE_FPS
+    if math.isfinite(fps) and low <= fps <= high:
+        return Info(fps, declared)
+    note = f"frame rate {fps:g} is not credible, taken as {ASSUMED_FPS:g} fps"
+    return Info(ASSUMED_FPS, declared, (note,))
+
+
+def frames(
+    source: Source, wanted: Callable[[int], bool]
+) -> Iterator[tuple[int, np.ndarray | None]]:
+    """Streams a source once from its start.
+
+    Yields:
+        `(index, frame)` for each picture in order; `frame` is `[H, W, 3]` uint8 RGB,
+        upright (rotation marks are obeyed), or None where `wanted(index)` is false.
+        The stream ends where decoding does; unreadable pictures of a frame folder are
+        left out and do not count.
+
+    Raises:
+        UnreadableError: if nothing can be opened or the picture size changes.
+    """
+    stream = _image_frames if source.images else _video_frames
+    first: tuple[int, ...] = ()
+    for index, frame in stream(source, wanted):
+        if frame is not None:
+            first = first or frame.shape
+            if frame.shape != first:
+                raise UnreadableError(
+                    f"pictures of different sizes ({first[1]} x {first[0]} and "
+                    f"{frame.shape[1]} x {frame.shape[0]})"
+                )
+        yield index, frame if wanted(index) else None
+
+
+def timeline(num_frames: int, source_fps: float, fps: float) -> np.ndarray:
+    """Returns, for each frame at `fps`, the index of the source frame to show.
+
+    Takes the source frame on screen at the middle of each output interval. A slow
+    source repeats pictures; blending neighbours instead would draw two half-transparent
+    persons, a sight that no camera gives. The rule is symmetric in time: a reversed
+    video resamples to the reversed frames, so `backward` relations stay exact.
+
+    Returns:
+        `[T]` int, not decreasing, `T = floor(num_frames * fps / source_fps)`.
+    """
+    count = math.floor(num_frames * fps / source_fps + 1e-6)
+    index = np.floor((np.arange(count) + 0.5) * (source_fps / fps) + 1e-9)
+    return np.minimum(index.astype(int), max(num_frames - 1, 0))
+
+
+def _open(source: Source) -> cv2.VideoCapture:
+    """Opens a video quietly, with FFmpeg alone (no guessing of image sequences)."""
+    try:
+        empty = source.path.stat().st_size == 0
+    except OSError as error:
+        raise UnreadableError(f"cannot be read ({error.strerror})") from None
+    if empty:
+        raise UnreadableError("empty file")
+    level = cv2.getLogLevel()
+    cv2.setLogLevel(0)
+    try:
+        capture = cv2.VideoCapture(str(source.path), cv2.CAP_FFMPEG)
+    finally:
+        cv2.setLogLevel(level)
+    if not capture.isOpened():
+        raise UnreadableError("cannot be decoded (truncated, or not a video)")
+    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # off by default in some builds
+    return capture
+
+
+def _video_frames(
+    source: Source, wanted: Callable[[int], bool]
+) -> Iterator[tuple[int, np.ndarray | None]]:
+    """Yields the frames of a video file."""
+    capture = _open(source)
+    index = 0
+    try:
+        while capture.grab():
+            frame = None
+            if wanted(index):
+                good, frame = capture.retrieve()
+                if not good or frame is None or frame.size == 0:
+                    break
+                frame = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+            yield index, frame
+            index += 1
+    finally:
+        capture.release()
+
+
+def _image_frames(
+    source: Source, wanted: Callable[[int], bool]
+) -> Iterator[tuple[int, np.ndarray | None]]:
+    """Yields the pictures of a frame folder; unreadable ones are passed over.
+
+    Every picture is read, wanted or not: which ones count, and whether their sizes
+    agree, must not depend on which ones are wanted.
+    """
+    del wanted
+    index = 0
+    for path in source.images:
+        frame = read_image(path)
+        if frame is not None:
+            yield index, frame
+            index += 1
+
+
+def read_image(path: pathlib.Path) -> np.ndarray | None:
+    """Reads a picture as `[H, W, 3]` uint8 RGB, upright, or None if it is broken."""
+    level = cv2.getLogLevel()
+    cv2.setLogLevel(0)
+    try:
+        data = np.fromfile(path, np.uint8)
+        frame = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except (OSError, cv2.error):
+        frame = None
+    finally:
+        cv2.setLogLevel(level)
+    return None if frame is None else cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)

@@ -1,0 +1,152 @@
+"""BVH files: hand numbers, joint maps, units, and a genuine rig of another maker."""
+
+import numpy as np
+import pytest
+
+from sa3dhp import errors
+from sa3dhp.data.formats import bvh
+from sa3dhp.skeleton import skeleton as skeletons
+
+BVH = """HIERARCHY
+ROOT Hips
+{
+  OFFSET 0 0 0
+  CHANNELS 6 Xposition Yposition Zposition Zrotation Yrotation Xrotation
+  JOINT Knee
+  {
+    OFFSET 0 -40 0
+    CHANNELS 3 Zrotation Xrotation Yrotation
+    End Site
+    {
+      OFFSET 0 -45 0
+    }
+  }
+  JOINT Hand
+  {
+    OFFSET 99 99 99
+    CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation
+  }
+}
+MOTION
+Frames: 2
+Frame Time: .0083333
+1 2 3 0 0 0 0 0 0 5 6 7 0 0 0
+1 2 3 90 0 0 0 90 0 5 6 7 0 0 0
+"""
+NAMES = ["Hips", "Knee", "Knee/End Site", "Hand"]
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "clip.bvh"
+    path.write_text(BVH)
+    return path
+
+
+def _rig(**changes):
+    joints = dict.fromkeys(skeletons.SA3DHP17.joint_names, "Hips")
+    for side in ("left", "right"):
+        joints[f"{side}_knee"] = "Knee"
+        joints[f"{side}_ankle"] = "Knee/End Site"
+    joints.update(changes.pop("joints", {}))
+    return bvh.Rig("test", joints, **changes)
+
+
+def test_joints_are_where_the_formula_says(path):
+    motion = bvh.read(path)
+    assert motion.fps == 120.0
+    places = bvh.forward_kinematics(motion, NAMES)
+    # Position channels replace an offset, on the hand too.
+    rest = [(1, 2, 3), (1, -38, 3), (1, -83, 3), (6, 8, 10)]
+    np.testing.assert_allclose(places[0], rest, atol=1e-9)
+    # The root turns x to y; the knee's 90 degrees are about x (its second channel).
+    turned = [(1, 2, 3), (41, 2, 3), (41, 2, 3 - 45), (-5, 7, 10)]
+    np.testing.assert_allclose(places[1], turned, atol=1e-9)
+
+
+def test_written_first_is_applied_last(path):
+    path.write_text(BVH.replace("1 2 3 90 0 0", "0 0 0 90 90 0"))
+    knee = bvh.forward_kinematics(bvh.read(path), ["Knee"])[1, 0]
+    # Rz(90) Ry(90) (0, -40, 0): y is not moved by the turn about it, then y -> -x.
+    np.testing.assert_allclose(knee, (40, 0, 0), atol=1e-9)
+
+
+def test_a_lost_segment_can_be_put_back(path):
+    places = bvh.forward_kinematics(bvh.read(path), NAMES, {"Knee": (0, -1, 0)})
+    np.testing.assert_allclose(places[0, 1:3, 1], (-39, -84), atol=1e-9)
+
+
+@pytest.mark.parametrize("unit", bvh.UNITS_MM)
+def test_the_unit_is_found_by_the_legs(path, unit):
+    motion = bvh.read(path)
+    scale = 10 / unit
+    scaled = bvh.Motion(
+        tuple(
+            bvh.Joint(j.name, j.parent, j.offset * scale, j.channels, j.first_channel)
+            for j in motion.joints
+        ),
+        motion.values,
+        motion.fps,
+        motion.path,
+    )
+    assert bvh.find_unit(scaled, _rig()) == unit
+
+
+def test_an_unlikely_leg_is_refused(path):
+    path.write_text(BVH.replace("-40", "-400"))
+    with pytest.raises(errors.InputError, match="give the rig's unit_mm"):
+        bvh.to_sequence(bvh.read(path), _rig(), "clip")
+
+
+def test_a_sequence_is_mm_and_y_down(path):
+    sequence = bvh.to_sequence(bvh.read(path), _rig(), "clip", subject="me")
+    knee = skeletons.SA3DHP17.index("left_knee")
+    np.testing.assert_allclose(sequence.joints[0, 0], (10, -20, -30), atol=1e-4)
+    np.testing.assert_allclose(sequence.joints[0, knee], (10, 380, -30), atol=1e-4)
+    assert (sequence.subject, sequence.fps, sequence.frame) == ("me", 120.0, "world")
+    z_up = bvh.to_sequence(bvh.read(path), _rig(up="z"), "clip")
+    np.testing.assert_allclose(z_up.joints[0, 0], (10, -30, 20), atol=1e-4)
+
+
+def test_a_map_may_interpolate_extrapolate_mask_and_skip(path):
+    rig = _rig(joints={"neck": ["Hips", "Hand", 0.5], "head_top": None}, skip_frames=1)
+    sequence = bvh.to_sequence(bvh.read(path), rig, "clip")
+    assert len(sequence) == 1
+    np.testing.assert_allclose(sequence.joints[0, 1], (-20, -45, -65), atol=1e-4)
+    assert not sequence.mask[0, skeletons.SA3DHP17.index("head_top")]
+    assert sequence.mask.sum() == 16
+
+
+def test_the_roots_path_can_be_scaled_alone(path):
+    plain = bvh.to_sequence(bvh.read(path), _rig(), "clip").joints
+    scaled = bvh.to_sequence(bvh.read(path), _rig(root_scale=10.0), "clip").joints
+    np.testing.assert_allclose(scaled[:, 0], plain[:, 0] * 10, rtol=1e-6)
+    np.testing.assert_allclose(scaled - scaled[:, :1], plain - plain[:, :1], atol=1e-3)
+
+
+def test_a_map_names_every_joint():
+    with pytest.raises(errors.InputError, match=r"missing .*'pelvis'"):
+        bvh.rig_from_yaml("{id: a, joints: {neck: Neck, tail: Tail}}")
+    with pytest.raises(errors.InputError, match="expected a mapping"):
+        bvh.rig_from_yaml("{id: a, joints: {}, units: 3}")
+    with pytest.raises(errors.InputError, match="up expected y or z"):
+        _rig(up="x")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("MOTION", "", "no MOTION"),
+        ("Frames: 2", "Frames: 3", "cut short"),
+        ("OFFSET 0 -40 0", "OFSET 0 -40 0", "unexpected 'OFSET'"),
+    ],
+)
+def test_a_broken_file_is_refused(path, old, new, message):
+    path.write_text(BVH.replace(old, new))
+    with pytest.raises(errors.InputError, match=message):
+        bvh.read(path)
+
+
+def test_an_unknown_joint_is_named(path):
+    with pytest.raises(errors.InputError, match=r"no joints \['Elbow'\].*Hips, Knee"):
+        bvh.forward_kinematics(bvh.read(path), ["Elbow"])

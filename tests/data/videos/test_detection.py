@@ -1,0 +1,209 @@
+"""Person detectors."""
+
+import cv2
+import numpy as np
+import pytest
+
+from sa3dhp import errors
+from sa3dhp.data.videos import detection
+
+CELLS = 20  # the network's picture is 20 x 20 cells of 32 pixels
+
+
+def _varint(value: int) -> bytes:
+    out = b""
+    while value > 127:
+        out, value = out + bytes([value & 127 | 128]), value >> 7
+    return out + bytes([value])
+
+
+def _field(number: int, value) -> bytes:
+    """One protobuf field: an int, or something with a length."""
+    if isinstance(value, int):
+        return _varint(number << 3) + _varint(value)
+    value = value.encode() if isinstance(value, str) else value
+    return _varint(number << 3 | 2) + _varint(len(value)) + value
+
+
+def _tensor(name: str, array: np.ndarray) -> bytes:
+    kind = 7 if array.dtype == np.int64 else 1
+    dims = b"".join(_field(1, size) for size in array.shape)
+    return dims + _field(2, kind) + _field(8, name) + _field(9, array.tobytes())
+
+
+def _node(op: str, inputs: list, output: str, **attributes) -> bytes:
+    out = b"".join(_field(1, name) for name in inputs) + _field(2, output)
+    out += _field(4, op)
+    for name, value in attributes.items():
+        if isinstance(value, list):
+            body = b"".join(_field(8, item) for item in value) + _field(20, 7)
+        else:
+            body = _field(3, value) + _field(20, 2)
+        out += _field(5, _field(1, name) + body)
+    return out
+
+
+def _value_info(name: str, shape: tuple) -> bytes:
+    dims = b"".join(_field(1, _field(1, size)) for size in shape)
+    kind = _field(1, _field(1, 1) + _field(2, dims))
+    return _field(1, name) + _field(2, kind)
+
+
+def _model(nodes, tensors, output_shape) -> bytes:
+    graph = b"".join(_field(1, node) for node in nodes) + _field(2, "g")
+    graph += b"".join(_field(5, _tensor(*item)) for item in tensors.items())
+    graph += _field(11, _value_info("image", (1, 3, 640, 640)))
+    graph += _field(12, _value_info("out", output_shape))
+    return _field(1, 7) + _field(7, graph) + _field(8, _field(1, "") + _field(2, 12))
+
+
+def _brightness_network(path, layout: str) -> None:
+    """An ONNX file that finds bright cells: score = mean red of the cell.
+
+    Cells of the right half of the picture are called class 1, not a person.
+    """
+    y, x = (v.ravel() * 32.0 for v in np.mgrid[:CELLS, :CELLS])
+    other = (x >= 320).astype(np.float32)
+    weight = np.zeros((1, 3, 32, 32), np.float32)
+    weight[:, 0] = 1 / 1024
+    conv = _node("Conv", ["image", "w"], "map", strides=[32, 32], kernel_shape=[32, 32])
+    n = CELLS * CELLS
+    if layout == "rows":
+        boxes = np.stack([x, y, x + 32, y + 32], axis=-1)[None]
+        tensors = {"shape": np.array([1, n, 1]), "cls": other[None, :, None]}
+        last = _node("Concat", ["box", "score", "cls"], "out", axis=2)
+        middle, shape = [], (1, n, 6)
+    else:
+        boxes = np.stack([x + 16, y + 16, 0 * x + 32, 0 * y + 32])[None]
+        masks = {"m0": (1 - other)[None, None], "m1": other[None, None]}
+        tensors = {"shape": np.array([1, 1, n]), **masks}
+        middle = [_node("Mul", ["score", f"m{k}"], f"s{k}") for k in range(2)]
+        last = _node("Concat", ["box", "s0", "s1"], "out", axis=1)
+        shape = (1, 6, n)
+    tensors |= {"w": weight, "box": boxes.astype(np.float32)}
+    nodes = [conv, _node("Reshape", ["map", "shape"], "score"), *middle, last]
+    path.write_bytes(_model(nodes, tensors, shape))
+
+
+@pytest.mark.parametrize("layout", ["rows", "columns"])
+def test_onnx_boxes_come_back_in_pixels_of_the_frame(tmp_path, layout) -> None:
+    _brightness_network(tmp_path / "d.onnx", layout)
+    frames = np.zeros((2, 160, 320, 3), np.uint8)  # the network sees it twice as large
+    frames[0, 32:48, 64:80, 0] = 255  # red: a bright cell
+    frames[0, 32:48, 240:256, 0] = 255  # the other class
+    frames[1, 96:112, 16:32, 2] = 255  # blue: dark in the red channel
+    one, two = detection.make(tmp_path / "d.onnx")(frames)
+    lit = one[one[:, 4] > 0.9]
+    np.testing.assert_allclose(lit[:, :4], [[64, 32, 80, 48]], atol=0.01)
+    assert one[0, 4] == one[:, 4].max() and not (two[:, 4] > 0.5).any()
+
+
+def test_an_onnx_output_of_another_layout_is_refused(tmp_path) -> None:
+    node = _node("Reshape", ["image", "shape"], "out")
+    data = _model([node], {"shape": np.array([1, 3 * 640 * 640])}, (1, 3 * 640 * 640))
+    (tmp_path / "d.onnx").write_bytes(data)
+    with pytest.raises(errors.InputError, match="export it with such an output"):
+        detection.make(tmp_path / "d.onnx")(np.zeros((1, 64, 64, 3), np.uint8))
+
+
+def _save_model(path, classes=(1.0, 2.0)) -> None:
+    """A SavedModel that boxes the bright pixels of a picture."""
+    import tensorflow as tf
+
+    class Bright(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([1, None, None, 3], tf.uint8)])
+        def __call__(self, input_tensor):
+            lit = tf.where(input_tensor[0, :, :, 0] > 128)  # [M, 2] y x
+            size = tf.cast(tf.shape(input_tensor)[1:3], tf.float32)
+            low = tf.cast(tf.reduce_min(lit, axis=0), tf.float32) / size
+            high = tf.cast(tf.reduce_max(lit, axis=0) + 1, tf.float32) / size
+            box = tf.concat([low, high], axis=0)
+            return {
+                "detection_boxes": tf.stack([box, box])[None],
+                "detection_classes": tf.constant([classes]),
+                "detection_scores": tf.constant([[0.9, 0.8]]),
+                "num_detections": tf.constant([2.0]),
+            }
+
+    module = Bright()
+    tf.saved_model.save(module, str(path), signatures=module.__call__)
+
+
+def test_saved_model_boxes_come_back_in_pixels(tmp_path) -> None:
+    _save_model(tmp_path / "m")
+    frames = np.zeros((2, 60, 100, 3), np.uint8)
+    frames[0, 10:30, 40:60] = 255
+    frames[1, 5:55, 1:99] = 255
+    one, two = detection.make(tmp_path / "m")(frames)
+    np.testing.assert_allclose(one, [[40, 10, 60, 30, 0.9]], atol=1e-3)
+    np.testing.assert_allclose(two, [[1, 5, 99, 55, 0.9]], atol=1e-3)
+
+
+def test_a_saved_model_with_another_signature_is_refused(tmp_path) -> None:
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.f = tf.function(
+        lambda x: {"y": x}, input_signature=[tf.TensorSpec([1], tf.float32)]
+    )
+    tf.saved_model.save(module, str(tmp_path / "m"), signatures=module.f)
+    with pytest.raises(errors.InputError, match="use an object detection export"):
+        detection.make(tmp_path / "m")
+
+
+@pytest.mark.parametrize("name", ["yolo", "none.onnx", "text.onnx", "model", "folder"])
+def test_detectors_that_do_not_exist_or_load_are_one_line_errors(
+    tmp_path, capfd, name
+) -> None:
+    (tmp_path / "text.onnx").write_text("hello")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "saved_model.pb").write_text("hello")
+    with pytest.raises(errors.InputError, match=r"detector: .*; ") as caught:
+        detection.make(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_hog_takes_any_picture_size_and_sees_nobody_in_noise() -> None:
+    rng = np.random.default_rng(0)
+    for shape in [(1, 1, 1, 3), (2, 480, 20, 3), (1, 30, 640, 3), (1, 360, 640, 3)]:
+        found = detection.make("hog")(rng.integers(0, 255, shape).astype(np.uint8))
+        assert len(found) == shape[0]
+        assert all(boxes.shape[1] == 5 and (boxes[:, 4] < 0.5).all() for boxes in found)
+
+
+@pytest.fixture(scope="module")
+def standing(shared_data) -> np.ndarray:
+    """A standing woman, RGB, 360 x 640; head at 85 and feet at 506."""
+    clip = shared_data / "person_clips" / "squats_tfjs.mp4"
+    good, frame = cv2.VideoCapture(str(clip)).read()
+    assert good
+    return cv2.resize(frame, (360, 640), interpolation=cv2.INTER_AREA)[..., ::-1]
+
+
+def test_hog_finds_the_person_of_a_real_picture(standing) -> None:
+    (boxes,) = detection.make("hog")(standing[None])
+    assert boxes[0, 4] > 0.9
+    np.testing.assert_allclose(boxes[0, :4], [65, 79, 259, 521], atol=30)
+
+
+def test_hog_gives_the_same_boxes_each_time(standing) -> None:
+    detect = detection.make("hog")
+    first = detect(standing[None])[0]
+    for _ in range(3):
+        np.testing.assert_array_equal(detect(standing[None])[0], first)
+
+
+def test_invalid_rows_of_a_detector_are_dropped_and_the_best_come_first() -> None:
+    rows = np.array(
+        [
+            [0, 0, 9, 9, 0.5],
+            [0, 0, 9, 9, 0.9],
+            [np.nan, 0, 9, 9, 0.9],
+            [9, 0, 0, 9, 0.9],
+            [0, 0, 9, 9, 0.0],
+        ]
+    )
+    np.testing.assert_allclose(detection._best(rows)[:, 4], [0.9, 0.5])
+    many = np.concatenate([rows[:2]] * 50)
+    assert len(detection._best(many)) == detection.MAX_BOXES
