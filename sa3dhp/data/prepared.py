@@ -15,6 +15,7 @@ import numpy as np
 
 from sa3dhp import errors
 from sa3dhp.data import pipeline, records, schema, shards
+from sa3dhp.geometry import pictures
 from sa3dhp.skeleton import conversion
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import world
@@ -100,10 +101,10 @@ def view(
     """
     image, joints = frame.image, joints_of(frame)
     if mirrored:
-        image = np.ascontiguousarray(image[:, ::-1])
-        joints = joints[list(SKELETON.flip_indices)] * np.float32([-1, 1, 1])
+        image = np.ascontiguousarray(pictures.flip(image))
+        joints = joints[list(SKELETON.flip_indices)] * np.array([-1, 1, 1], np.float32)
     if not roll:
-        return _middle(image, size), joints
+        return pictures.center_crop(image, size), joints
     cos, sin = np.cos(roll), np.sin(roll)
     turn = np.array([[cos, -sin], [sin, cos]])
     shift = (size - 1) / 2 - turn @ np.full(2, (image.shape[0] - 1) / 2)
@@ -111,11 +112,6 @@ def view(
     image = cv2.warpAffine(image, warp, (size, size), borderMode=cv2.BORDER_REFLECT)
     joints[:, :2] = joints[:, :2] @ turn.T.astype(np.float32)
     return image, joints
-
-
-def _middle(image: np.ndarray, size: int) -> np.ndarray:
-    edge = (image.shape[0] - size) // 2
-    return image[edge : edge + size, edge : edge + size]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -258,7 +254,7 @@ class Clips:
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def __getitem__(self, rows: object) -> np.ndarray:
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         """Reads clips: a slice or a list of numbers -> uint8 `[n, T, S, S, 3]`."""
         clips = [self._split.clip(number) for number in self._numbers[rows]]
         return np.stack([[frame.image for frame in clip] for clip in clips])

@@ -37,11 +37,11 @@ class Pictures:
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         """Reads pictures, `[n, S, S, 3]`: the middle of the stored crops."""
-        size = self.shape[1]
-        edge = (self._split.manifest.stored_size - size) // 2
+        from sa3dhp.geometry import pictures  # with TensorFlow, for pictures alone
+
         found = self._split.frames(np.arange(len(self))[rows])
-        middle = slice(edge, edge + size)
-        return np.stack([frame.image[middle, middle] for frame in found])
+        stored = np.stack([frame.image for frame in found])
+        return pictures.center_crop(stored, self.shape[1])
 
 
 def read_prepared(
@@ -133,7 +133,8 @@ def from_clips(
         clips: with pictures at least `size` wide.
         size: side of the crops, pixels, cut from the pictures' middle.
     """
-    edge = (clips[0].images.shape[1] - size) // 2
+    from sa3dhp.geometry import pictures  # with TensorFlow, for pictures alone
+
     images = np.concatenate([clip.images for clip in clips])
     lengths = [len(clip.images) for clip in clips]
     names = [f"clip_{number:03d}" for number in range(len(clips))]
@@ -146,7 +147,7 @@ def from_clips(
         },
         source="the embedded world",
     )
-    return images[:, edge : edge + size, edge : edge + size], truth
+    return pictures.center_crop(images, size), truth
 
 
 def check_model(model: str | pathlib.Path) -> pathlib.Path:
