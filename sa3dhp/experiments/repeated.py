@@ -24,6 +24,9 @@ from sa3dhp.systems.relation_distillation import networks as networks_
 from sa3dhp.systems.relation_distillation import target as targets
 from sa3dhp.training import batch_norm
 
+# What the clips that the floor of the residuals is read from depend on.
+_SOURCE = ("source", "source_paths", "source_domain", "stored_size", "clip_frames")
+
 
 class Reading:
     """A configuration that remembers which of its values were read."""
@@ -142,8 +145,8 @@ class Repeated(job.Job):
 
     def _source_floor(self, size: int) -> dict[str, float]:
         """Read once for each seed, source and size."""
-        data = dataclasses.asdict(self.config.data)
-        key = json.dumps([self.config.training.seed, data["source_domain"], size])
+        source = [getattr(self.config.data, name) for name in _SOURCE]
+        key = json.dumps([self.config.training.seed, source, size])
         if key not in self._floors:
             self._floors[key] = super()._source_floor(size)
         return dict(self._floors[key])

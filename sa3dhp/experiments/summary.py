@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import pathlib
 from collections.abc import Mapping, Sequence
 
+import matplotlib.figure
 import numpy as np
 from scipy import stats
 
@@ -30,7 +30,7 @@ def write(
     found = summarise(table, records)
     base = context.workdir / table.name
     files.write_json(base.with_suffix(".json"), found)
-    _write_text(base.with_suffix(".md"), markdown(found))
+    files.write_text(base.with_suffix(".md"), markdown(found))
     _save(forest.plot(_lines(found), table.title), base.with_suffix(".png"))
     if table.name == "non_localness":
         ruled = [r for r in found["rows"] if r["relation"] and "last_change" in r]
@@ -323,13 +323,6 @@ def _lines(found: Mapping) -> list[forest.Line]:
     ]
 
 
-def _save(figure, path: pathlib.Path) -> None:
-    temporary = path.with_name(f".{path.name}")
-    figure.savefig(temporary, dpi=110, format="png")
-    os.replace(temporary, path)
-
-
-def _write_text(path: pathlib.Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+def _save(figure: matplotlib.figure.Figure, path: pathlib.Path) -> None:
+    with files.atomic(path) as temporary:
+        figure.savefig(temporary, dpi=110, format="png")

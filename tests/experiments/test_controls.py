@@ -13,7 +13,7 @@ SKELETON = skeletons.SA3DHP17
 class _Equivariant:
     """Reads a direction off the picture: bright spot against the centre."""
 
-    def joints(self, images):
+    def predict(self, images):
         weight = images[..., 0].astype(np.float64)
         axis = np.arange(images.shape[1]) - (images.shape[1] - 1) / 2
         total = weight.sum((1, 2))
@@ -27,8 +27,8 @@ class _Equivariant:
 class _Biased(_Equivariant):
     """Is wrong to the right by 9 on every picture."""
 
-    def joints(self, images):
-        return super().joints(images) + np.float32([9, 0, 0])
+    def predict(self, images):
+        return super().predict(images) + np.float32([9, 0, 0])
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def images():
 
 
 def test_an_equivariant_model_is_its_own_average(images):
-    plain = _Equivariant().joints(images)
+    plain = _Equivariant().predict(images)
     flipped = controls.flip_average(_Equivariant(), images)
     np.testing.assert_allclose(flipped, plain, atol=1e-4)
     turned = controls.rotation_average(_Equivariant(), images)
@@ -49,7 +49,7 @@ def test_an_equivariant_model_is_its_own_average(images):
 
 
 def test_a_bias_to_one_side_is_averaged_away(images):
-    plain = _Equivariant().joints(images)
+    plain = _Equivariant().predict(images)
     flipped = controls.flip_average(_Biased(), images)
     np.testing.assert_allclose(flipped, plain, atol=1e-4)
     turned = controls.rotation_average(_Biased(), images, (-90.0, 90.0))
@@ -58,14 +58,14 @@ def test_a_bias_to_one_side_is_averaged_away(images):
 
 def test_left_and_right_change_places_on_the_way_back(images):
     class Sided(_Equivariant):
-        def joints(self, images):
-            joints = super().joints(images)
+        def predict(self, images):
+            joints = super().predict(images)
             joints[:, SKELETON.index("left_wrist"), 0] += 5
             return joints
 
     found = controls.flip_average(Sided(), images)
-    plain = Sided().joints(images)
-    mirrored = Sided().joints(images[:, :, ::-1])
+    plain = Sided().predict(images)
+    mirrored = Sided().predict(images[:, :, ::-1])
     expected = (plain + transforms.flip(mirrored, SKELETON).numpy()) / 2
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert found[0, SKELETON.index("right_wrist"), 0] < plain[0, 0, 0] - 1

@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 from sa3dhp.errors import InputError
-from sa3dhp.experiments import repeated, rows
+from sa3dhp.experiments import rows
 from sa3dhp.systems.relation_distillation import config
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -21,6 +21,10 @@ def _load(overrides=()):
     path = ROOT / "configs" / "tables.yaml"
     terms = "adaptation.terms=[cr, z3, v2, v3]"
     return config.load(path, (*BASE, terms, *overrides))
+
+
+def _plain():
+    return _load(("adaptation.teacher_momentum=0.0",))
 
 
 def _table(name):
@@ -53,7 +57,8 @@ def test_every_row_is_a_configuration_whose_terms_have_their_rules(name):
     assert len(set(ids)) == len(ids)
     for row in table.rows:
         loaded = _resolved(table, row)
-        known = {"cr", "lcr", "hcr", "source", *loaded.relations.rules}
+        known = {"cr", "lcr", "hcr", "source", "self_training"}
+        known |= set(loaded.relations.rules)
         assert set(loaded.adaptation.terms) <= known
         composed = {rule.id for rule in loaded.relations.custom}
         assert set(loaded.relations.rules) <= {
@@ -69,7 +74,7 @@ def test_a_term_gets_as_many_updates_in_every_row(name):
     for row in table.rows:
         c = _resolved(table, row).adaptation
         share = len(c.terms)
-        if c.select == "last":  # the bound: as many updates as the whole method
+        if c.terms in (("source",), ("self_training",)):  # as the whole method
             share = len(_resolved(table, table.rows[1]).adaptation.terms)
         assert c.steps == 16 * share
         assert c.steps / c.evaluate_every == 4
@@ -103,8 +108,21 @@ def test_terms_of_our_own_come_after_those_of_the_paper():
 def test_a_slow_copy_has_a_control_without_it():
     ids = [row.id for row in _table("controls").rows]
     assert ids[-3:] == ["no_copy", "paper", "labels"]
-    plain = dataclasses.asdict(_load(("adaptation.teacher_momentum=0.0",)))
+    plain = dataclasses.asdict(_plain())
     assert "no_copy" not in [row.id for row in rows.make("controls", plain).rows]
+
+
+def test_self_training_is_a_term_alone_with_a_slow_copy():
+    taught = _load(("adaptation.teacher_momentum=0.9",))
+    for base, momentum in ((taught, 0.9), (_plain(), 0.99)):
+        table = rows.make("controls", dataclasses.asdict(base))
+        row = next(row for row in table.rows if row.id == "self_training")
+        assert (row.method, row.against) == ("adapt", "full")
+        kept = f"adaptation.teacher_momentum={base.adaptation.teacher_momentum}"
+        c = _load((kept, *table.overrides, *row.overrides)).adaptation
+        assert c.terms == ("self_training",)
+        assert c.teacher_momentum == momentum
+        assert (c.steps, c.evaluate_every) == (64, 16)  # of the whole method
 
 
 def test_labels_of_all_clips_bound_what_the_block_can_learn():
@@ -143,22 +161,6 @@ def test_harm_has_enough_runs_good_and_bad():
     base, loaded = _load().adaptation, _resolved(table, fast).adaptation
     assert loaded.learning_rate == pytest.approx(100 * base.learning_rate)
     assert loaded.contrastive_rate == pytest.approx(100 * base.contrastive_rate)
-
-
-def test_rows_of_the_ablation_share_networks_and_functions():
-    for name, count in (("ablation", 1), ("theta", 1), ("shift", 1), ("harm", 1)):
-        table = _table(name)
-        shared = {
-            repeated.signature(dataclasses.asdict(_resolved(table, row)))
-            for row in table.rows
-        }
-        assert len(shared) == count, name
-    table = _table("trainable_block")
-    shared = {
-        repeated.signature(dataclasses.asdict(_resolved(table, row)))
-        for row in table.rows
-    }
-    assert len(shared) == 5
 
 
 def test_unknown_table_is_named():

@@ -1,5 +1,6 @@
 """A table end to end, a few steps of each row; what is done is not done again."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -11,23 +12,11 @@ import pytest
 
 from sa3dhp.errors import InputError
 from sa3dhp.experiments import networks, rows, runner, session
-from sa3dhp.synthetic import world
-from sa3dhp.systems.relation_distillation import build, config, monitors
+from sa3dhp.systems.relation_distillation import adaptation, monitors
+from sa3dhp.systems.relation_distillation import networks as networks_
 from sa3dhp.training import checkpoint, loop, store
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SMALL = (
-    "relations.rules=[z3]",
-    "relations.steps=2",
-    "relations.pairs=8",
-    "relations.pose_widths=[8, 32]",
-    "adaptation.terms=[z3]",
-    "adaptation.steps=2",
-    "adaptation.evaluate_every=1",
-    "data.evaluation_clips=2",
-    "data.target_clips=3",
-    "training.precision=float32",
-)
 TABLE = rows.Table(
     "ablation",
     "Small",
@@ -39,28 +28,11 @@ TABLE = rows.Table(
 )
 
 
-def _configure(overrides=()):
-    return config.load(ROOT / "configs" / "smoke.yaml", (*SMALL, *overrides))
-
-
 @pytest.fixture(scope="module")
-def checkpoints(tmp_path_factory):
-    """Networks as they are made, but for the relations'."""
-    folder = tmp_path_factory.mktemp("checkpoints")
-    known = store.Store(folder)
-    builder = build.Builder(_configure(), known)
-    names = ("pose_encoder", "pose_decoder", "motion_encoder", "motion_decoder")
-    known.save({name: builder.network(name) for name in names})
-    known.save_bones(build.SKELETON, world.mean_bone_lengths())
-    known.save({"image_encoder": builder.network("image_encoder")}, image_size=32)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def done(checkpoints, tmp_path_factory):
+def done(configure, checkpoints, tmp_path_factory):
     """The table, run once: its workdir, session and summary."""
     workdir = tmp_path_factory.mktemp("reproduce")
-    context = session.Session(_configure, checkpoints, workdir)
+    context = session.Session(configure, checkpoints, workdir)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rows, "make", lambda name, base: TABLE)
         found = runner.run(context, "ablation", [0], {"commit": "c", "command": "x"})
@@ -141,26 +113,101 @@ def test_a_row_that_another_table_made_is_taken_from_it(done, monkeypatch):
     assert (workdir / "controls" / "same-seed0.json").is_file()
 
 
-def test_the_look_before_any_update_is_taken_from_an_earlier_run(
+def test_records_hold_the_schedule_and_the_settings_of_the_labels(done):
+    _, context, _ = done
+
+    def settings(*overrides):
+        row = rows.Row("z3", "adapted", overrides)
+        return context.settings(TABLE, row, 0)
+
+    plain = settings()
+    assert plain["schedule"] == "constant"
+    assert settings("training.schedule=cosine") != plain
+    other = "source.joints_weight=0.5"
+    assert settings(other) == plain, "no term reads it"
+    labels = ("adaptation.terms=[z3, source]", "data.labelled=1.0")
+    labelled = settings(*labels)
+    assert labelled["labelled"]["joints_weight"] == 1.0
+    assert settings(*labels, other) != labelled
+
+
+@pytest.mark.parametrize("key", ["schedule", "labelled"])
+def test_a_record_made_with_other_settings_is_none(done, key, tmp_path, capsys):
+    workdir, context, _ = done
+    settings = context.settings(TABLE, TABLE.rows[2], 0)
+    record = json.loads((workdir / "ablation" / "flip-seed0.json").read_text())
+    path = tmp_path / "z3-seed0.json"
+    for made, kept in ((settings, True), ({**settings, key: "other"}, False)):
+        path.write_text(json.dumps({**record, "settings": made}))
+        assert (runner._done(path, settings) is not None) == kept
+        assert ("other settings; again" in capsys.readouterr().out) != kept
+        early = {k: v for k, v in made.items() if k != key}
+        path.write_text(json.dumps({**record, "settings": early}))
+        assert runner._done(path, settings) is None, "of an earlier program"
+        capsys.readouterr()
+
+
+def test_the_readings_before_any_update_are_taken_from_an_earlier_run(
     done, monkeypatch, tmp_path
 ):
     _, context, _ = done
     job = context.job(TABLE, TABLE.rows[2], 0)
-    clips = context.clips(job, None)
-    error = iter([7.0] * 9).__next__
-    first = job.run(clips, tmp_path / "first", test_error=error)
+    target = context.target(job, None)
+    first = job.run(target, tmp_path / "first")
     job = context.job(TABLE, TABLE.rows[2], 0)
-    looked = []
-    relations = monitors.relations
+    read = []
+    original = monitors.Monitors.read
     monkeypatch.setattr(
-        monitors, "relations", lambda *a: looked.append(1) or relations(*a)
+        monitors.Monitors, "read", lambda *a: read.append(1) or original(*a)
     )
-    again = job.run(clips, tmp_path / "again", test_error=error)
-    assert len(looked) == len(again.history) - 1 == 2
+    again = job.run(target, tmp_path / "again")
+    assert len(read) == len(again.history) - 1 == 2
     assert again.history == first.history
     job = context.job(TABLE, TABLE.rows[2], 0)
-    job.run(clips[::-1], tmp_path / "other", test_error=error)
-    assert len(looked) == 5
+    other = dataclasses.replace(target, clips=target.clips[:, ::-1])
+    job.run(other, tmp_path / "other")
+    assert len(read) == 5
+
+
+def test_a_run_leaves_its_readings_and_goes_back_to_any_of_them(done, tmp_path):
+    _, context, _ = done
+    job = context.job(TABLE, TABLE.rows[2], 0)
+    start = [v.numpy() for v in job.learner.step.variables]
+    course = job.run(context.target(job, None), tmp_path)
+    folder = tmp_path / adaptation.SNAPSHOTS
+    text = (folder / "monitors.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {"history": course.history}
+    assert [x["step"] for x in course.history] == [0, 1, 2]
+    job.go_to(tmp_path, 2)
+    moved = [v.numpy() for v in job.learner.step.variables]
+    assert any((a != b).any() for a, b in zip(start, moved))
+    job.go_to(tmp_path, 0)
+    for before, variable in zip(start, job.learner.step.variables):
+        np.testing.assert_array_equal(variable, before)
+    with pytest.raises(InputError, match="no such snapshot"):
+        job.go_to(tmp_path, 3)
+
+
+def test_a_model_predicts_as_the_step_that_it_went_to(done, tmp_path):
+    """The folded G follows: predictions change with the block, and come back."""
+    _, context, _ = done
+    job = context.job(TABLE, TABLE.rows[2], 0)
+    place = context.place(job)
+    job.run(context.target(job, None), tmp_path)
+    job.go_to(tmp_path, 2)
+    assert np.abs(place.truth.predict(job.model) - place.joints).max() > 1e-4
+    job.go_to(tmp_path, 0)
+    np.testing.assert_allclose(place.truth.predict(job.model), place.joints, atol=1e-3)
+
+
+def test_batch_norm_of_the_target_changes_what_is_predicted_until_a_restart(done):
+    _, context, _ = done
+    job = context.job(TABLE, TABLE.rows[2], 0)
+    place = context.place(job)
+    found = runner.METHODS["batch_norm"](context, job, place)
+    assert np.abs(found - place.joints).max() > 1
+    job = context.job(TABLE, TABLE.rows[2], 0)
+    np.testing.assert_allclose(place.truth.predict(job.model), place.joints, atol=1e-3)
 
 
 def test_a_run_that_diverges_returns_the_source_model(done, monkeypatch):
@@ -172,47 +219,47 @@ def test_a_run_that_diverges_returns_the_source_model(done, monkeypatch):
         raise loop.Diverged("adapt: term 'z3' is nan")
 
     monkeypatch.setattr(job, "run", run)
-    joints, found = runner._adapt(job, place, None, pathlib.Path("x"), "adapt")
+    joints, found = runner._adapt(job, place, None, pathlib.Path("x"))
     np.testing.assert_array_equal(joints["adapted"], place.joints)
     assert "nan" in found["stopped"] and not found["adapted_model"]
 
 
 def test_missing_relation_networks_are_trained_and_fitting_ones_kept(
-    checkpoints, done, capsys
+    configure, checkpoints, done, capsys
 ):
     folder = done[0] / "networks"
     before = checkpoint.read_meta(folder / "relation_z3.npz")["weights_hash"]
-    networks.complete(_configure(), checkpoints, folder)
+    networks.complete(configure(), checkpoints, folder)
     assert "training" not in capsys.readouterr().out
     meta = checkpoint.read_meta(folder / "relation_z3.npz")
     assert meta["weights_hash"] == before
     rule = "{id: mine, angle_deg: 25}"
-    wider = _configure((f"relations.custom=[{rule}]", "relations.rules=[z3, mine]"))
+    wider = configure((f"relations.custom=[{rule}]", "relations.rules=[z3, mine]"))
     networks.complete(wider, checkpoints, folder)
     assert "training relation networks: mine\n" in capsys.readouterr().out
     made = checkpoint.read_meta(folder / "relation_mine.npz")
     assert made["pieces"] == "pose: 25 degrees" and "theta_deg" not in made
-    turned = _configure(
+    turned = configure(
         (f"relations.custom=[{rule.replace('25', '30')}]", "relations.rules=[mine]")
     )
     with pytest.raises(InputError, match="pieces: trained with pose: 25 degrees"):
-        build.Builder(turned, store.Store(folder)).load("relation_mine")
+        networks_.Networks(turned, store.Store(folder)).load("relation_mine")
     assert not list(checkpoints.glob("relation_*"))
 
 
-def test_wrong_flip_networks_are_others(checkpoints, done, tmp_path, capsys):
+def test_wrong_flip_networks_are_others(configure, checkpoints, done, tmp_path):
     right = done[0] / "networks"
-    networks.complete(_configure(), checkpoints, tmp_path, wrong_flip=True)
+    networks.complete(configure(), checkpoints, tmp_path, wrong_flip=True)
     found = [store.Store(f).hash("relation_z3") for f in (right, tmp_path)]
     assert found[0] != found[1]
 
 
-def test_a_target_of_videos_is_refused(checkpoints, tmp_path):
-    def configure(overrides=()):
-        return _configure(("data.target=videos", *overrides))
+def test_a_target_of_videos_is_refused(configure, checkpoints, tmp_path):
+    def of_videos(overrides=()):
+        return configure(("data.target=videos", *overrides))
 
     with pytest.raises(InputError, match="tables are of the embedded world"):
-        session.Session(configure, checkpoints, tmp_path)
+        session.Session(of_videos, checkpoints, tmp_path)
 
 
 @pytest.mark.parametrize(

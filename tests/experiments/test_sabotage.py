@@ -1,5 +1,7 @@
 """Sabotage is what it says: no person, no movement, a wrong flip map."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -43,11 +45,27 @@ def test_empty_places_differ_and_have_nobody(clips, monkeypatch):
 
 def test_wrong_flip_leaves_the_sides_where_they_were():
     rule = rules.table()["z1"]
-    wrong = sabotage.WrongFlip(rule.id, rule.name, rule.space, rule.flip)
+    wrong = sabotage.wrong_flips({"z1": rule})["z1"]
+    assert dataclasses.replace(wrong, view=rule.view) == rule
     joints = np.random.default_rng(0).normal(size=(5, 17, 3)).astype(np.float32)
-    found = wrong.spatial_joints(joints, SKELETON).numpy()
+    found = wrong.view.joints(joints, SKELETON).numpy()
     np.testing.assert_allclose(found, joints * [-1, 1, 1])
-    right = rule.spatial_joints(joints, SKELETON).numpy()
+    right = rule.view.joints(joints, SKELETON).numpy()
     assert np.abs(found - right).max() > 0.1
     centre = SKELETON.index("neck")
     np.testing.assert_allclose(found[:, centre], right[:, centre])
+
+
+def test_wrong_flip_shows_pictures_as_the_right_one(clips):
+    rule = rules.table()["z3"]
+    wrong = sabotage.wrong_flips({"z3": rule})["z3"]
+    images = clips[0].astype(np.float32) / 255
+    np.testing.assert_array_equal(wrong.view.images(images), rule.view.images(images))
+
+
+def test_wrong_flip_is_no_other_rule_where_nothing_mirrors():
+    rule = rules.compose("turned", angle_deg=25.0)
+    wrong = sabotage.wrong_flips({"turned": rule})["turned"]
+    joints = np.random.default_rng(0).normal(size=(5, 17, 3)).astype(np.float32)
+    expected = rule.view.joints(joints, SKELETON)
+    np.testing.assert_array_equal(wrong.view.joints(joints, SKELETON), expected)

@@ -127,10 +127,11 @@ class Job:
         self._teacher = None
         if c.teacher_momentum > 0:
             self._teacher = self._slow_copy(encoder, c)
+        strength = c.augmentation  # read now: what reads while it is traced reads late
         self._observer = term_classes.Observer(
             self._folds[0],
             networks.motion_prior.encoder,
-            lambda images, seed: augment.photometric(images, seed, c.augmentation),
+            lambda images, seed: augment.photometric(images, seed, strength),
             encoder.image_size,
             views.spread(c.pose_frames),
         )
