@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from sa3dhp.models import pose_autoencoder
+from sa3dhp.models import pose_prior as priors
 from sa3dhp.skeleton import kinematics
 from sa3dhp.skeleton import skeleton as skeletons
 
@@ -91,6 +92,11 @@ def poses(bone_lengths):
 @pytest.fixture
 def pose_networks():
     return pose_autoencoder.PoseEncoder(), pose_autoencoder.PoseDecoder()
+
+
+@pytest.fixture
+def pose_prior(pose_networks, bone_lengths):
+    return priors.PosePrior(*pose_networks, SKELETON, bone_lengths)
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ _TERMS = ("cr", "lcr", "hcr", "source", "self_training")
 class View:
     """How a rule shows one frame: the same change for its pose and for its picture.
 
-    A new piece of a rule that acts on frames is a field here, with its two lines in
-    `joints` and `images`.
+    A new piece of a rule that acts on frames is a field here, with its lines in
+    `joints`, `images` and `pieces`, and in `involution` if it does not undo itself.
 
     Attributes:
         flip: whether it is mirrored.
@@ -67,6 +67,11 @@ class View:
         names = ("flip",) if self.flip else ()
         turn = (f"{math.degrees(self.angle):g} degrees",) if self.angle else ()
         return names + turn
+
+    @property
+    def involution(self) -> bool:
+        """Whether it undoes itself: what is shown twice is as it was."""
+        return self.flip or not self.angle
 
 
 PLAIN = View()
@@ -117,7 +122,7 @@ class Rule:
     @property
     def involution(self) -> bool:
         """Whether it undoes itself: T of the partner is then the anchor again."""
-        return not self.slow and (self.view.flip or not self.view.angle)
+        return not self.slow and self.view.involution
 
     @property
     def clip_length(self) -> int:

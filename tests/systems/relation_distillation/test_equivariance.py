@@ -25,12 +25,12 @@ def test_rules_hold_in_pixels_and_in_the_representation(name):
 
 
 @dataclasses.dataclass(frozen=True)
-class _Wrong(rules.Rule):
+class _Wrong(rules.View):
     """Turns the pose the other way round, or leaves the sides where they were."""
 
     fault: str = ""
 
-    def spatial_joints(self, joints, skeleton):
+    def joints(self, joints, skeleton):
         joints = tf.convert_to_tensor(joints)
         if self.fault == "sides":
             return joints * tf.constant([-1.0, 1.0, 1.0])
@@ -48,11 +48,31 @@ class _Forward(rules.Rule):
 @pytest.mark.parametrize(
     "rule",
     [
-        _Wrong("a", "a", "pose", angle=0.9, fault="angle"),
-        _Wrong("b", "b", "pose", flip=True, fault="sides"),
+        rules.Rule("a", "a", "pose", _Wrong(angle=0.9, fault="angle")),
+        rules.Rule("b", "b", "pose", _Wrong(flip=True, fault="sides")),
         _Forward("c", "c", "motion", backward=True),
     ],
     ids=["angle", "sides", "time"],
 )
 def test_a_fault_in_a_rule_is_found(rule):
     assert not equivariance.measure(rule, count=2).passed
+
+
+@dataclasses.dataclass(frozen=True)
+class _Dimmed(rules.View):
+    """A new piece, of pictures alone: poses have no light."""
+
+    factor: float = 1.0
+
+    def images(self, images):
+        return self.factor * super().images(images)
+
+
+def test_a_new_piece_of_a_view_is_seen():
+    """Nothing but the view knows of it."""
+    plain, dimmed = (
+        equivariance.measure(rules.Rule("a", "a", "pose", _Dimmed(factor=f)), count=2)
+        for f in (1.0, 0.4)
+    )
+    assert plain.passed and plain.difference < 0.01
+    assert not dimmed.passed and dimmed.difference > 0.3

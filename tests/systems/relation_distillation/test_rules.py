@@ -1,5 +1,6 @@
 """The rule table of the paper, and what a rule does to a pair."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -27,7 +28,7 @@ def _video(rule: rules.Rule) -> np.ndarray:
 def test_table_is_the_papers() -> None:
     assert list(TABLE) == ["z1", "z2", "z3", "v1", "v2", "v3"]
     pieces = {
-        key: (rule.space, rule.flip, bool(rule.angle), rule.backward, rule.slow)
+        key: (rule.space, rule.view.flip, bool(rule.view.angle), rule.backward, rule.slow)
         for key, rule in TABLE.items()
     }
     assert pieces == {
@@ -38,8 +39,8 @@ def test_table_is_the_papers() -> None:
         "v2": ("motion", True, True, True, False),
         "v3": ("motion", False, False, True, True),
     }
-    assert TABLE["z3"].angle == TABLE["v2"].angle == math.radians(50)
-    assert rules.table(theta=0.3)["v2"].angle == 0.3
+    assert TABLE["z3"].view.angle == TABLE["v2"].view.angle == math.radians(50)
+    assert rules.table(theta=0.3)["v2"].view.angle == 0.3
     assert all(rule.id == key for key, rule in TABLE.items())
 
 
@@ -87,11 +88,11 @@ def test_pair_is_made_of_the_frames_it_names(key: str) -> None:
     clip, video = _clip(rule), _video(rule)
     anchor, partner = rule.pair_joints(clip, BODY)
     np.testing.assert_array_equal(anchor, clip[:, list(rule.anchor_frames)])
-    want = rule.spatial_joints(clip[:, list(rule.partner_frames)], BODY)
+    want = rule.view.joints(clip[:, list(rule.partner_frames)], BODY)
     np.testing.assert_allclose(partner, want, atol=1e-6)
     anchor, partner = rule.pair_images(video)
     np.testing.assert_array_equal(anchor, video[:, list(rule.anchor_frames)])
-    want = rule.spatial_images(video[:, list(rule.partner_frames)])
+    want = rule.view.images(video[:, list(rule.partner_frames)])
     np.testing.assert_allclose(partner, want, atol=1e-6)
 
 
@@ -99,9 +100,9 @@ def test_flip_comes_before_rotation() -> None:
     rule = TABLE["z3"]
     clip, video = _clip(rule), _video(rule)
     want = transforms.rotate_in_plane(transforms.flip(clip, BODY), math.radians(50))
-    np.testing.assert_allclose(rule.spatial_joints(clip, BODY), want, atol=1e-6)
+    np.testing.assert_allclose(rule.view.joints(clip, BODY), want, atol=1e-6)
     want = pictures.rotate_in_plane(pictures.flip(video), math.radians(50))
-    np.testing.assert_allclose(rule.spatial_images(video), want, atol=1e-6)
+    np.testing.assert_allclose(rule.view.images(video), want, atol=1e-6)
 
 
 def test_rules_that_mirror_undo_themselves() -> None:
@@ -143,7 +144,7 @@ def test_slow_backward_is_slower_and_reversed() -> None:
 
 
 def test_a_rule_can_be_composed_of_any_pieces() -> None:
-    rule = rules.Rule("v9", "slow+flip", "motion", flip=True, slow=True)
+    rule = rules.Rule("v9", "slow+flip", "motion", rules.View(flip=True), slow=True)
     assert rule.clip_length == 60
     assert rule.partner_frames == tuple(range(15, 45))
     clip = _clip(rule)
@@ -154,6 +155,43 @@ def test_a_rule_can_be_composed_of_any_pieces() -> None:
     np.testing.assert_array_equal(anchor, partner)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Dimmed(rules.View):
+    """A view with a piece that the project does not know."""
+
+    factor: float = 0.5
+
+    def images(self, images):
+        return self.factor * super().images(images)
+
+    @property
+    def pieces(self):
+        return (*super().pieces, f"light {self.factor:g}")
+
+    @property
+    def involution(self):
+        return False
+
+
+def test_a_new_piece_is_a_view_and_nothing_else() -> None:
+    rule = rules.Rule("a", "a", "motion", _Dimmed(flip=True), backward=True)
+    assert rule.pieces == "motion: flip + light 0.5 + backward"
+    assert not rule.empty and not rule.involution
+    assert not rules.Rule("a", "a", "pose", _Dimmed()).empty
+    video = _video(rule)
+    _, partner = rule.pair_images(video)
+    np.testing.assert_allclose(partner, 0.5 * video[:, ::-1, :, ::-1])
+    _, partner = rule.pair_joints(_clip(rule), BODY)
+    np.testing.assert_allclose(partner, transforms.flip(_clip(rule)[:, ::-1], BODY))
+
+
+def test_views_of_equal_pieces_are_one_and_others_are_not() -> None:
+    # Frames that several rules need are encoded once for each view.
+    assert rules.View(True, 0.5) == rules.View(True, 0.5)
+    views = {rules.View(), rules.PLAIN, rules.View(flip=True), _Dimmed(), _Dimmed()}
+    assert len(views) == 3
+
+
 def test_wrong_rules_and_lengths_are_named() -> None:
     with pytest.raises(errors.InputError, match="'pose' or 'motion', got 'video'"):
         rules.Rule("q1", "q", "video")
@@ -162,7 +200,7 @@ def test_wrong_rules_and_lengths_are_named() -> None:
     with pytest.raises(errors.InputError, match="no time to reverse"):
         rules.Rule("q1", "q", "pose", slow=True)
     with pytest.raises(errors.InputError, match="angle must be finite"):
-        rules.Rule("q1", "q", "pose", angle=math.nan)
+        rules.View(angle=math.nan)
     with pytest.raises(
         errors.InputError, match=r"rule v3 expected 60 frames on axis -3"
     ):

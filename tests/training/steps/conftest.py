@@ -5,6 +5,7 @@ from small_networks import (  # noqa: F401
     bone_lengths,
     eagerly,
     pose_networks,
+    pose_prior,
     poses,
     skeleton,
     small_encoder,

@@ -322,6 +322,10 @@ class Labelled:
         self, batch: Batch, name: str, light: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         """See `Term`; also the loss's own terms."""
+        if batch.images is None:
+            raise errors.InputError(
+                f"batch: got no labelled pictures, expected some for the term {name!r}"
+            )
         terms = self.loss.terms(self.encode(batch.images), batch.joints)
         return {**terms, name: self.loss.total(terms)}
 

@@ -4,17 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sa3dhp.systems.relation_distillation.steps import self_training
-
-
-class _Looks:
-    """What it borrows from the adaptation's step."""
-
-    rule_ids = voters = ("z3",)
-
-    @staticmethod
-    def residuals(clips):
-        return {"z3": tf.constant(1.0)}
+from sa3dhp.systems.relation_distillation.steps import terms
 
 
 def _darker(images, seed):
@@ -23,57 +13,51 @@ def _darker(images, seed):
 
 
 @pytest.fixture
-def clips():
-    rng = np.random.default_rng(0)
-    return tf.constant(rng.integers(0, 255, (2, 60, 16, 16, 3)), tf.uint8)
+def make(bench):
+    def build(momentum=0.99):
+        teacher = bench.teacher(momentum)
+        term = terms.self_training(bench.observer(augmentation=_darker), teacher)
+        return bench.step({"self_training": term}, teacher=teacher), teacher.model
+
+    return build
 
 
-@pytest.fixture
-def make(small_encoder):
-    teacher = type(small_encoder)()
-
-    def build(**options):
-        options = {"learning_rate": 3e-3, **options}
-        return self_training.SelfTrainingStep(
-            small_encoder, teacher, _darker, _Looks, **options
-        )
-
-    return build, small_encoder, teacher
-
-
-def test_loss_falls_and_only_the_block_moves(make, clips, snapshot, unchanged):
-    build, encoder, _ = make
-    step, before = build(), snapshot(encoder)
-    losses = [float(step(clips)[self_training.TERM]) for _ in range(20)]
+def test_loss_falls_and_only_the_block_moves(make, bench, snapshot, unchanged):
+    step, _ = make()
+    before = snapshot(bench.encoder)
+    losses = [float(step(bench.batch)["self_training"]) for _ in range(20)]
     assert np.mean(losses[-4:]) < 0.8 * losses[0]
-    block = {id(v) for v in encoder.res_variables("res3")}
-    still = unchanged(encoder, before)
-    assert [id(v) in block for v in encoder.variables] == [not x for x in still]
+    block = {id(v) for v in bench.encoder.res_variables("res3")}
+    still = unchanged(bench.encoder, before)
+    assert [id(v) in block for v in bench.encoder.variables] == [not x for x in still]
 
 
-def test_teacher_starts_as_the_model_and_follows_slowly(make, clips):
-    build, encoder, teacher = make
-    step = build(momentum=0.9)
+def test_teacher_starts_as_the_model_and_follows_slowly(eagerly, make, bench):
+    step, teacher = make(momentum=0.9)
     start = [v.numpy() for v in teacher.res_variables("res3")]
-    step(clips)
-    pairs = zip(start, teacher.res_variables("res3"), encoder.res_variables("res3"))
+    for old, new in zip(start, bench.encoder.res_variables("res3")):
+        np.testing.assert_array_equal(old, new)
+    step(bench.batch)
+    pairs = zip(
+        start, teacher.res_variables("res3"), bench.encoder.res_variables("res3")
+    )
     for old, average, new in pairs:
         expected = old + 0.1 * (new.numpy() - old)
         np.testing.assert_allclose(average, expected, atol=1e-6)
 
 
-def test_full_momentum_keeps_the_first_predictions(make, clips, snapshot, unchanged):
-    build, _, teacher = make
-    step = build(momentum=1.0)
+def test_full_momentum_keeps_the_first_predictions(
+    eagerly, make, bench, snapshot, unchanged
+):
+    step, teacher = make(momentum=1.0)
     before = snapshot(teacher)
-    step(clips)
+    step(bench.batch)
     assert all(unchanged(teacher, before))
 
 
-def test_it_has_what_an_adaptation_asks_of_a_step(make, clips):
-    build, encoder, _ = make
-    step = build()
-    assert step.rule_ids == ("z3",) and step.residuals(clips)["z3"] == 1
-    assert set(step.trackables) >= {"image_encoder", "teacher", "optimizer"}
-    assert len(step.variables) == len(encoder.res_variables("res3"))
-    assert step.turns == (self_training.TERM,)
+def test_it_takes_its_turn_as_any_term(make, bench):
+    step, _ = make()
+    assert step.turns == ("self_training",)
+    trackables = {"image_encoder", "teacher", "self_training_optimizer", "iteration"}
+    assert set(step.trackables) == trackables
+    assert len(step.variables) == len(bench.encoder.res_variables("res3"))

@@ -1,4 +1,4 @@
-"""L_LCR and L_HCR against a loop from the formula and a number by hand."""
+"""[M] eq. 1-3 against loops from the formulas and numbers by hand."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sa3dhp.systems.relation_distillation import contrastive
+from sa3dhp.systems.relation_distillation import energies
 
 
 def _slow(anchor, positive, group, temperature, normalise):
@@ -34,7 +34,7 @@ def test_loss_is_the_formula(normalise, temperature):
     rng = np.random.default_rng(0)
     anchor, positive = rng.uniform(-1, 1, (2, 12, 5))
     group = np.array([0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 3, 3])
-    loss, accuracy = contrastive.info_nce(
+    loss, accuracy = energies.info_nce(
         tf.constant(anchor), tf.constant(positive), group, temperature, normalise
     )
     expected = _slow(anchor, positive, group, temperature, normalise)
@@ -45,7 +45,7 @@ def test_loss_is_the_formula(normalise, temperature):
 def test_loss_by_hand():
     # Two videos of one frame: a.p = 1 and a.n = 0 for both, so -log(e / (e + 1)).
     eye = tf.eye(2)
-    loss, accuracy = contrastive.info_nce(eye, eye, tf.constant([0, 1]), 1.0)
+    loss, accuracy = energies.info_nce(eye, eye, tf.constant([0, 1]), 1.0)
     np.testing.assert_allclose(loss, 0.3132617, rtol=1e-6)
     assert accuracy == 1.0
 
@@ -55,7 +55,7 @@ def test_frames_of_the_same_video_are_no_negatives():
     anchor, positive = rng.uniform(-1, 1, (2, 6, 4)).astype(np.float32)
     variable = tf.Variable(anchor)
     with tf.GradientTape() as tape:
-        loss, _ = contrastive.info_nce(variable, positive, tf.zeros([6], tf.int32), 1.0)
+        loss, _ = energies.info_nce(variable, positive, tf.zeros([6], tf.int32), 1.0)
     assert loss == 0.0
     np.testing.assert_array_equal(tape.gradient(loss, variable), 0.0 * anchor)
 
@@ -63,7 +63,7 @@ def test_frames_of_the_same_video_are_no_negatives():
 def test_gradient_is_finite_for_saturated_float16_latents():
     anchor = tf.Variable(tf.ones([4, 128], tf.float16))
     with tf.GradientTape() as tape:
-        loss, _ = contrastive.info_nce(anchor, -anchor, tf.range(4), 0.05)
+        loss, _ = energies.info_nce(anchor, -anchor, tf.range(4), 0.05)
     assert loss.dtype == tf.float32
     assert np.isfinite(loss.numpy())
     assert np.isfinite(tape.gradient(loss, anchor).numpy()).all()
@@ -72,5 +72,25 @@ def test_gradient_is_finite_for_saturated_float16_latents():
 def test_gradient_is_finite_for_zero_latents_and_cosine():
     anchor = tf.Variable(tf.zeros([4, 8]))
     with tf.GradientTape() as tape:
-        loss, _ = contrastive.info_nce(anchor, anchor, tf.range(4), 0.1, True)
+        loss, _ = energies.info_nce(anchor, anchor, tf.range(4), 0.1, True)
     assert np.isfinite(tape.gradient(loss, anchor).numpy()).all()
+
+
+def test_residual_by_hand():
+    related = tf.constant([[3.0, 4.0], [0.0, 0.0]])
+    assert energies.residual(related, tf.zeros([2, 2])) == 2.5
+
+
+def test_residual_is_the_mean_norm_in_float32():
+    related, partner = np.random.default_rng(0).normal(size=(2, 7, 3, 32))
+    expected = np.linalg.norm(related - partner, axis=-1).mean()
+    found = energies.residual(tf.constant(related), tf.constant(partner))
+    assert found.dtype == tf.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_gradient_is_finite_where_both_agree():
+    related = tf.Variable(tf.ones([2, 4]))
+    with tf.GradientTape() as tape:
+        loss = energies.residual(related, tf.ones([2, 4]))
+    np.testing.assert_array_equal(tape.gradient(loss, related), np.zeros([2, 4]))
