@@ -1,7 +1,6 @@
 """Results: sums over frames, joints, actions; what is refused; skeletons."""
 
 import dataclasses
-import html
 import json
 import math
 
@@ -14,7 +13,6 @@ from sa3dhp.evaluation import (
     metrics,
     poses,
     protocol,
-    report,
     results,
     tables,
 )
@@ -350,9 +348,3 @@ def test_a_new_entry_of_the_table_is_seen_everywhere(tmp_path, monkeypatch):
     text = results.compare(entries)
     assert "ACROSS [mm]" in text
     assert f"{want.mean() / 2:.1f} (-50 %)" in text
-
-    adapted = {"source_only": got["overall"], "adapted": better["overall"]}
-    report.write(tmp_path / "report.html", {**got, **adapted})
-    page = (tmp_path / "report.html").read_text()
-    assert '<td class="">ACROSS</td>' in page and html.escape(words) in page
-    assert f"{want.mean() / 2:.1f} mm better" in page

@@ -1,7 +1,7 @@
 """What the tool prints at the end: the metrics that the card reports."""
 
 from sa3dhp.evaluation import metrics
-from sa3dhp.systems.relation_distillation import outcome
+from sa3dhp.systems.relation_distillation import outcome, report
 
 BEFORE = {"mpjpe": 200.0, "pa_mpjpe": 150.0, "n_mpjpe": 180.0, "pck": 40.0, "auc": 20.0}
 AFTER = {key: value / 2 for key, value in BEFORE.items()}
@@ -31,3 +31,13 @@ def test_a_new_entry_of_the_table_is_printed(monkeypatch):
     monkeypatch.setitem(metrics.METRICS, "across", metric)
     lines = _lines({**BEFORE, "across": 8.0}, {**AFTER, "across": 6.0})
     assert lines[6].split() == ["ACROSS", "(mm)", "8.0", "6.0", "-25", "%"]
+
+
+def test_a_new_entry_of_the_table_is_explained_in_the_report(monkeypatch):
+    words = "how far a joint is to the side"
+    metric = metrics.Metric("across", "ACROSS", "mm", words, True, lambda *_: None)
+    monkeypatch.setitem(metrics.METRICS, "across", metric)
+    result = {"source_only": {"across": 8.0}, "adapted": {"across": 6.0}}
+    page = report._numbers(result)
+    assert '<td class="">ACROSS</td>' in page and words in page
+    assert "2.0 mm better" in page
