@@ -28,7 +28,13 @@ def _video(rule: rules.Rule) -> np.ndarray:
 def test_table_is_the_papers() -> None:
     assert list(TABLE) == ["z1", "z2", "z3", "v1", "v2", "v3"]
     pieces = {
-        key: (rule.space, rule.view.flip, bool(rule.view.angle), rule.backward, rule.slow)
+        key: (
+            rule.space,
+            rule.view.flip,
+            bool(rule.view.angle),
+            rule.backward,
+            rule.slow,
+        )
         for key, rule in TABLE.items()
     }
     assert pieces == {
