@@ -56,7 +56,7 @@ def test_snapshots_of_another_run_are_there_to_go_back_to(tmp_path):
 
 def test_a_missing_snapshot_is_an_error_with_the_remedy(tmp_path):
     snapshots = adaptation.Snapshots(tmp_path, [tf.Variable(0.0)], lambda done: {})
-    with pytest.raises(InputError, match="no such snapshot; adapt again .* --workdir"):
+    with pytest.raises(InputError, match=r"no such snapshot; adapt again .* --workdir"):
         snapshots.restore(7)
 
 

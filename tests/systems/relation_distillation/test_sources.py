@@ -61,5 +61,5 @@ def test_labels_fit_their_pictures():
 
 
 def test_no_labels_are_an_input_error():
-    with pytest.raises(errors.InputError, match="data.labelled: got 0.0, expected"):
+    with pytest.raises(errors.InputError, match=r"data\.labelled: got 0\.0, expected"):
         sources.labelled_target_batches(_config("data.labelled=0.0"), np.arange(4))

@@ -94,7 +94,7 @@ def test_of_one_long_and_one_short_video_no_frame_is_on_both_sides():
     [([0], None), ([0], _windows(1)), ([0, 0], _windows(2)), ([0] * 3, _windows(3))],
 )
 def test_too_little_video_is_refused_with_what_is_enough(videos, spans):
-    with pytest.raises(errors.InputError, match="here: got .* ten seconds at least"):
+    with pytest.raises(errors.InputError, match=r"here: got .* ten seconds at least"):
         _target(videos, spans).split(0.2, seed=0)
 
 

@@ -8,7 +8,6 @@ from sa3dhp.models import motion_autoencoder
 from sa3dhp.models import pose_prior as priors
 from sa3dhp.training.steps import motion_autoencoder as steps
 
-
 OPTIONS = {
     "learning_rate": 1e-2,
     "latent_weight": 1.0,

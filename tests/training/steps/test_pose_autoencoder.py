@@ -7,7 +7,6 @@ import tensorflow as tf
 from sa3dhp.models import pose_autoencoder, pose_prior
 from sa3dhp.training.steps import pose_autoencoder as steps
 
-
 OPTIONS = {
     "learning_rate": 1e-3,
     "cycle_weight": 100.0,
@@ -19,7 +18,7 @@ OPTIONS = {
 
 @pytest.fixture
 def make(skeleton, bone_lengths):
-    def build(turns=steps.Turns(), **options):
+    def build(turns=None, **options):
         tf.keras.utils.set_random_seed(0)
         prior = pose_prior.PosePrior(
             pose_autoencoder.PoseEncoder(),
@@ -30,7 +29,7 @@ def make(skeleton, bone_lengths):
         return steps.PoseAutoencoderStep(
             prior,
             pose_autoencoder.PoseDiscriminator(),
-            turns=turns,
+            turns=turns or steps.Turns(),
             **{**OPTIONS, **options},
         )
 

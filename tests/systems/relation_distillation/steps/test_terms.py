@@ -227,7 +227,7 @@ def test_labelled_pictures_are_read_by_their_loss(bench, pose_prior, poses):
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, rtol=1e-4)
     np.testing.assert_allclose(found["source"], loss.total(expected), rtol=1e-4)
-    with pytest.raises(errors.InputError, match="no labelled pictures.*'source'"):
+    with pytest.raises(errors.InputError, match=r"no labelled pictures.*'source'"):
         step.terms(bench.batch)
 
 
