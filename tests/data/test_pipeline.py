@@ -73,9 +73,54 @@ def test_too_short_motions_are_an_error_that_says_how_short():
         pipeline.windows(MOTIONS[2:], np.random.default_rng(0), count=1, num_frames=30)
 
 
+PICTURES = np.arange(7, dtype=np.uint8)[:, None]
+VIDEOS = np.array([0, 0, 0, 1, 1, 5, 5])
+
+
 def test_clips_of_a_batch_are_of_different_videos():
-    pictures = np.arange(7, dtype=np.uint8)[:, None]
-    videos = np.array([0, 0, 0, 1, 1, 2, 2])
-    for batch in _take(pipeline.clips(pictures, videos, 0, 8), 20):
-        assert len(batch) == 3
-        assert sorted(videos[batch[:, 0]]) == [0, 1, 2]
+    seen = set()
+    for clips, videos in _take(pipeline.clips(PICTURES, VIDEOS, 0, 3), 20):
+        assert sorted(videos) == [0, 1, 5]
+        np.testing.assert_array_equal(VIDEOS[clips[:, 0]], videos)
+        seen |= set(clips[:, 0].tolist())
+    assert seen == set(range(7))
+
+
+@pytest.mark.parametrize("size", [4, 5, 6, 7, 8])
+def test_a_batch_is_filled_with_other_clips_of_the_same_videos(size):
+    for clips, videos in _take(pipeline.clips(PICTURES, VIDEOS, 0, size), 20):
+        assert len(clips) == len(set(clips[:, 0].tolist())) == min(size, 7)
+        assert set(videos) == {0, 1, 5}
+        np.testing.assert_array_equal(VIDEOS[clips[:, 0]], videos)
+
+
+def test_a_single_video_fills_batches_with_its_clips():
+    for clips, videos in _take(pipeline.clips(PICTURES, np.zeros(7, int), 0, 4), 20):
+        assert len(set(clips[:, 0].tolist())) == 4 and not videos.any()
+
+
+def test_a_batch_smaller_than_the_videos_takes_some_of_them():
+    taken = [
+        tuple(sorted(videos))
+        for _, videos in _take(pipeline.clips(PICTURES, VIDEOS, 0, 2), 20)
+    ]
+    assert all(len(set(pair)) == 2 for pair in taken)
+    assert set(taken) == {(0, 1), (0, 5), (1, 5)}
+
+
+def test_clips_are_a_function_of_seed_and_step():
+    batches = pipeline.clips(PICTURES, VIDEOS, 3, 5)
+    whole, rest = _take(batches, 6), _take(batches, 3, start=3)
+    for one, two in zip(whole[3:], rest):
+        for a, b in zip(one, two):
+            np.testing.assert_array_equal(a, b)
+    other = _take(pipeline.clips(PICTURES, VIDEOS, 4, 5), 6)
+    assert any((a[0] != b[0]).any() for a, b in zip(whole, other))
+
+
+def test_clips_may_be_rows_that_are_read_when_asked_for():
+    rows = pipeline.Rows(PICTURES, np.array([6, 3, 4]))
+    assert len(rows) == 3
+    for clips, videos in _take(pipeline.clips(rows, np.array([5, 1, 1]), 0, 3), 5):
+        assert sorted(clips[:, 0]) == [3, 4, 6]
+        np.testing.assert_array_equal(VIDEOS[clips[:, 0]], videos)

@@ -1,6 +1,7 @@
 """The report: complete, self-contained, and honest about every outcome."""
 
 import base64
+import dataclasses
 import html.parser
 import re
 
@@ -9,13 +10,14 @@ import numpy as np
 import pytest
 
 from sa3dhp import errors
-from sa3dhp.evaluation import report
+from sa3dhp.systems.relation_distillation import adaptation, report, selection
 
 CLIP = np.random.default_rng(0).normal(size=(2, 17, 3)) * 300
 IMAGES = np.random.default_rng(0).integers(0, 255, (2, 16, 16, 3)).astype(np.uint8)
 RESULT = {
     "source_only": {"mpjpe": 200.0, "pa_mpjpe": 150.0, "pck": 40.0, "auc": 20.0},
     "adapted": {"mpjpe": 100.0, "pa_mpjpe": 80.0, "pck": 70.0, "auc": 45.0},
+    "target": "street",
     "protocol": "procedural",
     "protocol_hash": "26f852d490c8",
     "target_information": "R",
@@ -28,8 +30,13 @@ MONITORS = [
     {"step": 10, "z3": 1.2, "v2": 0.6, "spread": 0.38, "implausibility": 15.0},
     {"step": 20, "z3": 0.9, "v2": 0.5, "spread": 0.2, "implausibility": 22.0},
 ]
-FLOOR = {"z3": 1.0, "v2": 0.5}
-TERMS = [{"step": s, "cr": 3 - s / 20, "z3": 2.0} for s in range(20)]
+KEPT = selection.Choice(10, True, "kept step 10: because")
+COURSE = adaptation.Course(KEPT, None, MONITORS, {"z3": 1.0, "v2": 0.5})
+
+
+def _course(step, adapted=True, by_labels=False, other=None):
+    choice = selection.Choice(step, adapted, f"kept step {step}", not by_labels)
+    return dataclasses.replace(COURSE, choice=choice, label_free=other)
 
 
 class _Checker(html.parser.HTMLParser):
@@ -48,34 +55,27 @@ class _Checker(html.parser.HTMLParser):
         assert self.open.pop() == tag
 
 
-def _written(tmp_path, result=None, **arguments):
+def _written(tmp_path, result=None, course=COURSE, strips=(), title="Report", **more):
     path = tmp_path / "report.html"
-    report.write(path, RESULT if result is None else result, **arguments)
+    result = RESULT if result is None else result
+    report.write(path, result, course, strips=strips, title=title, **more)
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
     return path.read_text(encoding="utf-8")
 
 
-def _full(tmp_path, **more):
+def _full(tmp_path, course=COURSE, **more):
     strips = [
         report.Strip("walk", {"before": CLIP, "after": CLIP, "truth": CLIP}, IMAGES),
         report.Strip("sit", {"before": CLIP, "after": CLIP}),
     ]
-    return _written(
-        tmp_path,
-        strips=strips,
-        monitors=MONITORS,
-        floor=FLOOR,
-        terms=TERMS,
-        verdict="kept step 10: because",
-        **{"kept_step": 10, **more},
-    )
+    return _written(tmp_path, course=course, strips=strips, **more)
 
 
 def test_nothing_is_loaded_from_elsewhere_and_every_picture_opens(tmp_path):
     text = _full(tmp_path)
     checker = _Checker()
     checker.feed(text)
-    assert not checker.open and len(checker.loaded) == 4
+    assert not checker.open and len(checker.loaded) == 3
     for source in checker.loaded:
         head, _, data = source.partition(",")
         assert head == "data:image/png;base64"
@@ -85,7 +85,7 @@ def test_nothing_is_loaded_from_elsewhere_and_every_picture_opens(tmp_path):
 
 
 def test_headline_numbers_reason_and_origin_are_there(tmp_path):
-    text = _full(tmp_path, target="street", notes=["2 clips were skipped."])
+    text = _full(tmp_path, notes=["2 clips were skipped."])
     for words in (
         "lowered the mean joint error on unseen clips of the target (street): from "
         "200 mm to 100 mm (\N{MINUS SIGN}50 %).",
@@ -98,6 +98,7 @@ def test_headline_numbers_reason_and_origin_are_there(tmp_path):
         "26f852d490c8",
         "cores: 2",
         "tf.saved_model.load",
+        "<title>Report</title>",
     ):
         assert words in text, words
 
@@ -110,44 +111,53 @@ def test_a_worse_result_is_called_worse(tmp_path):
 
 
 def test_a_source_model_that_was_kept_is_said_to_be_kept(tmp_path):
-    text = _full(tmp_path, adapted=False, kept_step=0)
+    text = _full(tmp_path, _course(0, adapted=False))
     assert "The source model was kept: its mean joint error" in text
     assert 'class="verdict kept"' in text
 
 
 def test_without_ground_truth_no_error_is_claimed(tmp_path):
-    assert "25 % more plausible" in report.headline({}, MONITORS, 10)
-    assert "10 % less plausible" in report.headline({}, MONITORS, 20)
-    assert "no error in mm" in report.headline({}, MONITORS, 10)
-    assert "no error in mm" in report.headline({}, MONITORS, adapted=False)
-    assert "no error in mm" in report.headline({})
-    page = _written(tmp_path, {"target_information": "R"})
+    blind = {"target": "street", "target_information": "R"}
+    assert "25 % more plausible" in report.headline(blind, _course(10))
+    assert "10 % less plausible" in report.headline(blind, _course(20))
+    assert "no error in mm" in report.headline(blind, _course(10))
+    assert "no error in mm" in report.headline(blind, _course(0, adapted=False))
+    page = _written(tmp_path, blind)
     assert "The numbers</h2>" not in page and " mm to " not in page
 
 
 def test_a_step_chosen_by_labels_is_called_research(tmp_path):
     assert "No label was used" in _full(tmp_path)
-    text = _full(tmp_path, label_free=False)
+    text = _full(tmp_path, _course(20, by_labels=True))
     assert "No label was used" not in text and "a run for research" in text
 
 
+def test_what_the_choice_without_labels_would_have_been_is_said(tmp_path):
+    assert "Without a label" not in _full(tmp_path)
+    text = _full(tmp_path, _course(20, by_labels=True, other=KEPT))
+    assert "Kept step 20. Without a label: kept step 10: because." in text
+
+
 def test_text_of_the_user_is_escaped(tmp_path):
-    result = {**RESULT, "config": "<b>&.yaml"}
+    result = {**RESULT, "config": "<b>&.yaml", "target": "<i>"}
     text = _written(tmp_path, result, title="<script>", notes=["a < b"])
     assert "<script>" not in text and "&lt;script&gt;" in text
     assert "&lt;b&gt;&amp;.yaml" in text and "a &lt; b" in text
+    assert "<i>" not in text and "&lt;i&gt;" in text
 
 
 def test_readings_that_are_not_finite_do_not_stop_the_report(tmp_path):
-    monitors = [{**MONITORS[0], "prior": float("nan")}, {"step": 10, "z3": 1.0}]
-    assert "How it went" in _written(tmp_path, monitors=monitors, kept_step=10)
+    history = [{**MONITORS[0], "prior": float("nan")}, {"step": 10, "z3": 1.0}]
+    course = dataclasses.replace(COURSE, history=history)
+    assert "How it went" in _written(tmp_path, course=course)
 
 
 def test_a_report_that_fails_leaves_the_old_one(tmp_path):
     old = _written(tmp_path)
     bad = [report.Strip("x", {"before": CLIP, "after": CLIP[:1]})]
+    path = tmp_path / "report.html"
     with pytest.raises(errors.InputError, match="as many of each row"):
-        report.write(tmp_path / "report.html", RESULT, strips=bad)
-    assert (tmp_path / "report.html").read_text(encoding="utf-8") == old
+        report.write(path, RESULT, COURSE, strips=bad, title="")
+    assert path.read_text(encoding="utf-8") == old
     with pytest.raises(errors.InputError, match="make it first"):
-        report.write(tmp_path / "no" / "report.html", RESULT)
+        report.write(tmp_path / "no" / "r.html", RESULT, COURSE, strips=[], title="")

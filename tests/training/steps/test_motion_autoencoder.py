@@ -5,21 +5,31 @@ import pytest
 import tensorflow as tf
 
 from sa3dhp.models import motion_autoencoder
+from sa3dhp.models import pose_prior as priors
 from sa3dhp.training.steps import motion_autoencoder as steps
+
+OPTIONS = {
+    "learning_rate": 1e-2,
+    "latent_weight": 1.0,
+    "joints_weight": 1.0,
+    "adversarial_weight": 0.0,
+    "seed": 0,
+}
 
 
 @pytest.fixture
-def make(skeleton, bone_lengths, pose_networks):
+def make(pose_prior):
     def build(**options):
         tf.keras.utils.set_random_seed(0)
-        return steps.MotionAutoencoderStep(
+        prior = priors.MotionPrior(
             motion_autoencoder.MotionEncoder(units=32),
             motion_autoencoder.MotionDecoder(units=32),
+            pose_prior,
+        )
+        return steps.MotionAutoencoderStep(
+            prior,
             motion_autoencoder.MotionDiscriminator(units=32),
-            *pose_networks,
-            skeleton,
-            bone_lengths,
-            **{"learning_rate": 1e-2, **options},
+            **{**OPTIONS, **options},
         )
 
     return build
@@ -47,16 +57,43 @@ def test_learns_and_moves_only_what_it_should(
     assert step.iteration == 30
 
 
-def test_a_perfect_reconstruction_has_no_error(make, poses):
-    step = make()
+class _Copy(tf.keras.Model):
+    """An auto-encoder that loses nothing."""
 
-    class Copy(tf.keras.Model):
-        def call(self, x, training=None):
-            return x
+    def call(self, x, training=None):
+        return x
 
-    step._encoder = step._decoder = Copy()
+
+def test_a_perfect_reconstruction_has_no_error(pose_prior, poses):
+    copies = priors.MotionPrior(_Copy(), _Copy(), pose_prior)
+    judge = motion_autoencoder.MotionDiscriminator(units=4)
+    step = steps.MotionAutoencoderStep(copies, judge, **OPTIONS)
     terms = step.terms(tf.repeat(poses(2)[:, None], 30, axis=1))
+    assert set(terms) == {"latents", "joints", "joint_error"}
     assert all(value == 0.0 for value in terms.values())
+
+
+class _Still(tf.keras.Model):
+    """Shows the first frame thirty times."""
+
+    def call(self, x, training=None):
+        return tf.repeat(x[:, :1], 30, axis=1)
+
+
+def test_joint_error_is_the_mean_of_all_joints_but_the_root(pose_prior, poses):
+    still = priors.MotionPrior(_Copy(), _Still(), pose_prior)
+    judge = motion_autoencoder.MotionDiscriminator(units=4)
+    step = steps.MotionAutoencoderStep(still, judge, **OPTIONS)
+    clips = poses(2, 30)
+    shown = still.joints(still.latents(clips)).numpy()  # what D_p makes of them
+    off = np.linalg.norm(shown - shown[:, :1], axis=-1)  # [B, T, J]
+    root = pose_prior.skeleton.root
+    assert not off[..., root].any()
+    terms = step.terms(clips)
+    expected = np.delete(off, root, axis=-1).mean()
+    np.testing.assert_allclose(terms["joint_error"], expected, rtol=1e-4)
+    expected = np.abs(shown - shown[:, :1]).mean() / step.UNIT_MM
+    np.testing.assert_allclose(terms["joints"], expected, rtol=1e-4)
 
 
 def test_trackables_hold_the_optimizers_and_the_step(make):

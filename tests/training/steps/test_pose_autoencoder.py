@@ -4,21 +4,33 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sa3dhp.models import pose_autoencoder
+from sa3dhp.models import pose_autoencoder, pose_prior
 from sa3dhp.training.steps import pose_autoencoder as steps
+
+OPTIONS = {
+    "learning_rate": 1e-3,
+    "cycle_weight": 100.0,
+    "local_weight": 1.0,
+    "adversarial_weight": 5.0,
+    "seed": 0,
+}
 
 
 @pytest.fixture
 def make(skeleton, bone_lengths):
-    def build(**options):
+    def build(turns=None, **options):
         tf.keras.utils.set_random_seed(0)
-        return steps.PoseAutoencoderStep(
+        prior = pose_prior.PosePrior(
             pose_autoencoder.PoseEncoder(),
             pose_autoencoder.PoseDecoder(),
-            pose_autoencoder.PoseDiscriminator(),
             skeleton,
             bone_lengths,
-            **{"learning_rate": 1e-3, **options},
+        )
+        return steps.PoseAutoencoderStep(
+            prior,
+            pose_autoencoder.PoseDiscriminator(),
+            turns=turns or steps.Turns(),
+            **{**OPTIONS, **options},
         )
 
     return build
@@ -29,7 +41,7 @@ def _turns(step, batch, count):
 
 
 def test_cycle_gets_better_in_thirty_steps(make, poses):
-    step, batch = make(max_turn=1), poses(64)
+    step, batch = make(steps.Turns(max_steps=1)), poses(64)
     before = step.terms(batch)
     for _ in range(30):
         terms = step(batch)
@@ -42,19 +54,19 @@ def test_cycle_gets_better_in_thirty_steps(make, poses):
 
 def test_turns_end_when_they_have_lasted_long_enough(eagerly, make, poses):
     # No player can ever be good enough.
-    step = make(max_turn=3, right_enough=2.0, fooled_enough=2.0)
+    step = make(steps.Turns(2.0, 2.0, max_steps=3))
     assert _turns(step, poses(8), 8) == [0, 0, 0, 1, 1, 1, 0, 0]
 
 
 def test_turns_end_when_the_player_has_done_enough(eagerly, make, poses):
-    step = make(max_turn=20, right_enough=0.0, fooled_enough=0.0)
+    step = make(steps.Turns(0.0, 0.0, max_steps=20))
     assert _turns(step, poses(8), 4) == [0, 1, 0, 1]
 
 
 def test_only_the_player_whose_turn_it_is_moves(
     eagerly, make, poses, snapshot, unchanged
 ):
-    step, batch = make(max_turn=1, right_enough=2.0, fooled_enough=2.0), poses(8)
+    step, batch = make(steps.Turns(2.0, 2.0, max_steps=1)), poses(8)
     players = [{"pose_discriminator"}, {"pose_encoder", "pose_decoder"}]
     for turn in (0, 1, 0):
         before = {name: snapshot(model) for name, model in step.models.items()}
@@ -84,14 +96,14 @@ def test_a_resumed_run_ends_where_an_undisturbed_one_ends(
     def batch(i):
         return poses(8, seed=i)
 
-    whole = make(max_turn=2)
+    whole = make(steps.Turns(max_steps=2))
     for i in range(6):
         last = whole(batch(i))
-    first = make(max_turn=2)
+    first = make(steps.Turns(max_steps=2))
     for i in range(3):
         first(batch(i))
     path = tf.train.Checkpoint(**first.trackables).write(str(tmp_path / "half"))
-    second = make(max_turn=2, seed=0)
+    second = make(steps.Turns(max_steps=2), seed=0)
     for model in second.models.values():
         model.set_weights([0.0 * w for w in model.get_weights()])
     tf.train.Checkpoint(**second.trackables).read(path).assert_consumed()
@@ -115,9 +127,22 @@ def test_local_weight_zero_is_the_papers_loss(eagerly, make, poses):
     # Then the local term alone cannot make a difference to the encoder.
     weights = []
     for local_weight in (0.0, 1.0):
-        step = make(max_turn=1, local_weight=local_weight)
+        step = make(steps.Turns(max_steps=1), local_weight=local_weight)
         for _ in range(2):
             step(poses(8))
         weights.append(step.models["pose_encoder"].get_weights())
     assert step._weights["cycle_local"] == step._weights["cycle_joints"]
     assert any((a != b).any() for a, b in zip(*weights))
+
+
+def test_joint_error_is_the_mean_of_all_joints_but_the_root(
+    eagerly, make, poses, skeleton
+):
+    step, batch = make(), poses(8)
+    prior = step._prior
+    pred = prior.decode(prior.encode(batch)).numpy()
+    off = np.linalg.norm(pred - prior.with_these_bones(batch), axis=-1)  # [B, J]
+    assert not off[:, skeleton.root].any()
+    expected = np.delete(off, skeleton.root, axis=1).mean()
+    found = step.terms(batch)["joint_error"]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)

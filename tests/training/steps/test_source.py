@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from sa3dhp.models import folded, image_encoder
 from sa3dhp.skeleton import kinematics
 from sa3dhp.training import optimisation
 from sa3dhp.training.steps import source
@@ -19,8 +20,13 @@ def policy(request):
 
 
 @pytest.fixture
-def loss(pose_networks, skeleton, bone_lengths):
-    return source.SourceLoss(*pose_networks, skeleton, bone_lengths, latent_weight=1.0)
+def loss(pose_prior):
+    return source.SourceLoss(pose_prior, joints_weight=1.0, latent_weight=1.0)
+
+
+def _step(encoder, loss, **options):
+    options = {"learning_rate": 1e-4, "clip_norm": None, "ema": 0.0, **options}
+    return source.SourceStep(encoder, loss, **options)
 
 
 @pytest.fixture
@@ -36,7 +42,7 @@ def batch(poses):
 def test_learns_and_leaves_the_prior_alone(
     policy, small_encoder, loss, batch, pose_networks, snapshot, unchanged
 ):
-    step = source.SourceStep(small_encoder, loss, learning_rate=3e-3, clip_norm=1.0)
+    step = _step(small_encoder, loss, learning_rate=3e-3, clip_norm=1.0)
     frozen = [snapshot(model) for model in pose_networks]
     moving = snapshot(small_encoder)
     before = step.terms(batch, training=True)
@@ -54,7 +60,7 @@ def test_learns_and_leaves_the_prior_alone(
 def test_float16_scales_the_loss_and_skips_a_step_that_overflows(
     policy, small_encoder, loss, batch, unchanged, snapshot
 ):
-    step = source.SourceStep(small_encoder, loss, learning_rate=1e-3)
+    step = _step(small_encoder, loss, learning_rate=1e-3)
     optimizer = step.trackables["optimizer"]
     assert isinstance(optimizer, optimisation.LossScaleOptimizer)
     weights = [v.numpy() for v in small_encoder.trainable_variables]
@@ -66,16 +72,18 @@ def test_float16_scales_the_loss_and_skips_a_step_that_overflows(
         np.testing.assert_array_equal(variable, value)
 
 
-def test_terms_are_those_of_the_formula(small_encoder, loss, batch, pose_networks):
+def test_terms_are_those_of_the_formula(small_encoder, loss, batch, pose_prior):
     images, joints = batch
-    terms = source.SourceStep(small_encoder, loss).terms(batch)
+    terms = _step(small_encoder, loss).terms(batch)
     latent = small_encoder(images, training=False)
-    local = pose_networks[1](latent)
-    bones = kinematics.bone_lengths(joints, loss._skeleton)[0]
-    pred = kinematics.from_local(local, loss._skeleton, bones).numpy()
-    expected = np.linalg.norm(pred - joints, axis=-1).mean()
+    skeleton = pose_prior.skeleton
+    local = pose_prior.decoder(latent)
+    bones = kinematics.bone_lengths(joints, skeleton)[0]
+    pred = kinematics.from_local(local, skeleton, bones).numpy()
+    off = np.linalg.norm(pred - joints, axis=-1)
+    expected = np.delete(off, skeleton.root, axis=1).mean()
     np.testing.assert_allclose(terms["joints"], expected, rtol=1e-4)
-    target = pose_networks[0](kinematics.to_local(joints, loss._skeleton))
+    target = pose_prior.encoder(kinematics.to_local(joints, skeleton))
     np.testing.assert_allclose(
         terms["latent"], np.abs(latent - target).mean(), rtol=1e-4
     )
@@ -84,16 +92,59 @@ def test_terms_are_those_of_the_formula(small_encoder, loss, batch, pose_network
     )
 
 
-def test_the_papers_loss_has_no_latent_term(
-    pose_networks, skeleton, bone_lengths, batch, small_encoder
-):
-    loss = source.SourceLoss(*pose_networks, skeleton, bone_lengths)
-    terms = source.SourceStep(small_encoder, loss).terms(batch)
+def test_each_weight_weighs_its_term(pose_prior):
+    loss = source.SourceLoss(pose_prior, joints_weight=2.0, latent_weight=3.0)
+    terms = {"joints": tf.constant(50.0), "latent": tf.constant(0.5)}
+    assert loss.total(terms) == 2.0 * 0.5 + 3.0 * 0.5
+
+
+def test_the_papers_loss_has_no_latent_term(pose_prior, batch, small_encoder):
+    loss = source.SourceLoss(pose_prior, joints_weight=1.0, latent_weight=0.0)
+    terms = _step(small_encoder, loss).terms(batch)
     np.testing.assert_allclose(loss.total(terms), terms["joints"] / 100.0, rtol=1e-6)
 
 
+@pytest.fixture(scope="module")
+def resnet():
+    tf.keras.utils.set_random_seed(3)
+    encoder = image_encoder.ImageEncoder(32, head_channels=(8, 8, 8), head_units=8)
+    for layer in encoder.backbone.layers:  # statistics of some data
+        if isinstance(layer, tf.keras.layers.BatchNormalization):
+            shape = layer.moving_mean.shape
+            layer.moving_mean.assign(tf.random.uniform(shape, -0.2, 0.2))
+            layer.moving_variance.assign(tf.random.uniform(shape, 0.5, 1.5))
+    return encoder
+
+
+def test_frozen_batch_norm_trains_all_weights_and_no_statistics(
+    eagerly, resnet, loss, poses
+):
+    encode = folded.fold(resnet, resnet.trainable_variables)
+    step = _step(resnet, loss, learning_rate=1e-3, encode=encode)
+    images = tf.random.stateless_uniform([2, 32, 32, 3], [0, 0])
+    batch = images, poses(2)
+    statistics = [v.numpy() for v in resnet.non_trainable_variables]
+    before = [v.numpy() for v in resnet.trainable_variables]
+    expected = loss.terms(resnet(images, training=False), batch[1])
+    for found in (step.terms(batch), step.terms(batch, training=True), step(batch)):
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            np.testing.assert_allclose(found[name], value, rtol=1e-4, err_msg=name)
+    for variable, value in zip(resnet.non_trainable_variables, statistics):
+        np.testing.assert_array_equal(variable, value)
+    pairs = list(zip(resnet.trainable_variables, before))
+    moved = [not np.array_equal(v.numpy(), value) for v, value in pairs]
+    # Behind silent branches some gradients are zero at first.
+    assert moved[-1] and np.mean(moved) > 0.5
+    # The next terms are those of the weights that moved.
+    after = loss.terms(resnet(images, training=False), batch[1])
+    assert after["joints"] != expected["joints"]
+    for name, value in step.terms(batch).items():
+        np.testing.assert_allclose(value, after[name], rtol=1e-4, err_msg=name)
+
+
 def test_finalise_puts_the_moving_average_in(small_encoder, loss, batch):
-    step = source.SourceStep(small_encoder, loss, learning_rate=1e-2, ema=0.5)
+    step = _step(small_encoder, loss, learning_rate=1e-2, ema=0.5)
     average = [v.numpy() for v in small_encoder.trainable_variables]
     for _ in range(4):
         step(batch)
@@ -110,7 +161,7 @@ def test_finalise_puts_the_moving_average_in(small_encoder, loss, batch):
 def test_finalise_without_an_average_changes_nothing(
     small_encoder, loss, batch, snapshot, unchanged
 ):
-    step = source.SourceStep(small_encoder, loss)
+    step = _step(small_encoder, loss)
     step(batch)
     before = snapshot(small_encoder)
     step.finalise()
@@ -119,7 +170,7 @@ def test_finalise_without_an_average_changes_nothing(
 
 def test_a_schedule_is_a_learning_rate(small_encoder, loss, batch, snapshot, unchanged):
     schedule = tf.keras.optimizers.schedules.PiecewiseConstantDecay([0], [1e-2, 0.0])
-    step = source.SourceStep(small_encoder, loss, learning_rate=schedule)
+    step = _step(small_encoder, loss, learning_rate=schedule)
     before = [v.numpy() for v in small_encoder.trainable_variables]
     step(batch)
     first = [v.numpy() for v in small_encoder.trainable_variables]

@@ -8,7 +8,9 @@ from sa3dhp.systems.relation_distillation.steps import relations
 
 
 def test_learns_a_relation_in_thirty_steps():
-    step = relations.RelationStep(relation_network.RelationNetwork())
+    step = relations.RelationStep(
+        relation_network.RelationNetwork(), learning_rate=1e-3
+    )
     latent = tf.random.stateless_uniform([256, 32], [0, 1], -0.9, 0.9)
     batch = (latent, -tf.reverse(latent, [1]))
     before = step.terms(batch)["residual"]
@@ -21,7 +23,9 @@ def test_learns_a_relation_in_thirty_steps():
 
 
 def test_returns_the_term_before_the_update():
-    step = relations.RelationStep(relation_network.RelationNetwork())
+    step = relations.RelationStep(
+        relation_network.RelationNetwork(), learning_rate=1e-3
+    )
     latent = tf.random.stateless_uniform([8, 32], [0, 1], -0.9, 0.9)
     expected = step.terms((latent, latent))["residual"]
     np.testing.assert_allclose(step((latent, latent))["residual"], expected, rtol=1e-5)
