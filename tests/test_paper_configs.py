@@ -132,22 +132,27 @@ def test_prepared_motions_are_those_that_the_reader_gives(prepared):
 def test_semi_supervised_setting_runs_from_files_as_distributed(prepared, monkeypatch):
     """Bones of CMU, G from SURREAL, adapted to Human3.6M; the prior stays untrained."""
     from sa3dhp.evaluation import evaluator, inputs, protocol
-    from sa3dhp.systems.relation_distillation import adapting, build, job, sources
+    from sa3dhp.systems.relation_distillation import job as jobs
+    from sa3dhp.systems.relation_distillation import networks as networks_
+    from sa3dhp.systems.relation_distillation import outcome, sources, stages
     from sa3dhp.training import store
 
     monkeypatch.chdir(prepared)
     few = ("relations.rules=[z3]", "adaptation.terms=[z3, source]")
     config = configs.load(_path("s2h_semi"), (*SMALL, *few))
     configs.begin(config, "run")
-    networks = store.Store("checkpoints")
-    builder = build.Builder(config, networks)
-    prior = ("pose_encoder", "pose_decoder", "motion_encoder", "relation_z3")
-    networks.save({name: builder.network(name) for name in prior})
-    networks.save_bones(build.SKELETON, sources.unpaired(config).bone_lengths)
-    for row in builder.train("source", "run"):
+    known = store.Store("checkpoints")
+    networks = networks_.Networks(config, known)
+    prior = (*networks_.POSE, *networks_.MOTION, "relation_z3")
+    known.save({name: networks.new(name) for name in prior})
+    known.save_bones(networks_.SKELETON, sources.unpaired(config).bone_lengths)
+    for row in stages.Stages(config, networks).train("source", "run"):
         assert np.isfinite(row[-1]), row
-    adaptation = job.Adaptation(config, networks)
-    result = adapting.run(adaptation, "run", {"checkpoints": "checkpoints"})
+    target = jobs.find_target(config)
+    assert target.information == "L"
+    work = jobs.Job(config, networks)
+    result = outcome.write(work.adapt(target, "run", {"checkpoints": "checkpoints"}))
+    assert result["checkpoints"] == "checkpoints"
     labelled, rest = sources.prepared_target(config)
     assert set(labelled.subjects) == {"S1"} and set(rest.subjects) == {"S5"}
     assert result["target_information"] == "L" and result["protocol"] == "h36m_p2"
@@ -155,8 +160,8 @@ def test_semi_supervised_setting_runs_from_files_as_distributed(prepared, monkey
     assert set(result["data"]) == {"data/surreal", "data/human36m"}
     assert np.isfinite(list(result["source_only"].values())).all()
     assert "Walking" in pathlib.Path("run/report.html").read_text()
-    pred, truth, information = inputs.load(workdir="run", unseen=adapting.unseen)
-    card = protocol.load(adapting.card_of("run"))
+    pred, truth, information = inputs.load(workdir="run", unseen=jobs.unseen)
+    card = protocol.load(jobs.card_of("run"))
     again = evaluator.evaluate(pred, truth, card, information)
     assert information == "L"
     for metric, value in again["overall"].items():

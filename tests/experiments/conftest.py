@@ -18,6 +18,7 @@ SMALL = (
     "adaptation.terms=[z3]",
     "adaptation.steps=2",
     "adaptation.evaluate_every=1",
+    "adaptation.pose_frames=5",
     "data.evaluation_clips=2",
     "data.target_clips=3",
     "training.precision=float32",

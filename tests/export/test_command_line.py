@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from sa3dhp.export import domain_pack, saved_model
 from sa3dhp.skeleton import skeleton as skeletons
-from sa3dhp.systems.relation_distillation import build
 from sa3dhp.systems.relation_distillation import config as configs
+from sa3dhp.systems.relation_distillation import networks as networks_
 from sa3dhp.training import store
 
 LENGTHS = np.float32([0, *np.linspace(100, 400, 16)])
@@ -35,16 +35,16 @@ def run(repo_root, tmp_path):
 def _adapted(repo_root, tmp_path):
     """Makes checkpoints and a finished adaptation; returns the adapted G."""
     config = configs.load(repo_root / "configs" / "smoke.yaml")
-    networks = store.Store(tmp_path / "base")
-    builder = build.Builder(config, networks)
-    names = ("image_encoder", "pose_decoder")
-    networks.save({name: builder.network(name) for name in names})
-    networks.save_bones(skeletons.SA3DHP17, LENGTHS)
+    known = store.Store(tmp_path / "base")
+    networks = networks_.Networks(config, known)
+    names = ("image_encoder", *networks_.POSE)
+    known.save({name: networks.new(name) for name in names})
+    known.save_bones(skeletons.SA3DHP17, LENGTHS)
 
     workdir = tmp_path / "run"
     configs.begin(config, workdir)
     (workdir / "run.json").write_text(json.dumps({"checkpoints": "base"}))
-    encoder = builder.load("image_encoder")
+    encoder = networks.load("image_encoder")
     encoder.trainable = True
     for weight in encoder.res_variables("res3"):
         weight.assign_add(1e-2 * tf.random.stateless_normal(weight.shape, [0, 1]))
@@ -52,7 +52,7 @@ def _adapted(repo_root, tmp_path):
         workdir / "domain_pack",
         encoder,
         "res3",
-        networks.hash("image_encoder"),
+        known.hash("image_encoder"),
         target="street",
         monitors={},
         verdict="kept",

@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from sa3dhp import errors
 from sa3dhp.export import saved_model, serving
-from sa3dhp.models import image_encoder, pose_autoencoder
+from sa3dhp.models import image_encoder, pose_autoencoder, pose_model, pose_prior
 from sa3dhp.skeleton import kinematics
 from sa3dhp.skeleton import skeleton as skeletons
 
@@ -63,12 +64,26 @@ def networks():
     return encoder, pose_autoencoder.PoseDecoder()
 
 
+def _model(networks):
+    """Pictures to joints by G, D_p and the bones above."""
+    encoder, decoder = networks
+    prior = pose_prior.PosePrior(
+        pose_autoencoder.PoseEncoder(), decoder, SKELETON, LENGTHS
+    )
+    return pose_model.PoseModel(encoder, prior)
+
+
+def _latent(encoder, images):
+    """What G itself says, in float32 and with its batch norms as Keras has them."""
+    live = _encoder()
+    live.set_weights(encoder.get_weights())
+    return live(images.astype(np.float32) / 255, training=False).numpy()
+
+
 @pytest.fixture(scope="module")
 def expected(networks):
     """The live model in float32, built by hand: latents, joints."""
-    live = _encoder()
-    live.set_weights(networks[0].get_weights())
-    latent = live(IMAGES.astype(np.float32) / 255)
+    latent = tf.constant(_latent(networks[0], IMAGES))
     joints = kinematics.from_local(networks[1](latent), SKELETON, LENGTHS)
     assert np.ptp(joints, axis=0).max() > 10  # mm, or the comparison shows nothing
     return latent.numpy(), joints.numpy()
@@ -78,7 +93,7 @@ def expected(networks):
 def folder(networks, tmp_path_factory):
     path = tmp_path_factory.mktemp("export") / "saved_model"
     run = {"model": "adapted", "seed": 3}
-    saved_model.export_model(path, *networks, LENGTHS, metadata=run)
+    saved_model.export_model(path, _model(networks), metadata=run)
     return path
 
 
@@ -141,6 +156,33 @@ def test_wrapper_gives_the_same_numbers_and_the_description(model, expected):
     found = model(IMAGES)
     np.testing.assert_allclose(found["joints"], expected[1], rtol=0, atol=0.1)
     assert model.description["skeleton"] == "sa3dhp17"
+
+
+def _operations(folder):
+    """The kinds of all operations in a SavedModel, those inside functions too."""
+    parsed = saved_model_pb2.SavedModel()
+    parsed.ParseFromString((folder / saved_model.MARKER).read_bytes())
+    (meta,) = parsed.meta_graphs
+    nodes = [node.op for node in meta.graph_def.node]
+    for function in meta.graph_def.library.function:
+        nodes += [node.op for node in function.node_def]
+    return nodes
+
+
+def test_exported_model_has_no_batch_norm_left(folder, networks):
+    found = _operations(folder)
+    assert not {name for name in found if "BatchNorm" in name}
+    layers = networks[0].backbone.layers
+    convolutions = [x for x in layers if isinstance(x, tf.keras.layers.Conv2D)]
+    assert found.count("Conv2D") == len(convolutions) + 3  # each once, and the head
+
+
+def test_folded_model_says_what_keras_says(model, networks):
+    images = np.random.default_rng(2).integers(0, 256, (5, SIZE, SIZE, 3))
+    images = images.astype(np.uint8)
+    latent = _latent(networks[0], images)
+    assert np.ptp(latent, axis=0).max() > 0.01, "or the comparison shows nothing"
+    np.testing.assert_allclose(model(images)["latent"], latent, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -254,4 +296,4 @@ def test_a_folder_that_holds_no_model_is_refused(tmp_path):
 def test_an_output_that_cannot_be_replaced_is_refused_before_the_work(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(errors.InputError, match="holds other things"):
-        saved_model.export_model(tmp_path, None, None, None)
+        saved_model.export_model(tmp_path, None)
