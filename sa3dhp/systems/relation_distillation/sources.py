@@ -371,9 +371,8 @@ def labelled_target_batches(
     wanted, last = set(chosen.tolist()), int(chosen.max()) + 1
     clips = _clips(config, data.target_domain, _TARGET, last)
     known = [clip for number, clip in enumerate(clips) if number in wanted]
-    images = pictures.center_crop(
-        np.concatenate([clip.images for clip in known]), data.image_size
-    )
+    stored = np.concatenate([clip.images for clip in known])
+    images = pictures.center_crop(stored, data.image_size).numpy()
     joints = np.concatenate([clip.joints for clip in known])
 
     def make(step: int) -> tuple:

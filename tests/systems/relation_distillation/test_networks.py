@@ -26,7 +26,8 @@ def test_initial_weights_are_a_function_of_the_seed_alone(tmp_path):
 
     assert start("pose_encoder") == start("pose_encoder")
     assert start("pose_encoder") != start("pose_encoder", "training.seed=1")
-    assert start("relation_z1") != start("relation_z3")
+    rules_ = "relations.rules=[z1, z3]"
+    assert start("relation_z1", rules_) != start("relation_z3", rules_)
 
 
 def test_unknown_rule_is_an_input_error(tmp_path):

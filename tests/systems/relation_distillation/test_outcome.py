@@ -122,4 +122,5 @@ def test_strips_are_of_sequences_or_of_clips(truth):
     strips = _outcome().strips()
     assert [strip.caption for strip in strips] == ["clip 0", "clip 2", "clip 4"]
     assert list(strips[0].poses) == ["source-only", "adapted"]
+    assert isinstance(strips[0].images, np.ndarray)
     assert strips[0].images.shape == (60, 8, 8, 3)
