@@ -19,7 +19,7 @@ TOOLS = sorted(path.stem for path in (ROOT / "tools").glob("*.py"))
 
 setuptools.setup(
     name="sa3dhp",
-    version="0.1.0",
+    version="0.2.0",
     description="Self-adaptive 3D human pose estimation: adapts itself to your videos.",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

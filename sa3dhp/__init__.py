@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import typing
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 _LAZY = {"load": "api", "adapt": "api", "evaluate": "api"}  # name -> its module
 
 
