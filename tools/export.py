@@ -1,7 +1,9 @@
 """Turns a trained or adapted model into one SavedModel that needs TensorFlow alone.
 
-python tools/export.py --workdir=WORKDIR --output=DIR          the adapted model
-python tools/export.py --checkpoints=DIR --output=DIR          source-only
+    python tools/export.py --workdir=WORKDIR --output=DIR
+    python tools/export.py --checkpoints=DIR --output=DIR
+
+The first exports the model that an adaptation made, the second the source-only one.
 """
 
 from __future__ import annotations

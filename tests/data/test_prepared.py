@@ -306,8 +306,8 @@ def test_clips_are_read_when_asked_for(human36m, monkeypatch):
     ordered = list(records.read_frames(human36m, "train"))
     np.testing.assert_array_equal(pictures[0, 1], ordered[3 * T + 1].image)
     np.testing.assert_array_equal(some[1:], clips[np.array([2, 3])])
-    batches = pipeline.clips(some, some.videos, 0, 8)
-    assert next(batches(0)).shape == (2, T, 48, 48, 3)  # of two videos
+    found, videos = next(pipeline.clips(some, some.videos, 0, 8)(0))
+    assert found.shape == (3, T, 48, 48, 3) and sorted(videos) == [1, 1, 3]
 
 
 def test_labelled_subjects_label_and_the_rest_is_the_target(human36m):
@@ -331,9 +331,9 @@ def test_labelled_subjects_label_and_the_rest_is_the_target(human36m):
                 _config(human36m, f"data.labelled_subjects={subjects}")
             )
     with pytest.raises(errors.InputError, match=r"labelled_subjects: got none"):
-        sources.labelled_target_batches(_config(human36m))
+        sources.labelled_target_batches(_config(human36m), np.arange(8))
     semi = _config(human36m, "data.labelled_subjects=[S1]")
-    images, joints = next(sources.labelled_target_batches(semi)(0))
+    images, joints = next(sources.labelled_target_batches(semi, np.arange(8))(0))
     assert images.shape == (5, 32, 32, 3) and joints.shape == (5, 17, 3)
 
 

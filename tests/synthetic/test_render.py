@@ -47,9 +47,9 @@ def _draw(joints, scale=0.07):
 def test_picture_of_the_rule_is_the_rule_of_the_picture(rule_id):
     rule = rules.table(np.radians(50))[rule_id]
     joints = _poses(12)
-    turned = rule.spatial_joints(tf.constant(joints), skeletons.SA3DHP17).numpy()
+    turned = rule.view.joints(tf.constant(joints), skeletons.SA3DHP17).numpy()
     drawn = _draw(turned)
-    expected = rule.spatial_images(tf.constant(_draw(joints))).numpy()
+    expected = rule.view.images(tf.constant(_draw(joints))).numpy()
     body_pixels = (np.abs(drawn - 90).max(-1) > 8).mean()
     difference = np.abs(drawn - expected).mean()
     # Only edges differ, by interpolation: far less than the body's own contrast.
