@@ -54,7 +54,7 @@ class Stages:
         """Trains all parts of a stage, or goes on with it, and saves its networks.
 
         Args:
-            name: one of `job.STAGES`.
+            name: one of `config.STAGES`.
             workdir: where the resumable state and the logs go.
 
         Returns:

@@ -200,7 +200,7 @@ def _videos_held_out(videos: np.ndarray, count: int, seed: int) -> np.ndarray | 
     taken: list[int] = []
     total = 0
     for i in order:
-        fits = total + sizes[i] <= max(count, 1.5 * count) and len(taken) < len(ids) - 1
+        fits = total + sizes[i] <= 1.5 * count and len(taken) < len(ids) - 1
         if fits:
             taken.append(i)
             total += sizes[i]
