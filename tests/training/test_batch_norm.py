@@ -8,6 +8,8 @@ from sa3dhp.training import batch_norm
 
 
 class _Network(tf.keras.Model):
+    image_size = 8
+
     def __init__(self):
         super().__init__()
         self._first = tf.keras.layers.BatchNormalization(momentum=0.9)

@@ -52,10 +52,10 @@ def _outcome(truth=None, other=OTHER):
     clips = np.zeros((5, 60, 8, 8, 3), np.uint8)
     names = [f"clip {n}" for n in range(5)]
     target = targets.Target("here", clips, np.arange(5), truth=truth, names=names)
-    look = outcome.look(target, _Model())
+    look = outcome.answers(target, _Model())
     before = after = look
     if truth is not None:
-        before, after = (outcome.Look(_joints(off), {}) for off in (20.0, 5.0))
+        before, after = (outcome.Answers(_joints(off), {}) for off in (20.0, 5.0))
     return outcome.Outcome(
         workdir=pathlib.Path("nowhere"),
         target=target,
@@ -109,7 +109,7 @@ def test_what_is_looked_at_is_the_truth_or_a_few_clips(truth):
     assert found.truth is None and sorted(found.clips) == [0, 2, 4]
     assert {joints.shape for joints in found.clips.values()} == {(60, 17, 3)}
     target = _outcome(truth).target
-    found = outcome.look(target, _Model())
+    found = outcome.answers(target, _Model())
     assert found.truth.shape == (4, 17, 3) and not found.clips
 
 
