@@ -170,7 +170,7 @@ class Outcome:
                 "source-only": self.before.clips[row],
                 "adapted": self.after.clips[row],
             }
-            images = pictures.center_crop(images, self.model.image_size).numpy()
+            images = pictures.center_crop(images, self.model.image_size)
             strips.append(report.Strip(self.target.names[row], both, images))
         return strips
 

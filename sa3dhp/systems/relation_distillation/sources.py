@@ -372,7 +372,7 @@ def labelled_target_batches(
     clips = _clips(config, data.target_domain, _TARGET, last)
     known = [clip for number, clip in enumerate(clips) if number in wanted]
     stored = np.concatenate([clip.images for clip in known])
-    images = pictures.center_crop(stored, data.image_size).numpy()
+    images = pictures.center_crop(stored, data.image_size)
     joints = np.concatenate([clip.joints for clip in known])
 
     def make(step: int) -> tuple:
