@@ -125,6 +125,11 @@ def _checked(dataset: str, settings: units.Settings) -> units.Settings:
                 f"--smpl={settings.smpl}: is of threedpw alone, got --dataset={dataset}"
             )
         settings = dataclasses.replace(settings, smpl=os.path.abspath(settings.smpl))
+    if settings.clips and dataset != "rendered_people":
+        raise errors.InputError(
+            f"--clips={settings.clips}: is of rendered_people alone, got "
+            f"--dataset={dataset}"
+        )
     if not settings.boxes:
         return settings
     boxes_file.read(settings.boxes)

@@ -20,6 +20,7 @@ import cv2
 from sa3dhp import errors
 from sa3dhp.data import glitches, people, records, schema, video
 from sa3dhp.data.preparing import cutting, human36m, motions, pictures, units
+from sa3dhp.data.sources import rendered_people
 
 STATE = ".preparing"  # folder of what is done, until the manifest is written
 
@@ -59,6 +60,12 @@ DATASETS = {
         pictures.plan_lsp,
         pictures.read_lsp,
         "LSP and LSP-extended: photographs from Flickr, for research; cite them",
+    ),
+    "rendered_people": units.Dataset(
+        rendered_people.plan,
+        rendered_people.read,
+        "rendered from MakeHuman's bodies and clothes (CC0), CMU's motion capture (free "
+        "to use; credit mocap.cs.cmu.edu) and the panoramas given, whose licences apply",
     ),
     "videos": units.Dataset(
         pictures.plan_videos,
@@ -144,6 +151,12 @@ def _records(
     task: units.Task, unit: units.Unit, item: Any, report: units.Report
 ) -> Iterator[bytes]:
     """The records of a motion, of labelled pictures or of a video."""
+    if isinstance(item, records.Frame):  # made at the stored size: nothing to cut
+        report.records += 1
+        report.clips += item.position == 0
+        report.made(item.subject, item.sequence)
+        yield records.encode_frame(item)
+        return
     if isinstance(item, schema.Sequence):
         limit = glitches.MAX_SNAP if task.dataset == "cmu" else glitches.MAX_JUMP
         item = dataclasses.replace(item, split=unit.split)
