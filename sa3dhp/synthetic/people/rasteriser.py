@@ -1,8 +1,8 @@
 """Draws people with OpenGL, on Mesa's software renderer where there is no other.
 
 One context per process, without a window (EGL). A person is a list of parts that lie in
-its memory while several pictures are drawn; bones bend them there. Everything is
-metres, world with y up.
+its memory while several pictures are drawn; bones bend them there. All is in metres, in
+a world with y up and the floor at zero.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from sa3dhp import errors
-from sa3dhp.synthetic.people import scene, shaders
+from sa3dhp.synthetic.people import parts, scene, shaders
 
 _SAMPLES = 4  # per pixel
 _SHADOW = 256  # side of the shadow map, pixels
@@ -25,44 +25,9 @@ _SPHERES = 12  # that keep light from the floor
 _REACH = 0.35  # metres that a body reaches beyond the middle of its spheres
 _LOWEST_LIGHT = 0.25  # sine; a sun on the horizon would throw endless shadows
 _ATTRIBUTES = "3f4 3f4 2f4 4u1 4f4 3f4"
-_VERTEX = np.dtype(
-    [
-        ("at", np.float32, 3),
-        ("normal", np.float32, 3),
-        ("uv", np.float32, 2),
-        ("bone", np.uint8, 4),
-        ("weight", np.float32, 4),
-        ("paint", np.float32, 3),
-    ]
-)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)  # arrays do not compare
-class Part:
-    """A piece of a person: skin, a garment, hair.
-
-    Attributes:
-        vertices: `[C]` of `_VERTEX`, at rest; see `vertices`.
-        triangles: `[F, 3]` int.
-        texture: `[H, W, 4]` uint8 RGBA, the first row at v = 0.
-        key: by which the texture is known.
-        recolour: RGB that replaces the texture's colour, times its grey, and how much.
-        gloss: 0 is matt.
-        cut: what is less opaque is left out.
-        open: its triangles are seen from behind as well.
-    """
-
-    vertices: np.ndarray
-    triangles: np.ndarray
-    texture: np.ndarray
-    key: str
-    recolour: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 0.0)
-    gloss: float = 0.0
-    cut: float = 0.3
-    open: bool = False
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
 class Thing:
     """A box in the scene.
 
@@ -115,49 +80,6 @@ class Room:
     radius: float
     grain: float
     softness: float
-
-
-def vertices(
-    at: np.ndarray,
-    normals: np.ndarray,
-    uv: np.ndarray,
-    weights: tuple[np.ndarray, np.ndarray],
-    paint: np.ndarray | float = 1.0,
-) -> np.ndarray:
-    """Packs the corners of a part, `[C]`.
-
-    Args:
-        at: `[C, 3]`, metres, at rest.
-        normals: `[C, 3]`, unit.
-        uv: `[C, 2]`.
-        weights: bones `[C, 4]` and their weights `[C, 4]`, see `strongest`.
-        paint: `[C, 3]`, RGB, times the texture.
-    """
-    out = np.zeros(len(at), _VERTEX)
-    out["at"], out["normal"], out["uv"], out["paint"] = at, normals, uv, paint
-    out["bone"], out["weight"] = weights
-    return out
-
-
-def strongest(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Keeps the four strongest bones of `[N, B]`: their numbers and weights `[N, 4]`."""
-    order = np.argsort(-weights, axis=1, kind="stable")[:, :4]
-    kept = np.take_along_axis(weights, order, axis=1)
-    return order.astype(np.uint8), kept / kept.sum(axis=1, keepdims=True)
-
-
-def normals(at: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Returns unit normals of vertices `[V, 3]` from the triangles' areas."""
-    corners = at[triangles]  # [F, 3, 3]
-    flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    out = np.stack(
-        [
-            sum(np.bincount(triangles[:, n], flat[:, d], len(at)) for n in range(3))
-            for d in range(3)
-        ],
-        axis=-1,
-    )
-    return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
 
 
 @functools.cache
@@ -223,15 +145,15 @@ class Renderer:
         self._parts: list[tuple] = []
         self._held: list[Any] = []
 
-    def load(self, parts: Sequence[Part]) -> None:
+    def load(self, made: Sequence[parts.Part]) -> None:
         """Puts a person into memory, in the place of the one before."""
         for held in self._held:
             held.release()
         self._parts, self._held = [], []
-        for part in parts:
+        for part in made:
             buffer = self._gl.buffer(np.ascontiguousarray(part.vertices).tobytes())
             index = self._gl.buffer(part.triangles.astype(np.int32).tobytes())
-            names = _VERTEX.names
+            names = parts.VERTEX.names
             seen = self._gl.vertex_array(
                 self._person, [(buffer, _ATTRIBUTES, *names)], index
             )
@@ -361,7 +283,7 @@ class Renderer:
             self._targets[size] = (sampled, resolved)
         return self._targets[size]
 
-    def _texture(self, part: Part) -> Any:
+    def _texture(self, part: parts.Part) -> Any:
         if part.key not in self._textures:
             while len(self._textures) >= _TEXTURES:
                 self._textures.pop(next(iter(self._textures))).release()

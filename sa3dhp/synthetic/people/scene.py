@@ -1,7 +1,7 @@
 """Where people stand: a panorama behind them, and the light it sheds.
 
-A panorama is taken for a dome over a flat floor, seen from the height of its camera: the
-floor comes near with the camera and passes under the feet. Its light is a main
+A panorama is taken for a dome over a flat floor, seen from the height of its camera:
+the floor comes near with the camera and passes under the feet. Its light is a main
 direction, that of its brightest part, and the irradiance of all the rest as spherical
 harmonics of degree two (Ramamoorthi & Hanrahan, 2001).
 
@@ -51,7 +51,7 @@ class Panorama:
 
 
 def basis(normals: np.ndarray) -> np.ndarray:
-    """Returns the nine real spherical harmonics at unit vectors, `[..., 3] -> [..., 9]`."""
+    """Returns nine real spherical harmonics at unit vectors, `[..., 3] -> [..., 9]`."""
     x, y, z = np.moveaxis(np.asarray(normals), -1, 0)
     return np.stack(
         [

@@ -1,4 +1,4 @@
-"""The programs of the rasteriser, GLSL 3.30; see `rasteriser` for what they are given."""
+"""The programs of the rasteriser, GLSL 3.30; `rasteriser` says what they are given."""
 
 BONES = 32
 
@@ -78,7 +78,7 @@ void main() {{
     float free = facing > 0.0 ? lit(here.xyz + 0.012 * n, 0.004) : 0.0;
     matt = paint * (ambient(n) + light * max(facing, 0.0) * free);
     float mirrored = max(dot(n, normalize(back + towards)), 0.0);
-    mirrored *= mirrored; mirrored *= mirrored; mirrored *= mirrored; mirrored *= mirrored;
+    for (int i = 0; i < 4; ++i) mirrored *= mirrored;
     float edge = 1.0 - max(dot(n, back), 0.0);
     edge *= edge; edge *= edge;
     shine = gloss * (light * free * mirrored + edge * ambient(reflect(-back, n)));
@@ -172,8 +172,9 @@ void main() {{
     }}
     vec3 d = normalize(here - middle);
     float around = atan(d.x, -d.z) + yaw;
-    vec2 place = vec2(around / 6.2831853 + 0.5, acos(clamp(d.y, -1.0, 1.0)) / 3.14159265);
-    vec3 radiance = textureLod(panorama, vec2(place.x, place.y), 0.0).rgb;
+    float down = acos(clamp(d.y, -1.0, 1.0));
+    vec2 place = vec2(around / 6.2831853 + 0.5, down / 3.14159265);
+    vec3 radiance = textureLod(panorama, place, 0.0).rgb;
     vec2 p = place * vec2(400.0, 200.0);
     float noise = smooth_random(p) + smooth_random(2.7 * p);
     radiance *= max(1.0 + grain * rough * (noise - 1.0), 0.1);
@@ -214,9 +215,10 @@ void main() {{
     vec3 wave = sin(6.2831853 * pattern * place);
     float sum = wave.x + wave.y + wave.z;
     which = smoothstep(-0.1, 0.1, sum);
-    vec3 albedo = mix(colours[0], colours[1], dot(pattern, pattern) > 0.0 ? which : 0.0);
+    if (dot(pattern, pattern) == 0.0) which = 0.0;
+    vec3 albedo = mix(colours[0], colours[1], which);
     float facing = max(dot(n, towards), 0.0);
-    vec3 radiance = albedo * (ambient(n) + light * facing * lit(world + 0.02 * n, 0.004));
-    seen = vec4(radiance, 1.0);
+    float free = lit(world + 0.02 * n, 0.004);
+    seen = vec4(albedo * (ambient(n) + light * facing * free), 1.0);
 }}
 """
