@@ -155,8 +155,21 @@ def test_labels_are_those_of_each_pictures_camera(prepared) -> None:
         assert 0.65 < np.median(sizes) < 0.82
 
 
-def test_it_is_what_it_says_it_is(prepared) -> None:
-    report, _ = verification.verify(prepared)
+def test_genuine_motions_are_what_they_say_they_are(
+    shared_data, opengl, tmp_path
+) -> None:
+    """A miniature's figure does not face ahead at rest, as genuine ones do."""
+    raw = tmp_path / "raw"
+    miniature_makehuman.makehuman(raw / "makehuman")
+    miniature_makehuman.panoramas(raw / "panoramas")
+    (raw / "cmu").mkdir()
+    for subject in ("02", "09"):
+        clips = shared_data / "mocap_cmu/samples/asf_amc" / subject
+        (raw / "cmu" / subject).mkdir()
+        for path in clips.iterdir():
+            (raw / "cmu" / subject / path.name).symlink_to(path)
+    job.run("rendered_people", raw, tmp_path / "people", SETTINGS, ALONE)
+    report, _ = verification.verify(tmp_path / "people")
     assert not report.failed, report.text()
 
 
