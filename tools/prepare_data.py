@@ -33,6 +33,9 @@ flags.DEFINE_integer(
 flags.DEFINE_string("detector", "hog", "Of videos: hog, an ONNX file or a SavedModel.")
 flags.DEFINE_string("boxes", "", "Of videos: a JSON or CSV file of boxes instead.")
 flags.DEFINE_string("smpl", "", "Of threedpw: SMPL's folder, for the published joints.")
+flags.DEFINE_integer(
+    "clips", 0, "Of rendered_people: people to render for train. [6000]", lower_bound=0
+)
 flags.DEFINE_enum("engine", "local", ["local", "beam"], "This machine, or Apache Beam.")
 
 _BEAM: list[str] = []  # flags that are Beam's
@@ -68,7 +71,9 @@ def main() -> None:
             bars[0].update(done, {"records": records})
 
     sizes = FLAGS.stored_size, FLAGS.image_size
-    settings = units.Settings(*sizes, FLAGS.detector, FLAGS.boxes, smpl=FLAGS.smpl)
+    settings = units.Settings(
+        *sizes, FLAGS.detector, FLAGS.boxes, smpl=FLAGS.smpl, clips=FLAGS.clips
+    )
     bars: list[progress.Progress] = []
     with contextlib.ExitStack() as stack:
         folders = FLAGS.input, FLAGS.output

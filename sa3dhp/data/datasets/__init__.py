@@ -21,6 +21,7 @@ _NAMES = (
     "mpi_inf_3dhp",
     "threedpw",
     "lsp",
+    "rendered_people",
     "videos",
 )
 

@@ -7,12 +7,15 @@ import pathlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Union
 
-from sa3dhp.data import glitches, schema
+from sa3dhp.data import glitches, records, schema
 from sa3dhp.data.preparing import units
 from sa3dhp.data.videos import people, video
 
-# What a unit holds: a motion, labelled pictures, or a video and who is in it.
-Item = Union[schema.Sequence, schema.Frames, tuple[video.Source, people.Scan]]
+# What a unit holds: a motion, labelled pictures, a picture made at the stored size, or
+# a video and who is in it.
+Item = Union[
+    schema.Sequence, schema.Frames, records.Frame, tuple[video.Source, people.Scan]
+]
 
 
 @dataclasses.dataclass(frozen=True)

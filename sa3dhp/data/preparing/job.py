@@ -22,6 +22,8 @@ Engine = Callable[[Sequence[units.Task], Callable[[units.Report], None]], None]
 Progress = Callable[[int, int, int], None]
 _PLAN = "plan.json"
 _HALF = f"*{records.PARTIAL}"
+# Settings of one data set that are an error with any other.
+_REFUSED_ELSEWHERE = ("smpl", "clips")
 _NAMED = 100  # units that a manifest names as skipped
 
 
@@ -131,13 +133,15 @@ def _checked(dataset: str, settings: units.Settings) -> units.Settings:
             f"sizes: got image_size {settings.image_size} and stored_size "
             f"{settings.stored_size}, expected 0 < image_size <= stored_size"
         )
-    if settings.smpl:
-        owners = [n for n, d in datasets.DATASETS.items() if "smpl" in d.settings]
-        if dataset not in owners:
+    for name in _REFUSED_ELSEWHERE:
+        value = getattr(settings, name)
+        owners = [n for n, d in datasets.DATASETS.items() if name in d.settings]
+        if value and dataset not in owners:
             raise errors.InputError(
-                f"--smpl={settings.smpl}: is of {', '.join(owners)} alone, got "
+                f"--{name}={value}: is of {', '.join(owners)} alone, got "
                 f"--dataset={dataset}"
             )
+    if settings.smpl:
         settings = dataclasses.replace(settings, smpl=os.path.abspath(settings.smpl))
     if not settings.boxes:
         return settings

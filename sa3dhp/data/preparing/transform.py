@@ -98,6 +98,12 @@ def _records(
     task: units.Task, unit: units.Unit, item: dataset.Item, report: units.Report
 ) -> Iterator[bytes]:
     """The records of a motion, of labelled pictures or of a video."""
+    if isinstance(item, records.Frame):  # made at the stored size: nothing to cut
+        report.records += 1
+        report.clips += item.position == 0
+        report.made(item.subject, item.sequence)
+        yield records.encode_frame(item)
+        return
     if isinstance(item, schema.Sequence):
         item = dataclasses.replace(item, split=unit.split)
         for motion in _pieces(item, datasets.DATASETS[task.dataset].max_jump, report):

@@ -30,6 +30,7 @@ class Settings:
         boxes: path of a boxes file, or "".
         boxes_checksum: of that file, "" without one.
         smpl: folder of SMPL's files, see `smpl_files`, or ""; for 3DPW's 14 joints.
+        clips: people to render for `rendered_people`'s train split; 0 for its default.
     """
 
     stored_size: int
@@ -38,6 +39,7 @@ class Settings:
     boxes: str = ""
     boxes_checksum: str = ""
     smpl: str = ""
+    clips: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,9 +87,9 @@ class Plan:
     def fingerprint(self, dataset: str, settings: Settings) -> str:
         """Hash of all that the output depends on."""
         # Boxes are known by their checksum, SMPL by those in the notes, wherever they
-        # lie.
+        # lie; clips by the units.
         chosen = dataclasses.asdict(dataclasses.replace(settings, boxes=""))
-        del chosen["smpl"]
+        del chosen["smpl"], chosen["clips"]
         entry = [records.VERSION, dataset, chosen, dataclasses.asdict(self)]
         text = json.dumps(entry, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

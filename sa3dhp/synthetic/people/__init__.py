@@ -1,0 +1,1 @@
+"""People to render: MakeHuman bodies, dressed, moved by captured motion, and lit."""
