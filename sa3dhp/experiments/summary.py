@@ -184,11 +184,14 @@ def _correlations(records: Sequence[Mapping]) -> dict:
     found: dict[str, list] = {"error": [], "implausibility": [], "residuals": []}
     for record in records:
         first, *others = record["history"]
-        if not set(_known(record)) <= set(first):
+        names = _known(record)
+        if not set(names) <= set(first):
             continue  # made before there was such a monitor
         finite = [x for x in others if all(np.isfinite(v) for v in x.values())]
         for look in finite:
-            grown = {key: np.log(look[key] / first[key]) for key in _known(record)}
+            # A run that collapsed has no spread at all.
+            ratios = {k: max(look[k], 1e-9) / max(first[k], 1e-9) for k in names}
+            grown = {key: float(np.log(ratio)) for key, ratio in ratios.items()}
             found["error"].append(look[_ERROR] - first[_ERROR])
             found["implausibility"].append(grown.pop(selection.IMPLAUSIBILITY))
             spread = grown.pop(selection.SPREAD)
