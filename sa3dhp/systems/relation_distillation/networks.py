@@ -103,8 +103,8 @@ class Networks:
     @functools.cached_property
     def pose_prior(self) -> priors.PosePrior:
         """The trained prior of poses, frozen; loaded once."""
-        bones = self.store.bones(SKELETON)
         encoder, decoder = map(self.load, POSE)
+        bones = self.store.bones(SKELETON)
         return priors.PosePrior(encoder, decoder, SKELETON, bones)
 
     @functools.cached_property
