@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -74,10 +75,32 @@ def update(
         loss: a float32 scalar.
         variables: those the optimizer was made for.
     """
-    if isinstance(optimizer, LossScaleOptimizer):
-        scale = tf.cast(optimizer.loss_scale, loss.dtype)
+    update_groups([(optimizer, variables)], tape, loss)
+
+
+def update_groups(
+    groups: Sequence[tuple[tf.keras.optimizers.Optimizer, list[tf.Variable]]],
+    tape: tf.GradientTape,
+    loss: tf.Tensor,
+) -> None:
+    """As `update`, for groups of variables with an optimizer each: one backward pass.
+
+    Args:
+        groups: optimizers from `adam`, and the variables they were made for.
+        tape: that recorded `loss`.
+        loss: a float32 scalar.
+    """
+    first = groups[0][0]
+    variables = [variable for _, group in groups for variable in group]
+    if isinstance(first, LossScaleOptimizer):
+        scale = tf.cast(first.loss_scale, loss.dtype)
         gradients = tape.gradient(loss, variables, output_gradients=scale)
-        gradients = optimizer.get_unscaled_gradients(gradients)
+        gradients = first.get_unscaled_gradients(gradients)
+        if len(groups) > 1:  # what overflows in one group stops them all
+            bad = tf.add_n([0.0 * tf.reduce_sum(g) for g in gradients if g is not None])
+            gradients = [None if g is None else g + bad for g in gradients]
     else:
         gradients = tape.gradient(loss, variables)
-    optimizer.apply_gradients(zip(gradients, variables))
+    for optimizer, group in groups:
+        mine, gradients = gradients[: len(group)], gradients[len(group) :]
+        optimizer.apply_gradients(zip(mine, group))

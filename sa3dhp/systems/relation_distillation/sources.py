@@ -146,6 +146,20 @@ def source_batches(config: configs.Config) -> pipeline.Batches:
     return _changing(config, "source", functools.partial(world.frames, place))
 
 
+def source_examples(config: configs.Config, count: int) -> np.ndarray:
+    """Returns the first source pictures that G^s trains on, as it sees them.
+
+    Returns:
+        uint8 `[count or a few more, S, S, 3]`, under the changes of light.
+    """
+    found: list[np.ndarray] = []
+    for images, _ in source_batches(config)(0):
+        found.append(np.round(images.numpy() * 255.0).astype(np.uint8))
+        if sum(map(len, found)) >= count:
+            break
+    return np.concatenate(found)
+
+
 def _drawn(
     config: configs.Config, pools: Sequence[prepared.Pool]
 ) -> Callable[..., tuple]:
