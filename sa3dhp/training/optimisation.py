@@ -90,17 +90,15 @@ def update_groups(
         tape: that recorded `loss`.
         loss: a float32 scalar.
     """
-    first = groups[0][0]
     variables = [variable for _, group in groups for variable in group]
-    if isinstance(first, LossScaleOptimizer):
-        scale = tf.cast(first.loss_scale, loss.dtype)
-        gradients = tape.gradient(loss, variables, output_gradients=scale)
-        gradients = first.get_unscaled_gradients(gradients)
-        if len(groups) > 1:  # what overflows in one group stops them all
-            bad = tf.add_n([0.0 * tf.reduce_sum(g) for g in gradients if g is not None])
-            gradients = [None if g is None else g + bad for g in gradients]
-    else:
-        gradients = tape.gradient(loss, variables)
+    scaled = [x for x, _ in groups if isinstance(x, LossScaleOptimizer)]
+    scale = tf.cast(scaled[0].loss_scale, loss.dtype) if scaled else None
+    gradients = tape.gradient(loss, variables, output_gradients=scale)
+    if len(scaled) > 1:  # what overflows in one group stops all: one scale for ever
+        bad = tf.add_n([0.0 * tf.reduce_sum(g) for g in gradients if g is not None])
+        gradients = [None if g is None else g + bad for g in gradients]
     for optimizer, group in groups:
         mine, gradients = gradients[: len(group)], gradients[len(group) :]
+        if scaled:
+            mine = optimizer.get_unscaled_gradients(mine)
         optimizer.apply_gradients(zip(mine, group))
