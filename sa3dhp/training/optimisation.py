@@ -91,8 +91,12 @@ def update_groups(
         loss: a float32 scalar.
     """
     variables = [variable for _, group in groups for variable in group]
-    scaled = [x for x, _ in groups if isinstance(x, LossScaleOptimizer)]
-    scale = tf.cast(scaled[0].loss_scale, loss.dtype) if scaled else None
+    scaled = [
+        tf.cast(optimizer.loss_scale, loss.dtype)  # the same for all, see below
+        for optimizer, _ in groups
+        if isinstance(optimizer, LossScaleOptimizer)
+    ]
+    scale = scaled[0] if scaled else None
     gradients = tape.gradient(loss, variables, output_gradients=scale)
     if len(scaled) > 1:  # what overflows in one group stops all: one scale for ever
         bad = tf.add_n([0.0 * tf.reduce_sum(g) for g in gradients if g is not None])

