@@ -57,6 +57,7 @@ setuptools.setup(
             "hypothesis",
             "mypy==2.4.1",
             "pytest>=7",
+            "pytest-xdist",  # two tests at a time
             "ruff==0.17.5",
             "types-PyYAML==6.0.12.20261122",
             "wheel",  # setuptools before 70 needs it; a test looks into the wheel
