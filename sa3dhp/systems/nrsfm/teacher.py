@@ -1,0 +1,122 @@
+"""The teacher: 2D points to camera and 3D shape by nested dictionaries ([N] 3, [K]).
+
+    W [P, 2] --D_1', ..., D_n'--> blocks of 3 x 2 --> camera M
+                                          |
+    S = D_1 phi_1 <--D_2, ..., D_n------ phi_n
+
+The dictionaries of the encoder are those of the decoder; each side has biases of its
+own, which play the part of the sparsity thresholds of ISTA.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from sa3dhp import errors
+from sa3dhp.systems.nrsfm import stiefel
+
+
+class Teacher(tf.keras.Model):
+    """Deep non-rigid structure from motion ([N] eq. 3, 4), in float32."""
+
+    def __init__(self, num_points: int, atoms: Sequence[int], name: str = "teacher"):
+        """Builds the network.
+
+        Args:
+            num_points: P.
+            atoms: sizes of the dictionaries D_1, ..., D_n.
+            name: of the model.
+        """
+        super().__init__(name=name, dtype="float32")
+        self.num_points, self.atoms = num_points, tuple(atoms)
+        sizes = [3 * num_points, *self.atoms]
+        self.dictionaries = [
+            self.add_weight(
+                f"dictionary_{n}", [rows, columns], initializer="glorot_uniform"
+            )
+            for n, (rows, columns) in enumerate(zip(sizes, self.atoms), start=1)
+        ]
+        self.encoder_biases, self.decoder_biases = (
+            [
+                self.add_weight(f"{side}_bias_{n}", [size], initializer="zeros")
+                for n, size in enumerate(counts, start=1)
+            ]
+            for side, counts in (("encoder", self.atoms), ("decoder", self.atoms[:-1]))
+        )
+        last = self.atoms[-1]
+        self.to_camera = self.add_weight("to_camera", [last, 1])
+        self.to_code = self.add_weight("to_code", [6 * last, last])
+        self(tf.zeros([1, num_points, 2]))
+
+    def call(self, points: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Reconstructs shapes from their projections.
+
+        Args:
+            points: W, `[B, P, 2]`, centred, of about unit size (`points.normalised`).
+
+        Returns:
+            `camera` M `[B, 3, 2]`; `code` phi_1 `[B, K_1]`, not negative; `shape` S
+            `[B, P, 3]` in the dictionary's frame; `joints` `[B, P, 3]`, the shape in
+            the camera's frame, of which x and y are the projection S M. All in the
+            unit of `points`.
+
+        Raises:
+            InputError: if there is another number of points.
+        """
+        points = tf.convert_to_tensor(points, tf.float32)
+        if points.shape.rank != 3 or points.shape[1:] != (self.num_points, 2):
+            raise errors.InputError(
+                f"points: expected [B, {self.num_points}, 2], got "
+                f"{tuple(points.shape)}; this teacher was trained on "
+                f"{self.num_points} points"
+            )
+        blocks = self._encoded(points)  # [B, 2, 3, K_n]
+        camera = tf.tensordot(blocks, self.to_camera, axes=1)[..., 0]  # [B, 2, 3]
+        camera = stiefel.nearest(tf.transpose(camera, [0, 2, 1]))  # [B, 3, 2]
+        width = 6 * self.atoms[-1]
+        code = self._decoded(tf.reshape(blocks, [-1, width]) @ self.to_code)
+        shape = self.shape_of(code)
+        joints = tf.matmul(shape, stiefel.rotation(camera))
+        return {"camera": camera, "code": code, "shape": shape, "joints": joints}
+
+    @property
+    def dictionary(self) -> tf.Tensor:
+        """D_1 as `[P, 3, K_1]`."""
+        shape = [self.num_points, 3, self.atoms[0]]
+        return tf.reshape(self.dictionaries[0], shape)
+
+    def shape_of(self, code: tf.Tensor) -> tf.Tensor:
+        """Returns the shapes S = D_1 phi_1 of codes `[B, K_1]`, `[B, P, 3]`."""
+        flat = tf.matmul(code, self.dictionaries[0], transpose_b=True)
+        return tf.reshape(flat, [-1, self.num_points, 3])
+
+    def _encoded(self, points: tf.Tensor) -> tf.Tensor:
+        """Psi_i = relu((D_i (x) I_3)' Psi_(i-1) - b_i), from Psi_0 = W."""
+        first = tf.reshape(self.dictionary, [self.num_points, -1])  # [P, 3 K_1]
+        blocks = tf.tensordot(tf.transpose(points, [0, 2, 1]), first, axes=1)
+        blocks = tf.reshape(blocks, [-1, 2, 3, self.atoms[0]])
+        blocks = tf.nn.relu(blocks - self.encoder_biases[0])
+        rest = zip(self.dictionaries[1:], self.encoder_biases[1:])
+        for dictionary, bias in rest:
+            blocks = tf.nn.relu(tf.tensordot(blocks, dictionary, axes=1) - bias)
+        return blocks
+
+    def _decoded(self, code: tf.Tensor) -> tf.Tensor:
+        """phi_(i-1) = relu(D_i phi_i - b_i), down to phi_1."""
+        rest = list(zip(self.dictionaries[1:], self.decoder_biases))
+        for dictionary, bias in reversed(rest):
+            code = tf.nn.relu(tf.matmul(code, dictionary, transpose_b=True) - bias)
+        return code
+
+
+def reprojection(joints: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
+    """Returns ||S M - W|| of each sample, `[B]` ([N] eq. 4, first term).
+
+    Args:
+        joints: `[B, P, 3]`, camera frame.
+        points: W, `[B, P, 2]`.
+    """
+    squares = tf.reduce_sum(tf.square(joints[..., :2] - points), axis=[-2, -1])
+    return tf.sqrt(squares + 1e-12)  # the gradient at zero is zero
