@@ -96,7 +96,7 @@ class Evaluator:
         first, second = (np.nan_to_num(side[0][usable]) for side in sides)
         self._batches.append(
             _Batch(
-                _values(first, second, mask[usable], self.card),
+                _values(first, second, known[usable], self.card),
                 mask[usable],
                 {key: value[keep][usable] for key, value in labels.items()},
             )
@@ -330,10 +330,16 @@ def converted(
 
 
 def _values(
-    pred: np.ndarray, target: np.ndarray, mask: np.ndarray, card: protocols.Card
+    pred: np.ndarray, target: np.ndarray, known: np.ndarray, card: protocols.Card
 ) -> dict[str, np.ndarray]:
-    """Every metric of the card at every joint, `[n, J]` each; see `metrics.METRICS`."""
+    """Every metric of the card at every joint, `[n, J]` each; see `metrics.METRICS`.
+
+    Both poses, and which of their joints are known, are of the card's whole skeleton.
+    """
     joints, roots = list(card.joint_indices), card.root_indices
+    mask = known[:, joints]
+    if card.scale == "bones":
+        pred = metrics.bones_aligned(pred, target, card.limbs, known)
     plain = pred[:, joints], target[:, joints]
     rooted = (
         metrics.root_relative(pred, roots)[:, joints],

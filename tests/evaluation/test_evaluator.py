@@ -348,3 +348,18 @@ def test_a_new_entry_of_the_table_is_seen_everywhere(tmp_path, monkeypatch):
     text = results.compare(entries)
     assert "ACROSS [mm]" in text
     assert f"{want.mean() / 2:.1f} (-50 %)" in text
+
+
+def test_a_card_that_scales_by_limbs_takes_predictions_of_any_size():
+    pred, target = _arrays()
+    plain = dataclasses.replace(protocol.load("procedural"), scale="bones")
+    got, same = (
+        evaluator.evaluate(_poses(x), _poses(target), plain, "R")["overall"]
+        for x in (pred, 0.01 * pred)
+    )
+    assert same == pytest.approx(got, rel=1e-9)
+    limbs = skeletons.SA3DHP17.limbs
+    scaled = metrics.bones_aligned(pred, target, limbs)
+    again = dataclasses.replace(plain, scale="given")
+    want = evaluator.evaluate(_poses(scaled), _poses(target), again, "R")["overall"]
+    assert got == pytest.approx(want, rel=1e-9)

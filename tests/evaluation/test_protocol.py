@@ -18,6 +18,7 @@ EXPECTED = {
     "3dpw_smpl",
     "procedural",
 }
+SCALED = {"nrsfm", "nrsfm_h36m"}  # of methods that know no unit
 
 PINNED = {
     "3dpw_14": "2c5011ac8c60",
@@ -26,6 +27,8 @@ PINNED = {
     "h36m_p2": "81d6ca5ab00e",
     "mpi_inf_3dhp": "2db522ab5cc8",
     "mpi_inf_3dhp_17": "4686f5f78abc",
+    "nrsfm": "b4f5a3b3cfab",
+    "nrsfm_h36m": "b776489fd105",
     "procedural": "26f852d490c8",
 }
 
@@ -36,9 +39,9 @@ def _content(name="procedural"):
 
 
 def test_all_cards_are_there_and_no_two_are_the_same():
-    assert set(protocol.names()) == EXPECTED
+    assert set(protocol.names()) == EXPECTED | SCALED
     hashes = {protocol.load(name).hash for name in protocol.names()}
-    assert len(hashes) == len(EXPECTED)
+    assert len(hashes) == len(EXPECTED | SCALED)
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
@@ -49,6 +52,22 @@ def test_cards_cite_a_source_and_report_the_five_metrics(name):
     np.testing.assert_array_equal(card.thresholds, metrics.AUC_THRESHOLDS_MM)
     assert card.pck_threshold_mm == 150
     assert card.name in card.describe() and card.hash in card.describe()
+
+
+@pytest.mark.parametrize("name", sorted(SCALED))
+def test_cards_without_a_unit_scale_by_limbs_and_report_depth(name):
+    card = protocol.load(name)
+    assert card.citation and card.title and card.headline == "depth_error"
+    assert card.metrics == ("mpjpe", "pa_mpjpe", "depth_error", "normalised_error")
+    assert len(card.limbs) == 16 and "limbs" in card.describe()
+
+
+def test_a_card_that_scales_by_limbs_needs_one():
+    content = {**_content("nrsfm"), "joints": ["left_wrist", "right_wrist"]}
+    with pytest.raises(errors.InputError, match="scale is 'bones', expected joints"):
+        protocol.from_dict("mine", content)
+    with pytest.raises(errors.InputError, match="scale is 'feet', expected one of"):
+        protocol.from_dict("mine", {**content, "scale": "feet"})
 
 
 def test_human36m_takes_every_64th_frame_of_two_subjects():
@@ -86,6 +105,7 @@ def test_hash_covers_what_changes_numbers_and_nothing_else():
         {"averaging": "action"},
         {"headline": "auc"},
         {"subjects": ("S9",)},
+        {"scale": "bones"},
     ):
         assert dataclasses.replace(card, **change).hash != card.hash, change
 
