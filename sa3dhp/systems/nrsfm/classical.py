@@ -84,7 +84,7 @@ def _products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 def low_rank(
     points: np.ndarray, rank: int, *, iterations: int = 60, scaled: bool = True
 ) -> np.ndarray:
-    """Lifts points as a mean shape and a few ways to change (Bregler et al., CVPR 2000).
+    """Lifts points as a mean shape that changes in a few ways (Bregler et al., 2000).
 
     The model is fitted by expectation maximisation with a normal prior of the
     coefficients (Torresani et al., PAMI 2008), from the rigid solution; each camera

@@ -1,8 +1,8 @@
 """What a depth hypothesis costs in the teacher's eyes ([N] 4), as pure functions.
 
-The camera of each sample is fixed and absorbed into the dictionary. A hypothesis z' then
-leaves a subspace of codes; the loss is the cost of the code in it that is nearest to the
-teacher's, a convex upper bound of the least cost in it.
+The camera of each sample is fixed and absorbed into the dictionary. A hypothesis z'
+then leaves a subspace of codes; the loss is the cost of the code in it that is nearest
+to the teacher's, a convex upper bound of the least cost in it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import tensorflow as tf
 
 from sa3dhp.systems.nrsfm import stiefel
 
-# Of the right inverse, relative to the mean eigenvalue of B_z B_z'. An eigenvalue as
-# large as the mean keeps 0.01 % of its residual; one of zero gives nothing, not infinity.
+# Of the right inverse, relative to the mean eigenvalue of B_z B_z'. Along an eigenvalue
+# as large as the mean 0.01 % of the residual stay; along one of zero all of it, where
+# the plain inverse is infinite.
 DAMPING = 1e-4
 _TINY = 1e-12  # under the root of the norm: its gradient at zero is zero
 

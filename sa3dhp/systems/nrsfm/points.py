@@ -1,4 +1,4 @@
-"""2D points as the teacher takes them: complete, finite, centred, of one size; NumPy."""
+"""2D points as the teacher takes them: all known, centred, of one size; NumPy."""
 
 from __future__ import annotations
 

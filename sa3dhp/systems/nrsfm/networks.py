@@ -1,0 +1,77 @@
+"""The networks of one configuration, new or trained, in one folder."""
+
+from __future__ import annotations
+
+from sa3dhp import errors
+from sa3dhp.systems.nrsfm import config as configs
+from sa3dhp.systems.nrsfm import student as students
+from sa3dhp.systems.nrsfm import teacher as teachers
+from sa3dhp.training import precision, store
+
+_COMMAND = "python tools/pretrain.py --system=nrsfm"
+
+
+class Networks:
+    """Makes teacher and student, and loads them.
+
+    Attributes:
+        store: where the trained networks are, and go.
+    """
+
+    def __init__(self, config: configs.Config, folder: str) -> None:
+        """Keeps what everything is built from."""
+        self._config = config
+        self.store = store.Store(folder, command=_COMMAND)
+
+    def new_teacher(self, num_points: int) -> teachers.Teacher:
+        """Returns a teacher whose initial weights are a function of the seed."""
+        precision.set_seed(self._config.training.seed, "teacher")
+        return teachers.Teacher(num_points, self._config.teacher.atoms)
+
+    def new_student(self, num_points: int, bare: bool = False) -> students.Student:
+        """Returns a student whose initial weights are a function of the seed.
+
+        Args:
+            num_points: P.
+            bare: without ImageNet's weights, as others are about to be loaded.
+        """
+        c = self._config.student
+        precision.set_seed(self._config.training.seed, "student")
+        return students.Student(
+            num_points,
+            self._config.data.image_size,
+            weights=None if bare or c.weights == "none" else c.weights,
+            strides=c.strides,
+            channels=c.channels,
+            depth_cells=c.depth_cells,
+        )
+
+    def teacher(self) -> teachers.Teacher:
+        """Returns the trained teacher, frozen.
+
+        Raises:
+            InputError: if its file is missing or damaged, or of another configuration.
+        """
+        network = self.new_teacher(self._points("teacher"))
+        self.store.load("teacher", network)
+        return network
+
+    def student(self) -> students.Student:
+        """Returns the trained student, frozen; raises `InputError` as `teacher`."""
+        network = self.new_student(self._points("student"), bare=True)
+        size = self._config.data.image_size
+        self.store.load("student", network, image_size=size)
+        return network
+
+    def reflection(self) -> int:
+        """Returns which way the trained teacher's depth runs, +1 or -1."""
+        return int(self.store.meta("teacher").get("reflection", 1))
+
+    def _points(self, name: str) -> int:
+        meta = self.store.meta(name)
+        if "num_points" not in meta:
+            raise errors.InputError(
+                f"{self.store.folder / name}.npz: of another system; give the "
+                "--checkpoints of a run of --system=nrsfm"
+            )
+        return int(meta["num_points"])
