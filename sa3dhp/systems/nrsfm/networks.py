@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from sa3dhp import errors
 from sa3dhp.systems.nrsfm import config as configs
 from sa3dhp.systems.nrsfm import student as students
@@ -18,7 +20,7 @@ class Networks:
         store: where the trained networks are, and go.
     """
 
-    def __init__(self, config: configs.Config, folder: str) -> None:
+    def __init__(self, config: configs.Config, folder: str | os.PathLike) -> None:
         """Keeps what everything is built from."""
         self._config = config
         self.store = store.Store(folder, command=_COMMAND)

@@ -56,11 +56,9 @@ def score(
     if not skeleton:
         return {"overall": _bare(joints, truth)}
     named = dict(labels or {})
-    sides = [
-        poses.Poses(x, skeleton, labels=named, source=what)
-        for x, what in ((joints, "predictions"), (truth, "truth"))
-    ]
-    return evaluator.evaluate(*sides, protocol.load(card), target_information)
+    pred = poses.Poses(joints, skeleton, labels=named, source="predictions")
+    target = poses.Poses(truth, skeleton, labels=named, source="truth")
+    return evaluator.evaluate(pred, target, protocol.load(card), target_information)
 
 
 def _bare(joints: np.ndarray, truth: np.ndarray) -> dict[str, float]:

@@ -44,11 +44,7 @@ class Student(tf.keras.Model):
         """
         super().__init__(name=name, dtype="float32")
         self.num_points, self.image_size = num_points, image_size
-        self._settings = {
-            "strides": tuple(strides),
-            "channels": channels,
-            "depth_cells": depth_cells,
-        }
+        self._strides, self._channels = tuple(strides), channels
         self._depth_cells = depth_cells
         self.backbone = backbones.resnet50(image_size, weights)
         layers = tf.keras.layers
@@ -78,7 +74,13 @@ class Student(tf.keras.Model):
 
     def new(self) -> Student:
         """Returns a network of this form with other weights, under today's policy."""
-        return Student(self.num_points, self.image_size, **self._settings)
+        return Student(
+            self.num_points,
+            self.image_size,
+            strides=self._strides,
+            channels=self._channels,
+            depth_cells=self._depth_cells,
+        )
 
     def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Finds the points of pictures.

@@ -14,7 +14,7 @@ P, ATOMS = 5, (12, 6, 4)
 def network():
     tf.keras.utils.set_random_seed(0)
     made = teacher.Teacher(P, ATOMS)
-    for bias in (*made.encoder_biases, *made.decoder_biases):
+    for bias in (*made.camera_biases, *made.code_biases, *made.decoder_biases):
         bias.assign(tf.random.normal(bias.shape, stddev=0.05))
     return made
 
@@ -49,11 +49,11 @@ def test_layers_are_those_of_the_formula(network, points):
         psi = np.zeros((ATOMS[0], 3, 2))
         for k in range(ATOMS[0]):
             block = atoms[0][:, k].reshape(P, 3)
-            psi[k] = block.T @ points[n] - w["encoder_bias_1"][k]
+            psi[k] = block.T @ points[n] - w["camera_bias_1"][k]
         psi = np.maximum(psi, 0).reshape(-1, 2)  # [3 K_1, 2], blocks below each other
         for level in (2, 3):
             wide = np.kron(atoms[level - 1].T, np.eye(3))
-            bias = np.repeat(w[f"encoder_bias_{level}"], 3)[:, None]
+            bias = np.repeat(w[f"camera_bias_{level}"], 3)[:, None]
             psi = np.maximum(wide @ psi - bias, 0)
         blocks = psi.reshape(ATOMS[-1], 3, 2)
         left, _, right = np.linalg.svd(
@@ -61,7 +61,10 @@ def test_layers_are_those_of_the_formula(network, points):
         )
         camera = left[:, :2] @ right
         np.testing.assert_allclose(got["camera"][n], camera, atol=1e-4)
-        code = blocks.transpose(2, 1, 0).ravel() @ w["to_code"]
+        code = (points[n] @ camera.T).ravel()
+        for level in (1, 2, 3):
+            bias = w[f"code_bias_{level}"]
+            code = np.maximum(atoms[level - 1].T @ code - bias, 0)
         for level in (3, 2):
             bias = w[f"decoder_bias_{level - 1}"]
             code = np.maximum(atoms[level - 1] @ code - bias, 0)
@@ -71,15 +74,15 @@ def test_layers_are_those_of_the_formula(network, points):
 
 
 def test_encoder_and_decoder_share_their_dictionaries(network):
-    biases = sum(ATOMS) + sum(ATOMS[:-1])
+    biases = 2 * sum(ATOMS) + sum(ATOMS[:-1])
     dictionaries = 3 * P * 12 + 12 * 6 + 6 * 4
-    assert network.count_params() == dictionaries + biases + 4 + 6 * 4 * 4
+    assert network.count_params() == dictionaries + biases + 4
 
 
 def test_the_papers_size():
     made = teacher.Teacher(17, (256, 128, 64, 32, 16, 8))
     dictionaries = 51 * 256 + 256 * 128 + 128 * 64 + 64 * 32 + 32 * 16 + 16 * 8
-    assert made.count_params() == dictionaries + 504 + 496 + 8 + 48 * 8
+    assert made.count_params() == dictionaries + 504 + 504 + 496 + 8
     assert made.dictionary.shape == (17, 3, 256)
 
 
@@ -100,3 +103,11 @@ def test_gradient_is_finite_for_points_that_say_nothing(network):
 def test_reprojection_is_the_norm_of_what_the_camera_sees():
     joints, points = np.ones((2, 4, 3), np.float32), np.zeros((2, 4, 2), np.float32)
     np.testing.assert_allclose(teacher.reprojection(joints, points), np.sqrt(8.0))
+
+
+def test_the_code_of_a_shape_does_not_change_as_camera_and_points_roll(network, points):
+    """W Q and M Q show the same shape: q_phi(W Q, M Q) = q_phi(W, M)."""
+    camera = network(points)["camera"].numpy()
+    turn = np.array([[0.6, -0.8], [0.8, 0.6]], np.float32)
+    same = network._code(tf.constant(points @ turn), tf.constant(camera @ turn))
+    np.testing.assert_allclose(same, network._code(points, camera), atol=1e-5)

@@ -52,7 +52,7 @@ def _right(batch, depth, reflection=1, place=0.0):
 
 def _step(joints, loss, reflection=1):
     return student_step.StudentStep(
-        Answer(joints), loss, learning_rate=1e-2, reflection=reflection
+        Answer(joints), loss, learning_rate=5e-2, reflection=reflection
     )
 
 
