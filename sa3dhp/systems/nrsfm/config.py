@@ -60,6 +60,8 @@ class Teacher:
     batch_size: int = positive(32)  # frames ([K])
     learning_rate: float = 1e-3  # Adam ([K])
     sparsity: float = 0.01  # lambda of eq. 4 ([N] 5.1)
+    # Ours: cameras tried for each sample, the cheapest by eq. 4 is kept; 1 is [N].
+    hypotheses: int = positive(1)
     turned: bool = False  # ours: each batch turned in its plane by any angle
 
 

@@ -28,7 +28,10 @@ class Networks:
     def new_teacher(self, num_points: int) -> teachers.Teacher:
         """Returns a teacher whose initial weights are a function of the seed."""
         precision.set_seed(self._config.training.seed, "teacher")
-        return teachers.Teacher(num_points, self._config.teacher.atoms)
+        c = self._config.teacher
+        return teachers.Teacher(
+            num_points, c.atoms, hypotheses=c.hypotheses, sparsity=c.sparsity
+        )
 
     def new_student(self, num_points: int, bare: bool = False) -> students.Student:
         """Returns a student whose initial weights are a function of the seed.

@@ -10,8 +10,11 @@ biases of their own, which play the part of the sparsity thresholds of ISTA.
 [N] leaves the two networks to its supplementary, which is not at hand. Public code of
 Deep-NRSfM reads the code off the blocks that give the camera; here, as [N] writes
 q_phi(W, M), the points are put into the shape's frame by the camera first, so that the
-code need not learn that a turned body is the same body. On CMU's projections that
-halved the error at equal updates, see the README.
+code need not learn that a turned body is the same body.
+
+Ours: several cameras may be tried for each sample, of which the one is kept whose
+camera and code cost least by eq. 4. A body looks alike from two sides (the Necker
+cube), and descent cannot walk from one to the other.
 """
 
 from __future__ import annotations
@@ -27,16 +30,27 @@ from sa3dhp.systems.nrsfm import stiefel
 class Teacher(tf.keras.Model):
     """Deep non-rigid structure from motion ([N] eq. 3, 4), in float32."""
 
-    def __init__(self, num_points: int, atoms: Sequence[int], name: str = "teacher"):
+    def __init__(
+        self,
+        num_points: int,
+        atoms: Sequence[int],
+        *,
+        hypotheses: int = 1,
+        sparsity: float = 0.01,
+        name: str = "teacher",
+    ):
         """Builds the network.
 
         Args:
             num_points: P.
             atoms: sizes of the dictionaries D_1, ..., D_n.
+            hypotheses: H, cameras tried for each sample; 1 is [N].
+            sparsity: lambda of eq. 4, by which they are compared.
             name: of the model.
         """
         super().__init__(name=name, dtype="float32")
         self.num_points, self.atoms = num_points, tuple(atoms)
+        self.hypotheses, self._sparsity = hypotheses, sparsity
         sizes = [3 * num_points, *self.atoms]
         self.dictionaries = [
             self.add_weight(
@@ -47,7 +61,7 @@ class Teacher(tf.keras.Model):
         self.camera_biases = self._biases("camera", self.atoms)
         self.code_biases = self._biases("code", self.atoms)
         self.decoder_biases = self._biases("decoder", self.atoms[:-1])
-        self.to_camera = self.add_weight("to_camera", [self.atoms[-1], 1])
+        self.to_camera = self.add_weight("to_camera", [self.atoms[-1], hypotheses])
         self(tf.zeros([1, num_points, 2]))
 
     def call(self, points: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -72,17 +86,15 @@ class Teacher(tf.keras.Model):
                 f"{tuple(points.shape)}; this teacher was trained on "
                 f"{self.num_points} points"
             )
-        camera = self._camera(points)
-        code = self._decoded(self._code(points, camera))
-        shape = self.shape_of(code)
+        cameras = self.cameras(points)  # [B, H, 3, 2]
+        repeated = tf.repeat(points, self.hypotheses, axis=0)  # [B H, P, 2]
+        tried = tf.reshape(cameras, [-1, 3, 2])
+        codes = self._decoded(self.bottleneck(repeated, tried))  # [B H, K_1]
+        shapes = self.shape_of(codes)
+        best = self._cheapest(repeated, tried, codes, shapes)
+        code, shape, camera = (self._chosen(x, best) for x in (codes, shapes, tried))
         joints = tf.matmul(shape, stiefel.rotation(camera))
         return {"camera": camera, "code": code, "shape": shape, "joints": joints}
-
-    def _biases(self, side: str, sizes: Sequence[int]) -> list[tf.Variable]:
-        return [
-            self.add_weight(f"{side}_bias_{n}", [size], initializer="zeros")
-            for n, size in enumerate(sizes, start=1)
-        ]
 
     @property
     def dictionary(self) -> tf.Tensor:
@@ -95,20 +107,29 @@ class Teacher(tf.keras.Model):
         flat = tf.matmul(code, self.dictionaries[0], transpose_b=True)
         return tf.reshape(flat, [-1, self.num_points, 3])
 
-    def _camera(self, points: tf.Tensor) -> tf.Tensor:
-        """q_M: Psi_i = relu((D_i (x) I_3)' Psi_(i-1) - b_i), from Psi_0 = W."""
+    def cameras(self, points: tf.Tensor) -> tf.Tensor:
+        """Returns q_M of W, `[B, P, 2]`: the cameras to try, `[B, H, 3, 2]`.
+
+        Psi_i = relu((D_i (x) I_3)' Psi_(i-1) - b_i), from Psi_0 = W. The last blocks
+        are not rectified: about half of so few would be zero for ever.
+        """
         first = tf.reshape(self.dictionary, [self.num_points, -1])  # [P, 3 K_1]
         blocks = tf.tensordot(tf.transpose(points, [0, 2, 1]), first, axes=1)
-        blocks = tf.reshape(blocks, [-1, 2, 3, self.atoms[0]])
-        blocks = tf.nn.relu(blocks - self.camera_biases[0])
-        rest = zip(self.dictionaries[1:], self.camera_biases[1:])
-        for dictionary, bias in rest:
-            blocks = tf.nn.relu(tf.tensordot(blocks, dictionary, axes=1) - bias)
-        camera = tf.tensordot(blocks, self.to_camera, axes=1)[..., 0]  # [B, 2, 3]
-        return stiefel.nearest(tf.transpose(camera, [0, 2, 1]))
+        blocks = tf.reshape(blocks, [-1, 2, 3, self.atoms[0]]) - self.camera_biases[0]
+        for dictionary, bias in zip(self.dictionaries[1:], self.camera_biases[1:]):
+            blocks = tf.tensordot(tf.nn.relu(blocks), dictionary, axes=1) - bias
+        cameras = tf.tensordot(blocks, self.to_camera, axes=1)  # [B, 2, 3, H]
+        return stiefel.nearest(tf.transpose(cameras, [0, 3, 2, 1]))
 
-    def _code(self, points: tf.Tensor, camera: tf.Tensor) -> tf.Tensor:
-        """q_phi: phi_i = relu(D_i' phi_(i-1) - b_i), from phi_0 = W M'."""
+    def bottleneck(self, points: tf.Tensor, camera: tf.Tensor) -> tf.Tensor:
+        """Returns phi_n of q_phi(W, M), `[B, K_n]`.
+
+        phi_i = relu(D_i' phi_(i-1) - b_i), from phi_0 = W M'.
+
+        Args:
+            points: W, `[B, P, 2]`.
+            camera: M, `[B, 3, 2]`.
+        """
         lifted = tf.matmul(points, camera, transpose_b=True)  # [B, P, 3]
         code = tf.reshape(lifted, [-1, 3 * self.num_points])
         for dictionary, bias in zip(self.dictionaries, self.code_biases):
@@ -122,12 +143,31 @@ class Teacher(tf.keras.Model):
             code = tf.nn.relu(tf.matmul(code, dictionary, transpose_b=True) - bias)
         return code
 
+    def _cheapest(
+        self, points: tf.Tensor, camera: tf.Tensor, code: tf.Tensor, shape: tf.Tensor
+    ) -> tf.Tensor:
+        """Which of the H hypotheses of each sample costs least by eq. 4, `[B]`."""
+        error = reprojection(tf.matmul(shape, camera), points)
+        price = error + self._sparsity * tf.reduce_sum(code, axis=-1)
+        return tf.argmin(tf.reshape(price, [-1, self.hypotheses]), axis=1)
+
+    def _chosen(self, values: tf.Tensor, best: tf.Tensor) -> tf.Tensor:
+        """Of `[B H, ...]` the row of each sample's best hypothesis, `[B, ...]`."""
+        values = tf.reshape(values, [-1, self.hypotheses, *values.shape[1:]])
+        return tf.gather(values, best, axis=1, batch_dims=1)
+
+    def _biases(self, side: str, sizes: Sequence[int]) -> list[tf.Variable]:
+        return [
+            self.add_weight(f"{side}_bias_{n}", [size], initializer="zeros")
+            for n, size in enumerate(sizes, start=1)
+        ]
+
 
 def reprojection(joints: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
     """Returns ||S M - W|| of each sample, `[B]` ([N] eq. 4, first term).
 
     Args:
-        joints: `[B, P, 3]`, camera frame.
+        joints: `[B, P, 2 or 3]`, camera frame; x and y count.
         points: W, `[B, P, 2]`.
     """
     squares = tf.reduce_sum(tf.square(joints[..., :2] - points), axis=[-2, -1])

@@ -54,7 +54,8 @@ def test_layers_are_those_of_the_formula(network, points):
         for level in (2, 3):
             wide = np.kron(atoms[level - 1].T, np.eye(3))
             bias = np.repeat(w[f"camera_bias_{level}"], 3)[:, None]
-            psi = np.maximum(wide @ psi - bias, 0)
+            psi = wide @ psi - bias
+            psi = np.maximum(psi, 0) if level < 3 else psi
         blocks = psi.reshape(ATOMS[-1], 3, 2)
         left, _, right = np.linalg.svd(
             np.tensordot(blocks, w["to_camera"][:, 0], (0, 0))
@@ -109,5 +110,26 @@ def test_the_code_of_a_shape_does_not_change_as_camera_and_points_roll(network, 
     """W Q and M Q show the same shape: q_phi(W Q, M Q) = q_phi(W, M)."""
     camera = network(points)["camera"].numpy()
     turn = np.array([[0.6, -0.8], [0.8, 0.6]], np.float32)
-    same = network._code(tf.constant(points @ turn), tf.constant(camera @ turn))
-    np.testing.assert_allclose(same, network._code(points, camera), atol=1e-5)
+    same = network.bottleneck(tf.constant(points @ turn), tf.constant(camera @ turn))
+    np.testing.assert_allclose(same, network.bottleneck(points, camera), atol=1e-5)
+
+
+def test_of_several_cameras_the_cheapest_is_kept(points):
+    tf.keras.utils.set_random_seed(1)
+    made = teacher.Teacher(P, ATOMS, hypotheses=4, sparsity=0.1)
+    cameras = made.cameras(tf.constant(points)).numpy()
+    assert cameras.shape == (7, 4, 3, 2)
+    out = made(points)
+    one = teacher.Teacher(P, ATOMS, sparsity=0.1)
+    one.set_weights([w[:, :1] if w.shape == (4, 4) else w for w in made.get_weights()])
+    for n in range(7):
+        prices = []
+        for h in range(4):
+            flat = tf.constant(points[n : n + 1])
+            code = made._decoded(made.bottleneck(flat, cameras[n : n + 1, h]))
+            error = made.shape_of(code)[0].numpy() @ cameras[n, h] - points[n]
+            prices.append(np.linalg.norm(error) + 0.1 * np.sum(code))
+        best = int(np.argmin(prices))
+        np.testing.assert_allclose(out["camera"][n], cameras[n, best], atol=1e-6)
+    # The first alone is the plain teacher.
+    np.testing.assert_allclose(one(points)["camera"], cameras[:, 0], atol=1e-5)
