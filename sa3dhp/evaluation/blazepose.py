@@ -81,9 +81,7 @@ def predict(path: str | pathlib.Path, images: Images) -> poses.Poses:
             network.set_tensor(given["index"], _prepared(image))
             network.invoke()
             joints.append(network.get_tensor(world[0]["index"]).reshape(-1, 3))
-    return poses.Poses(
-        1000.0 * _chosen(joints), SKELETON, source=f"BlazePose ({path})"
-    )
+    return poses.Poses(1000.0 * _chosen(joints), SKELETON, source=f"BlazePose ({path})")
 
 
 def _prepared(image: np.ndarray) -> np.ndarray:

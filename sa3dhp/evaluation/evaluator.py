@@ -118,7 +118,7 @@ class Evaluator:
         if in_2d and target.keypoints is None:
             raise errors.InputError(
                 f"{target.source}: has no key-points in 2D, which the protocol "
-                f"{self.card.name} needs for {', '.join(in_2d)}; choose another protocol"
+                f"{self.card.name} needs for {', '.join(in_2d)}; choose another one"
             )
         if target.flat and in_2d != self.card.metrics:
             number = len(target.joints)

@@ -33,8 +33,9 @@ def placed(pred: np.ndarray, keypoints: np.ndarray, mask: np.ndarray) -> np.ndar
     pred, keypoints = (np.asarray(x, np.float64)[..., :2] for x in (pred, keypoints))
     weight = np.asarray(mask, np.float64)[..., None]
     count = weight.sum(axis=1, keepdims=True)
-    middles = [(x * weight).sum(axis=1, keepdims=True) / count for x in (pred, keypoints)]
-    first, second = ((x - m) for x, m in zip((pred, keypoints), middles))
+    sides = (pred, keypoints)
+    middles = [(x * weight).sum(axis=1, keepdims=True) / count for x in sides]
+    first, second = (x - middle for x, middle in zip(sides, middles))
     dot = (first * second * weight).sum(axis=(1, 2), keepdims=True)
     square = (first * first * weight).sum(axis=(1, 2), keepdims=True)
     scale = np.maximum(dot, 0.0) / np.where(square > 0, square, 1.0)

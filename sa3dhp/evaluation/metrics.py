@@ -5,10 +5,10 @@ called, which way is better. Evaluation, cards, tables, comparisons and reports 
 up there. A new metric is one entry there, and is counted wherever a card names it.
 
 All functions but `flat_hits` take `pred` and `target` as `[N, J, 3]` in mm and already
-in the frame in which they are to be compared: subtracting the root is the caller's business
-(`root_relative`), because the root belongs to the protocol. `mask` is `[N, J]`, True
-where a joint counts; a joint that does not count may hold anything, NaN included. PCK
-and AUC are in percent.
+in the frame in which they are to be compared: subtracting the root is the caller's
+business (`root_relative`), because the root belongs to the protocol. `mask` is
+`[N, J]`, True where a joint counts; a joint that does not count may hold anything, NaN
+included. PCK and AUC are in percent.
 """
 
 from __future__ import annotations
@@ -352,3 +352,22 @@ def auc(
     """Returns the mean of PCK over the thresholds 0, 5, ..., 150 mm, percent, `[N]`."""
     limits = Thresholds(auc=tuple(thresholds))
     return per_sample(METRICS["auc"], pred, target, mask, limits)
+
+
+def pck_2d(
+    pred: np.ndarray,
+    target: np.ndarray,
+    mask: np.ndarray | None = None,
+    *,
+    reach: np.ndarray,
+) -> np.ndarray:
+    """Returns the percentage of joints near their key-points in the picture, `[N]`.
+
+    Args:
+        pred: `[N, J, 3]`, mm.
+        target: `[N, J, 3]`, x and y in pixels; z is not looked at.
+        mask: `[N, J]`, True = valid, or None for all valid.
+        reach: `[N]`, pixels: how near, strictly.
+    """
+    limits = Thresholds(flat=np.asarray(reach, np.float64))
+    return per_sample(METRICS["pck_2d"], pred, target, mask, limits)

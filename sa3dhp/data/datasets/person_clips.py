@@ -6,7 +6,7 @@ middle of the hips (x right, y down, z away). They are predictions of another mo
 *no* truth: upstream allows 31 px and 0.24 m of difference.
 
 The pictures are the split `test`, one by one; the same pictures, each shown for as long
-as it is in the film, are the clips of `train`.
+as it is in the film and without a label, are the clips of `train`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ import numpy as np
 from sa3dhp import errors
 from sa3dhp.data import schema
 from sa3dhp.data.datasets import dataset, real_multiview
-from sa3dhp.data.preparing import units
+from sa3dhp.data.preparing import cutting, units
 from sa3dhp.data.videos import video
+from sa3dhp.skeleton import skeleton as skeletons
 
 SKELETON = real_multiview.SKELETON
 # Clip -> BlazePose's landmarks in pixels, and in metres.
@@ -63,28 +64,28 @@ def plan(root: pathlib.Path, settings: units.Settings) -> units.Plan:
         raise errors.InputError(f"{root}: no {', '.join(CLIPS)} below it")
     note = (
         "reference: predictions of BlazePose, no truth; train: the same pictures as "
-        "test, as clips for an adaptation without labels"
+        "test, as clips without a label"
     )
-    skeleton = {"test": SKELETON, "train": SKELETON}
-    return units.Plan(
-        "frames", tuple(made), skeleton, single=("test",), notes=(note,)
-    )
+    skeleton = {"test": SKELETON, "train": skeletons.SA3DHP17.id}
+    return units.Plan("frames", tuple(made), skeleton, single=("test",), notes=(note,))
 
 
 def read(
     root: pathlib.Path, unit: units.Unit, settings: units.Settings
-) -> Iterator[schema.Frames]:
+) -> Iterator[dataset.Item]:
     """One clip with BlazePose's joints, around the middle of the hips."""
     del settings
     movie, flat, deep = (root / name for name in unit.files)
     chosen = list(real_multiview.LANDMARKS)
     keypoints = read_landmarks(flat)[:, chosen, :2]
     joints = 1000.0 * read_landmarks(deep)[:, chosen]
+    hips = list(skeletons.get(SKELETON).indices("left_hip", "right_hip"))
+    joints -= joints[:, hips].mean(axis=1, keepdims=True)  # a few mm
     if len(keypoints) != len(joints):
         raise errors.InputError(
             f"{deep}: got {len(joints)} frames, expected {len(keypoints)} as in {flat}"
         )
-    yield schema.Frames(
+    frames = schema.Frames(
         movie.stem,
         SKELETON,
         np.arange(len(joints)),
@@ -97,12 +98,12 @@ def read(
         split=unit.split,
         note="predicted by BlazePose",
     )
+    yield frames if unit.split == "test" else cutting.without_labels(frames)
 
 
 DATASET = dataset.Dataset(
     plan,
     read,
     "clip and predictions of tensorflow/tfjs-models: Apache-2.0",
-    # The same pictures, with and without a label.
-    shared=frozenset({"subjects", "sequences"}),
+    shared=frozenset({"sequences"}),  # the same pictures, with and without a label
 )

@@ -6,8 +6,8 @@ holds `X [N, 12, 3]` in metres in the world of the calibration, `J` the ids of
 BlazePose's landmarks, and `frames`, the places in the videos. Limbs of it are constant
 to 14-29 mm. The man is cut out by the box of his projected reference.
 
-The pictures with a reference are the split `test`, one by one; the same pictures are
-the clips of `train`, for an adaptation that sees no label.
+The pictures with a reference are the split `test`, one by one; the same pictures,
+without it, are the clips of `train`, for an adaptation that sees no label.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ import numpy as np
 from sa3dhp import errors
 from sa3dhp.data import calibration, schema
 from sa3dhp.data.datasets import dataset
-from sa3dhp.data.preparing import units
+from sa3dhp.data.preparing import cutting, units
 from sa3dhp.data.videos import video
+from sa3dhp.skeleton import skeleton as skeletons
 
 SKELETON = "blazepose12"
 LANDMARKS = (11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)  # in BlazePose's order
@@ -89,8 +90,8 @@ def read_reference(path: str | pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
         raise errors.InputError(f"{path}: no reference: {error}") from None
     if tuple(ids) != LANDMARKS or joints.shape != (len(numbers), len(ids), 3):
         raise errors.InputError(
-            f"{path}: got joints {joints.shape} of the landmarks {tuple(ids)}, expected "
-            f"[{len(numbers)}, 12, 3] of {LANDMARKS}"
+            f"{path}: got joints {joints.shape} of the landmarks {tuple(ids)}, "
+            f"expected [{len(numbers)}, 12, 3] of {LANDMARKS}"
         )
     return 1000.0 * joints, numbers.astype(np.int64)
 
@@ -115,17 +116,15 @@ def plan(root: pathlib.Path, settings: units.Settings) -> units.Plan:
                 made.append(units.unit(root, name, split, *files, part=serial))
     note = (
         "reference: triangulated by BlazePose in four views, no marker motion capture; "
-        "train: the same pictures as test, as clips for an adaptation without labels"
+        "train: the same pictures as test, as clips without a label"
     )
-    skeleton = {"test": SKELETON, "train": SKELETON}
-    return units.Plan(
-        "frames", tuple(made), skeleton, single=("test",), notes=(note,)
-    )
+    skeleton = {"test": SKELETON, "train": skeletons.SA3DHP17.id}
+    return units.Plan("frames", tuple(made), skeleton, single=("test",), notes=(note,))
 
 
 def read(
     root: pathlib.Path, unit: units.Unit, settings: units.Settings
-) -> Iterator[schema.Frames]:
+) -> Iterator[dataset.Item]:
     """What one camera saw of the frames with a reference."""
     del settings
     movie, cameras, reference = (root / name for name in unit.files)
@@ -136,11 +135,10 @@ def read(
     if len(steps) != 1:
         raise errors.InputError(f"{reference}: frames expected in equal steps")
     rate = video.probe(video.Source(movie.name, movie)).fps / int(steps[0])
-    yield schema.Frames(
+    frames = schema.Frames(
         movie.stem,
         SKELETON,
-        # Pictures of a clip follow one another; single ones are named by the video's.
-        numbers if unit.split == "test" else np.arange(len(numbers)),
+        numbers,
         video=str(movie),
         video_indices=numbers,
         joints=joints,
@@ -151,12 +149,12 @@ def read(
         split=unit.split,
         note="triangulated by BlazePose in four views",
     )
+    yield frames if unit.split == "test" else cutting.without_labels(frames)
 
 
 DATASET = dataset.Dataset(
     plan,
     read,
     "Pose2Sim's demonstration data: BSD-3-Clause; keep its notice",
-    # The same pictures, with and without a label.
-    shared=frozenset({"subjects", "sequences"}),
+    shared=frozenset({"sequences"}),  # the same pictures, with and without a label
 )

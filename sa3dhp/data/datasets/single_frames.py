@@ -1,8 +1,8 @@
-"""Single annotated pictures of Human3.6M and MPI-INF-3DHP, in the form of SPIN's `.npz`.
+"""Single pictures of Human3.6M and MPI-INF-3DHP, in the form of SPIN's `.npz`.
 
 What public code ships to test its readers: a picture or two with the genuine pose. Too
-few for any claim; that they are real, with marker-based or marker-less capture behind
-them, is what they are for. All are brought to the joints of the project, so that one
+few for any claim; but they are real, with marker-based or marker-less capture behind
+them. All are brought to the joints of the project, so that one
 card measures them together.
 """
 
