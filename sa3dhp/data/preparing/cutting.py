@@ -27,7 +27,7 @@ FLESH_MM = 60.0  # how far a body reaches beyond its joints
 _FLESH_SHARE = 0.04  # the same of the longer side of its box, where mm are not known
 _NEAREST_MM = 100.0  # joints nearer to the camera, or behind it, have no picture
 
-_HEAD = skeletons.SA3DHP17.index("head_top")
+_HEAD, _NECK = skeletons.SA3DHP17.indices("head_top", "neck")
 # What a skeleton without a head lacks: (the joint before it, the one before that, how
 # much further it is, as a share of their distance).
 _ENDS = {
@@ -76,7 +76,7 @@ def boxes(frames: schema.Frames) -> tuple[np.ndarray, np.ndarray]:
     uses = (weights != 0).astype(int)
     known = ((~frames.mask).astype(int) @ uses.T == 0) & (valid | (uses.sum(1) > 1))
     points = np.where(known[..., None], points, np.nan)
-    if not valid[_HEAD] and uses[_HEAD].sum() == 1:
+    if (weights[_HEAD] == weights[_NECK]).all():  # it has no head at all
         points = _with_ends(points)
     usable = known.sum(1) >= 3
     points[~usable] = 0.0
