@@ -91,8 +91,12 @@ def _real(configure: Callable[[Sequence[str]], configs.Config]) -> None:
     clips, others = real.places(FLAGS.real)
     for place in clips:
         mine = real.overrides(place)
+
+        def there(more: Sequence[str], mine: Sequence[str] = mine) -> configs.Config:
+            return configure((*mine, *more))
+
         context = real.RealSession(
-            lambda more, mine=mine: configure((*mine, *more)),
+            there,
             files.find(FLAGS.checkpoints),
             pathlib.Path(FLAGS.workdir) / pathlib.Path(place).name,
             others=others,

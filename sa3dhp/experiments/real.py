@@ -43,7 +43,8 @@ def places(folder: str | os.PathLike) -> tuple[list[str], list[str]]:
         InputError: if there is none of the former.
     """
     root = pathlib.Path(folder)
-    clips, single = [], []
+    clips: list[str] = []
+    single: list[str] = []
     for path in (root, *sorted(root.glob("*"))):
         if prediction.card_of(path) is None:
             continue

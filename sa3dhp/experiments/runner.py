@@ -126,15 +126,15 @@ def _run_row(
     job = context.job(table, row, seed)
     place = context.place(job)
     found = {"adapted_model": row.method != "source", "oracle": None}
+    there: dict[str, dict] = {}
     if row.method in METHODS:
         joints = {"adapted": METHODS[row.method](context, job, place)}
         information = targets.RAW
     else:
         target = context.target(job, row.sabotage)
         state = _fresh(_state(context.workdir / table.name, row, seed), settings)
-        joints, found = _adapt(job, place, target, state)
+        joints, found, there = _adapt(job, place, target, state)
         information = target.information
-    there = found.pop("elsewhere", {})
     scores = {side: place.truth.score(x, information) for side, x in joints.items()}
     first = place.score
     return {
@@ -166,8 +166,8 @@ def _adapt(
     place: session.Place,
     target: targets.Target,
     state: pathlib.Path,
-) -> tuple[dict, dict]:
-    """Trains; returns the joints by model, and what is known of the run.
+) -> tuple[dict, dict, dict]:
+    """Trains; returns the joints by model, what is known of the run, and elsewhere.
 
     The step that is returned is the configuration's choice; `oracle` is the best of the
     looks by the labels of the test, which no method may use.
@@ -175,13 +175,17 @@ def _adapt(
     try:
         course = job.run(target, state)
     except loop.Diverged as stopped:  # the tool would have ended here, without a model
-        return {"adapted": place.joints}, {
-            "adapted_model": False,
-            "oracle": None,
-            "stopped": str(stopped),
-            "verdict": "stopped: no model is returned",
-            "steps": 0,
-        }
+        return (
+            {"adapted": place.joints},
+            {
+                "adapted_model": False,
+                "oracle": None,
+                "stopped": str(stopped),
+                "verdict": "stopped: no model is returned",
+                "steps": 0,
+            },
+            {},
+        )
     there = {
         card: {"adapted": _headline(x.truth.score(x.truth.predict(job.model)))}
         for card, x in place.elsewhere.items()
@@ -192,16 +196,19 @@ def _adapt(
     for step in {course.choice.step, best} - set(at):
         job.go_to(state, step)
         at[step] = place.truth.predict(job.model)
-    return {"adapted": at[course.choice.step], "oracle": at[best]}, {
-        "adapted_model": course.choice.adapted,
-        "verdict": course.choice.verdict,
-        "label_free": course.choice.label_free,
-        "steps": course.choice.step,
-        "oracle_step": best,
-        "floor": dict(course.floor),
-        "history": course.history,
-        "elsewhere": there,
-    }
+    return (
+        {"adapted": at[course.choice.step], "oracle": at[best]},
+        {
+            "adapted_model": course.choice.adapted,
+            "verdict": course.choice.verdict,
+            "label_free": course.choice.label_free,
+            "steps": course.choice.step,
+            "oracle_step": best,
+            "floor": dict(course.floor),
+            "history": course.history,
+        },
+        there,
+    )
 
 
 def _with_batch_norm(

@@ -37,8 +37,10 @@ def skeleton_of(path: str | pathlib.Path) -> str:
         data = restricted_pickle.load_npz(path)
     except errors.InputError:
         return ""
-    shapes = [np.shape(data.get(key)) for key in ("part", "S")]
-    if any(len(s) != 3 or s[1] != _JOINTS for s in shapes) or "imgname" not in data:
+    if not {"imgname", "part", "S"} <= set(data):
+        return ""
+    shapes = [data[key].shape for key in ("part", "S")]
+    if any(len(shape) != 3 or shape[1] != _JOINTS for shape in shapes):
         return ""
     names = [pathlib.Path(str(name)).stem for name in data["imgname"]]
     for pattern, skeleton in _NAMES.items():
@@ -60,8 +62,7 @@ def plan(root: pathlib.Path, settings: units.Settings) -> units.Plan:
             f"{root}: no .npz with imgname, part and S [N, {_JOINTS}, 4] of Human3.6M "
             "or MPI-INF-3DHP below it"
         )
-    skeleton = {"test": SKELETON}
-    return units.Plan("frames", tuple(made), skeleton, 0.0, 16, ("test",))
+    return units.Plan("frames", tuple(made), {"test": SKELETON}, 0.0, 16, ("test",))
 
 
 def read(

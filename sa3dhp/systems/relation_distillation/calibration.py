@@ -8,7 +8,7 @@ trained the networks.
 from __future__ import annotations
 
 import dataclasses
-import os
+import pathlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -42,7 +42,7 @@ class Case:
 def read(
     model: pose_model.PoseModel,
     monitors: monitoring.Monitors,
-    folder: str | os.PathLike,
+    folder: str | pathlib.Path,
     *,
     split: str,
     size: int,
@@ -155,7 +155,7 @@ def _cuts(cases: Sequence[Case], scale: verdict.Scale) -> tuple[float, float]:
         for second in range(first, len(edges)):
             place = np.arange(len(sums))
             given = (place >= first).astype(int) + (place >= second)
-            off = ranks - given  # above 0: too kind
+            off: np.ndarray = ranks - given  # above 0: too kind
             cost = np.where(off > 0, 2.0 * off, -off).sum()
             if cost < least:
                 best, least = (float(edges[first]), float(edges[second])), cost
