@@ -82,7 +82,9 @@ def unpaired(config: configs.Config, held_out: bool = False) -> Unpaired:
         for _ in range(data.views)
     ]
     if not held_out:
-        motions = list(mixing.mix_limbs(motions, rng, data.mixed, SKELETON))
+        motions = mixing.vary_limbs(
+            motions, rng, SKELETON, mixed=data.mixed, bent=data.bent
+        )
     return Unpaired(tuple(motions), cmu.fixed_bone_lengths(train))
 
 
