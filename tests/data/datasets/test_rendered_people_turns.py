@@ -4,6 +4,7 @@ import dataclasses
 import tarfile
 
 import miniature
+import miniature_makehuman
 import numpy as np
 import pytest
 
@@ -140,6 +141,25 @@ def test_a_miniature_capture_is_read(tmp_path) -> None:
     limb = _unit(joints[:, AT("left_knee")] - joints[:, AT("left_hip")])
     got = capture.turns["LeftUpLeg"] @ capture.rest["LeftUpLeg"]
     np.testing.assert_allclose(got, limb, atol=1e-4)
+
+
+def test_a_miniature_conversion_is_read(tmp_path) -> None:
+    folder = miniature_makehuman.captures(tmp_path, ("07",), 1, 40)
+    recording = turns.read(folder / "07/07_01.bvh")
+    assert (recording.length, recording.fps) == (40, 120.0)  # without the T-pose
+    rows = np.array([3, 20])
+    capture = recording.capture(rows)
+    theirs = _captured(folder / "07/07_01.bvh", rows)
+    for end, start, bone in (
+        ("left_knee", "left_hip", "LeftUpLeg"),
+        ("right_wrist", "right_elbow", "RightForeArm"),
+    ):
+        limb = _unit(theirs[:, AT(end)] - theirs[:, AT(start)])
+        got = capture.turns[bone] @ capture.rest[bone]
+        np.testing.assert_allclose(got, limb, atol=1e-5)
+    np.testing.assert_allclose(
+        np.diff(capture.path, axis=0), np.diff(theirs[:, 0], axis=0), atol=1e-5
+    )
 
 
 def test_other_rigs_are_refused(shared_data) -> None:

@@ -41,7 +41,7 @@ HELD_OUT = ("09", "13", "49", "86", "143")  # as in configs/cmu.yaml
 CLIPS = 6000  # of train, unless asked for otherwise
 PICTURES = 10  # of a unit of train
 _TEST_SHARE = 40  # one clip of test for as many units of train
-_PER_SHARD = 100
+_PER_SHARD = 50
 _TEST_PANORAMAS = 5  # one of as many is kept for test
 _PANORAMAS = (".hdr", ".jpg", ".jpeg", ".png")
 _MADE_OF = (".obj", ".mhclo", ".png", ".json", ".gz", ".target")  # files of people
@@ -147,13 +147,19 @@ def _unit(
 ) -> units.Unit:
     """Deals a motion and a panorama out; longer motions more often, but not as much."""
     rng = _rng(name, 0)
-    weights = np.sqrt([clip.stat().st_size for clip in clips])
-    clip = clips[rng.choice(len(clips), p=weights / weights.sum())]
+    clip = clips[rng.choice(len(clips), p=_shares(tuple(clips)))]
     room = rooms[rng.integers(len(rooms))]
     files = [clip, room]
     if clip.suffix.lower() == ".amc":
         files.append(cmu.skeleton_file(clip))
     return units.unit(root, name, split, *files)
+
+
+@functools.lru_cache(maxsize=4)
+def _shares(clips: tuple[pathlib.Path, ...]) -> np.ndarray:
+    """How often each capture is taken, sums to 1."""
+    roots = np.sqrt([clip.stat().st_size for clip in clips])
+    return roots / roots.sum()
 
 
 def _rng(name: str, use: int) -> np.random.Generator:
