@@ -84,7 +84,8 @@ def makehuman(folder: pathlib.Path, clothes: bool = True) -> pathlib.Path:
     lines = [f"g body\n{_lines(faces)}"]
     for side, shift in (("l", 1), ("r", -1)):
         first = len(vertices)
-        vertices += list(_box([0.3 * shift, 8.5, 1.2], [0.3 * shift, 8.5, 1.2], 0.1))
+        middle = [0.4 * shift, 8.4, 1.3]  # ahead of the head
+        vertices += list(_box(middle, middle, 0.2))
         eye = [[(first + n + 1, 3) for n in face] for face in _FACES]
         lines.append(f"g helper-{side}-eye\n{_lines(eye)}")
         weights["Head"] += [[first + n, 1.0] for n in range(8)]

@@ -13,9 +13,11 @@ from sa3dhp import errors
 from sa3dhp.data import datasets, records, verification
 from sa3dhp.data.datasets.rendered_people import preparation
 from sa3dhp.data.preparing import job, local, units
-from sa3dhp.synthetic.people import rasteriser
+from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.synthetic.people import person, picture, rasteriser, shot
 
 SETTINGS = units.Settings(96, 64, clips=4)
+AT = skeletons.SA3DHP17.index
 ALONE = functools.partial(local.run, processes=1)
 
 
@@ -157,6 +159,101 @@ def test_labels_are_those_of_each_pictures_camera(prepared) -> None:
 def test_it_is_what_it_says_it_is(prepared) -> None:
     report, _ = verification.verify(prepared)
     assert not report.failed, report.text()
+
+
+# Where a camera stands around a person who looks along +z, the left towards +x: ahead
+# of them, behind, on the left, on the right.
+_ROUND = {
+    "front": (0.0, 1.0),
+    "back": (0.0, -1.0),
+    "left": (1.0, 0.0),
+    "right": (-1.0, 0.0),
+}
+
+
+def _level(joints: np.ndarray, way: tuple[float, float]) -> shot.Camera:
+    """A level camera 5 m from a person, on the side `(x, z)` of them."""
+    behind, down = np.array([way[0], 0.0, way[1]]), np.array([0.0, -1.0, 0.0])
+    rotation = np.stack([np.cross(down, -behind), down, -behind])
+    intrinsics = np.array([[1000.0, 0, 500], [0, 1000.0, 500], [0, 0, 1]])
+    middle = joints.mean(axis=(0, 1))
+    return shot.Camera(intrinsics, (1000, 1000), rotation, middle + 5.0 * behind)
+
+
+def _coloured(image: np.ndarray, mine: int, other: int) -> np.ndarray:
+    """Pixels `[N, 2]`, x y, of a picture that are red (0) or blue (2)."""
+    found = image[..., mine] > 1.5 * image[..., other].astype(float) + 30
+    return np.argwhere(found)[:, ::-1]
+
+
+@pytest.fixture
+def seen_from(raw, opengl, monkeypatch):
+    """Gives a record by a perfect camera on one side of a bald person in the open."""
+
+    def take(side: str) -> records.Frame:
+        monkeypatch.setattr(
+            shot, "draw_camera", lambda rng, joints: _level(joints, _ROUND[side])
+        )
+        settings = units.Settings(384, 256, clips=1)
+        unit = preparation.plan(raw, settings).units[0]
+        return next(iter(preparation.read(raw, unit, settings)))
+
+    monkeypatch.setattr(shot, "draw_things", lambda *args: [])
+    monkeypatch.setattr(picture, "draw", lambda rng: picture.Film())
+    monkeypatch.setattr(shot, "draw_gain", lambda rng, panorama: np.ones(3))
+    monkeypatch.setattr(person, "_BALD", {True: 1.0, False: 1.0})
+    return take
+
+
+@pytest.mark.parametrize(("side", "sign"), [("front", 1), ("back", -1)])
+def test_left_is_on_the_right_of_whoever_faces_the_camera(
+    seen_from, side, sign
+) -> None:
+    """From motion file to picture: the left arm is red, the right one blue."""
+    frame = seen_from(side)
+    red, blue = _coloured(frame.image, 0, 2), _coloured(frame.image, 2, 0)
+    assert min(len(red), len(blue)) > 100
+    assert sign * (red[:, 0].mean() - blue[:, 0].mean()) > 40
+    left, right = (frame.keypoints[AT(name)] for name in ("left_wrist", "right_wrist"))
+    assert sign * (left[0] - right[0]) > 40
+    for colour, wrist, other in ((red, left, right), (blue, right, left)):
+        # Beside a white thumb; the person is 200 pixels tall.
+        assert np.linalg.norm(colour - wrist, axis=1).min() < 6
+        assert np.linalg.norm(colour - other, axis=1).min() > 20
+    across = frame.joints[AT("left_wrist")] - frame.joints[AT("right_wrist")]
+    assert sign * across[0] > 300  # mm
+    for foot in ("left", "right"):
+        step = frame.joints[AT(f"{foot}_foot")] - frame.joints[AT(f"{foot}_ankle")]
+        assert sign * step[2] < -50  # toes are nearer the camera that is faced
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_side_shows_its_own_arm_held_ahead(seen_from, side) -> None:
+    """The forearm is bent ahead: to the left of a picture of the person's left."""
+    frame, sign = seen_from(side), -1 if side == "left" else 1
+    near = {"left": (0, 2), "right": (2, 0)}[side]
+    mine, other = (_coloured(frame.image, *pair) for pair in (near, near[::-1]))
+    assert len(mine) > 100 and len(other) < len(mine) / 2
+    top, low = (mine[mine[:, 1] == row(mine[:, 1])] for row in (np.min, np.max))
+    assert sign * (low[:, 0].mean() - top[:, 0].mean()) > 5
+    points = frame.keypoints
+    wrist, shoulder = points[AT(f"{side}_wrist")], points[AT(f"{side}_shoulder")]
+    assert sign * (wrist[0] - shoulder[0]) > 5
+    assert np.linalg.norm(mine - wrist, axis=1).min() < 6
+    for foot in ("left", "right"):
+        step = points[AT(f"{foot}_foot")] - points[AT(f"{foot}_ankle")]
+        assert sign * step[0] > 5
+
+
+def test_eyes_are_in_front(seen_from) -> None:
+    dark = {}
+    for side in ("front", "back"):
+        frame = seen_from(side)
+        neck, top = (frame.keypoints[AT(name)] for name in ("neck", "head_top"))
+        x, y = np.rint((neck + 2 * top) / 3).astype(int)
+        head = frame.image[y - 10 : y + 11, x - 6 : x + 7].astype(float).mean(axis=2)
+        dark[side] = (head < 0.5 * np.median(head)).sum()
+    assert dark["front"] > 8 and dark["back"] == 0
 
 
 def test_two_processes_write_the_same_bytes(raw, prepared, tmp_path) -> None:
