@@ -2,6 +2,11 @@
 
     python tools/reproduce.py --table=ablation --seeds=0,1,2
 
+The table `real` is of real pictures: of each prepared folder in --real that holds clips
+(`real_multiview`, `person_clips`), written to WORKDIR/<folder>/.
+
+    python tools/reproduce.py --table=real --real=prepared
+
 A row that is done is kept, one that was interrupted goes on: give the same command
 again. What is written: WORKDIR/TABLE.json, TABLE.md, TABLE.png, and one file for each
 row and seed in WORKDIR/TABLE/.
@@ -10,12 +15,17 @@ row and seed in WORKDIR/TABLE/.
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Sequence
+import typing
+from collections.abc import Callable, Sequence
 
 from absl import flags
 
 from sa3dhp import cli, errors, files
 from sa3dhp.experiments import rows
+from sa3dhp.systems.relation_distillation import config as configs
+
+if typing.TYPE_CHECKING:
+    from sa3dhp.experiments import session
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("table", None, rows.NAMES, "What to make.")
@@ -27,6 +37,13 @@ flags.DEFINE_multi_string("set", [], "Changes a value: section.key=value. Repeat
 flags.DEFINE_string(
     "checkpoints", "checkpoints/procedural", "Folder of networks, own or shipped."
 )
+flags.DEFINE_string("real", "prepared", "Of the table real: its prepared folders.")
+flags.DEFINE_string(
+    "mediapipe",
+    None,
+    "Of the table real: BlazePose's pose_landmark_full.tflite. [the installed "
+    "mediapipe's; no such row without]",
+)
 flags.DEFINE_string("workdir", "workdir/reproduce", "Folder for all that is made.")
 
 
@@ -37,22 +54,51 @@ def main() -> None:
     if not FLAGS.seeds or not all(seed.isdigit() for seed in FLAGS.seeds):
         raise errors.InputError(f"--seeds: got {FLAGS.seeds}, expected such as 0,1,2")
 
-    from sa3dhp.systems.relation_distillation import config as configs
-
     def configure(overrides: Sequence[str] = ()) -> configs.Config:
         return configs.load(files.find(FLAGS.config), (*FLAGS.set, *overrides))
 
     config = configure()
-    from sa3dhp import provenance
-    from sa3dhp.experiments import runner, session, summary
+    from sa3dhp.experiments import session
     from sa3dhp.training import precision
 
     precision.set_policy(config.training.precision)
-    context = session.Session(configure, files.find(FLAGS.checkpoints), FLAGS.workdir)
+    if FLAGS.table == rows.REAL:
+        _real(configure)
+        return
+    checkpoints = files.find(FLAGS.checkpoints)
+    _table(session.Session(configure, checkpoints, FLAGS.workdir))
+
+
+def _table(context: session.Session) -> None:
+    """Runs one table and prints it."""
+    from sa3dhp import provenance
+    from sa3dhp.experiments import runner, summary
+
     seeds = [int(seed) for seed in FLAGS.seeds]
     found = runner.run(context, FLAGS.table, seeds, provenance.describe())
     print(f"\n{summary.markdown(found)}")
-    print(f"next: open {pathlib.Path(FLAGS.workdir) / FLAGS.table}.png")
+    print(f"written: {context.workdir / FLAGS.table}.json, .md and .png")
+
+
+def _real(configure: Callable[[Sequence[str]], configs.Config]) -> None:
+    """Runs the table of real pictures in each place."""
+    from sa3dhp.evaluation import blazepose
+    from sa3dhp.experiments import real
+
+    network = pathlib.Path(FLAGS.mediapipe) if FLAGS.mediapipe else blazepose.find()
+    if network is not None and not network.is_file():
+        raise errors.InputError(f"--mediapipe={network}: no such file")
+    clips, others = real.places(FLAGS.real)
+    for place in clips:
+        mine = real.overrides(place)
+        context = real.RealSession(
+            lambda more, mine=mine: configure((*mine, *more)),
+            files.find(FLAGS.checkpoints),
+            pathlib.Path(FLAGS.workdir) / pathlib.Path(place).name,
+            others=others,
+            mediapipe=network,
+        )
+        _table(context)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ from sa3dhp.skeleton import skeleton as skeletons
 
 _CARDS = pathlib.Path(__file__).parent / "cards"
 
+_TORSO_SHARE = metrics.TORSO_SHARE  # a card's `metrics` hide the module
+
 # What a method was told about the target; numbers of two classes are not compared.
 UNSTATED = "unstated"
 TARGET_INFORMATION = {
@@ -39,7 +41,7 @@ _CHOICES = {
     "averaging": ("frame", "action", "sequence"),
 }
 # Words about the numbers, and what is refused, change none of them: not in the hash.
-_PROSE = ("name", "title", "citation", "note", "refused")
+_PROSE = ("name", "title", "citation", "note", "refused", "reference")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +72,10 @@ class Card:
         action_names: names of actions that files give as numbers.
         refused: skeletons of references whose joints share names with the card's and
             lie elsewhere on the body.
+        reference: where the truth comes from, where it is not plain motion capture; it
+            stands beside every result.
+        pck_2d_torso: a joint counts in the picture when strictly nearer than this share
+            of the trunk's length, see `flat.torso`.
     """
 
     name: str
@@ -92,12 +98,14 @@ class Card:
     groups: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     action_names: dict[str, str] = dataclasses.field(default_factory=dict)
     refused: tuple[str, ...] = ()
+    reference: str = ""
+    pck_2d_torso: float = _TORSO_SHARE
 
     @functools.cached_property
     def hash(self) -> str:
         """Twelve hex digits over everything that can change a number."""
         content = dataclasses.asdict(self)
-        for key in _PROSE:
+        for key in _PROSE if self.flat_metrics else (*_PROSE, "pck_2d_torso"):
             del content[key]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -107,6 +115,11 @@ class Card:
         """The thresholds of AUC, mm."""
         start, stop, step = self.auc_thresholds_mm
         return np.arange(start, stop + step / 2, step)
+
+    @property
+    def flat_metrics(self) -> tuple[str, ...]:
+        """Those of `metrics` that compare in the picture."""
+        return tuple(name for name in self.metrics if metrics.METRICS[name].flat)
 
     @property
     def joint_indices(self) -> tuple[int, ...]:
@@ -124,6 +137,8 @@ class Card:
         where = f"relative to {' + '.join(self.root)}"
         if self.alignment == "none":
             where = "in camera coordinates"
+        if self.flat_metrics == self.metrics:
+            where = "in the picture"
         return f"{self.name} {self.hash}: {self.title}; {count} joints {where}"
 
 
@@ -242,6 +257,7 @@ def _validate(card: Card) -> None:
         )
     start, stop, step = card.auc_thresholds_mm
     positive = card.pck_threshold_mm > 0 and card.frame_stride > 0 and step > 0
+    positive &= card.pck_2d_torso > 0
     if not positive or stop < start or not card.joints or not card.root:
         raise errors.InputError(
             f"protocol {card.name}: thresholds, stride and the lists of joints and "

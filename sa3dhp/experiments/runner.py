@@ -18,7 +18,8 @@ from sa3dhp.systems.relation_distillation import adaptation, selection
 from sa3dhp.systems.relation_distillation import target as targets
 from sa3dhp.training import loop
 
-# Controls without a step to choose: (context, job, place) -> joints `[N, 17, 3]`, mm.
+# Controls and others without a step to choose:
+# (context, job, place) -> joints `[N, 17, 3]`, mm.
 METHODS: dict[str, Callable] = {
     "source": lambda context, job, place: place.joints,
     "flip_average": lambda context, job, place: controls.flip_average(
@@ -28,6 +29,7 @@ METHODS: dict[str, Callable] = {
         job.model, place.stored
     ),
     "batch_norm": lambda context, job, place: _with_batch_norm(context, job, place),
+    "mediapipe": lambda context, job, place: context.mediapipe_joints(place),
 }
 
 
@@ -49,7 +51,7 @@ def run(
     Returns:
         The summary, as in the JSON.
     """
-    table = rows.make(name, context.base)
+    table = context.table(name)
     context.prepare(table)
     folder = context.workdir / name
     records = []
@@ -132,6 +134,7 @@ def _run_row(
         state = _fresh(_state(context.workdir / table.name, row, seed), settings)
         joints, found = _adapt(job, place, target, state)
         information = target.information
+    there = found.pop("elsewhere", {})
     scores = {side: place.truth.score(x, information) for side, x in joints.items()}
     first = place.score
     return {
@@ -144,6 +147,10 @@ def _run_row(
         "per_sequence": {
             side: _per_sequence(score)
             for side, score in {"source_only": first, **scores}.items()
+        },
+        "elsewhere": {
+            card: {"source_only": _headline(place.elsewhere[card].score), **after}
+            for card, after in there.items()
         },
         "protocol": first["protocol"],
         "protocol_hash": first["protocol_hash"],
@@ -175,6 +182,10 @@ def _adapt(
             "verdict": "stopped: no model is returned",
             "steps": 0,
         }
+    there = {
+        card: {"adapted": _headline(x.truth.score(x.truth.predict(job.model)))}
+        for card, x in place.elsewhere.items()
+    }
     finite = [x for x in course.history if math.isfinite(x[adaptation.TEST_ERROR])]
     best = selection.choose_oracle(finite, adaptation.TEST_ERROR).step
     at = {0: place.joints}
@@ -189,6 +200,7 @@ def _adapt(
         "oracle_step": best,
         "floor": dict(course.floor),
         "history": course.history,
+        "elsewhere": there,
     }
 
 
@@ -213,6 +225,19 @@ def _per_sequence(score: Mapping) -> dict[str, list[float]]:
     return {
         metric: [round(values[metric], 3) for values in score["per_sequence"].values()]
         for metric in summary.METRICS
+    }
+
+
+def _headline(score: Mapping) -> dict:
+    """The number that stands for a result, and that of each sequence."""
+    metric = score["headline"]
+    return {
+        "metric": metric,
+        "value": score["overall"][metric],
+        "sequences": [
+            round(values[metric], 3) for values in score["per_sequence"].values()
+        ],
+        **({"trunk": score["trunk"]} if "trunk" in score else {}),
     }
 
 
