@@ -52,11 +52,12 @@ setuptools.setup(
         # The newest that goes with protobuf 4 and numpy 1 of TensorFlow 2.15.
         "beam": ["apache-beam==2.60.0"],
         "h36m": ["cdflib"],  # Human3.6M's original files
-        "render": ["moderngl"],  # rendered people
+        "render": ["moderngl>=5.8"],  # rendered people; OpenGL by EGL beside it
         "test": [
             "hypothesis",
             "mypy==2.4.1",
             "pytest>=7",
+            "pytest-xdist",  # two tests at a time
             "ruff==0.17.5",
             "types-PyYAML==6.0.12.20261122",
             "wheel",  # setuptools before 70 needs it; a test looks into the wheel

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import typing
 
 __version__ = "0.2.0"
@@ -15,15 +14,10 @@ if not typing.TYPE_CHECKING:
 
     def __getattr__(name: str) -> typing.Any:
         """Imports what is asked for, and TensorFlow with it, when it is asked for."""
-        if name not in _known():
+        if name not in _LAZY:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
 
 
-def _known() -> list[str]:
-    """The names whose module exists."""
-    return [n for n, m in _LAZY.items() if importlib.util.find_spec(f"{__name__}.{m}")]
-
-
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_known()])
+    return sorted([*globals(), *_LAZY])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -74,10 +75,34 @@ def update(
         loss: a float32 scalar.
         variables: those the optimizer was made for.
     """
-    if isinstance(optimizer, LossScaleOptimizer):
-        scale = tf.cast(optimizer.loss_scale, loss.dtype)
-        gradients = tape.gradient(loss, variables, output_gradients=scale)
-        gradients = optimizer.get_unscaled_gradients(gradients)
-    else:
-        gradients = tape.gradient(loss, variables)
-    optimizer.apply_gradients(zip(gradients, variables))
+    update_groups([(optimizer, variables)], tape, loss)
+
+
+def update_groups(
+    groups: Sequence[tuple[tf.keras.optimizers.Optimizer, list[tf.Variable]]],
+    tape: tf.GradientTape,
+    loss: tf.Tensor,
+) -> None:
+    """As `update`, for groups of variables with an optimizer each: one backward pass.
+
+    Args:
+        groups: optimizers from `adam`, and the variables they were made for.
+        tape: that recorded `loss`.
+        loss: a float32 scalar.
+    """
+    variables = [variable for _, group in groups for variable in group]
+    scaled = [
+        tf.cast(optimizer.loss_scale, loss.dtype)  # the same for all, see below
+        for optimizer, _ in groups
+        if isinstance(optimizer, LossScaleOptimizer)
+    ]
+    scale = scaled[0] if scaled else None
+    gradients = tape.gradient(loss, variables, output_gradients=scale)
+    if len(scaled) > 1:  # what overflows in one group stops all: one scale for ever
+        bad = tf.add_n([0.0 * tf.reduce_sum(g) for g in gradients if g is not None])
+        gradients = [None if g is None else g + bad for g in gradients]
+    for optimizer, group in groups:
+        mine, gradients = gradients[: len(group)], gradients[len(group) :]
+        if scaled:
+            mine = optimizer.get_unscaled_gradients(mine)
+        optimizer.apply_gradients(zip(mine, group))

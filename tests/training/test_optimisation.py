@@ -112,3 +112,29 @@ def test_an_overflow_moves_nothing_and_a_reset_restores_the_scale(float16):
     assert optimizer.dynamic_counter == 0 and optimizer.iterations == 0
     variable.assign([1.0, 2.0])
     np.testing.assert_allclose(_descend(optimizer, variable), [0.9, 1.9], rtol=1e-5)
+
+
+def test_groups_move_at_their_own_rates_from_one_backward_pass():
+    pair = [tf.Variable([1.0]), tf.Variable([1.0, -1.0])]
+    groups = [
+        (optimisation.adam(r, [v]), [v]) for r, v in zip((0.1, 0.01), pair, strict=True)
+    ]
+    with tf.GradientTape() as tape:
+        loss = tf.add_n([tf.reduce_sum(v**2) for v in pair])
+    optimisation.update_groups(groups, tape, loss)
+    np.testing.assert_allclose(pair[0], [0.9], rtol=1e-5)
+    np.testing.assert_allclose(pair[1], [0.99, -0.99], rtol=1e-5)
+
+
+def test_what_overflows_in_one_group_stops_them_all(float16):
+    pair = [tf.Variable([1.0]), tf.Variable([1.0])]
+    groups = [(optimisation.adam(0.1, [v]), [v]) for v in pair]
+    scale = float(groups[0][0].loss_scale)
+    for factor in (1e37, 1.0):  # 1e37 times the scale is beyond float32
+        with tf.GradientTape() as tape:
+            loss = pair[0][0] ** 2 + factor * pair[1][0] ** 2
+        optimisation.update_groups(groups, tape, loss)
+        if factor > 1:
+            assert [float(v[0]) for v in pair] == [1.0, 1.0]
+            assert float(groups[0][0].loss_scale) == scale / 2
+    assert pair[0][0] == pair[1][0] < 0.95  # and went on together

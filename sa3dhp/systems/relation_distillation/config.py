@@ -41,6 +41,7 @@ class Data:
     held_out_subjects: tuple[str, ...] = ()  # of it: kept from the priors, to test
     views: int = positive(4)  # cameras that each captured motion is seen from [D]
     mixed: float = share(0.0)  # ours: of captured limbs, taken from another motion
+    bent: float = share(0.0)  # ours: deviation of captured limbs, held otherwise
     mirrored: float = share(0.0)  # ours: of captured motions, seen in a mirror
     rolled: float = share(0.0)  # ours: of unpaired bodies, seen by a rolled camera
     source: Literal["procedural", "prepared"] = "procedural"  # labelled images
@@ -71,9 +72,10 @@ class ImageEncoder:
     # 'imagenet' ([S]), 'none', a Keras weights file, or an .npz of arrays that are
     # named `<layer of ResNet-50>/kernel` and so on.
     weights: str = "imagenet"
-    # Its statistics while G^s trains: of each batch, or fixed at those of ImageNet (or
-    # re-estimated once on the source), so that it folds into the convolutions [D].
-    batch_norm: Literal["train", "frozen"] = "train"
+    # Its statistics while G^s trains: of each batch; fixed at those that came with the
+    # weights; or fixed at those of source pictures, estimated once before the first
+    # step. Fixed ones fold into the convolutions [D].
+    batch_norm: Literal["train", "frozen", "reestimated"] = "train"
     head_stride: int = positive(2)  # of the first 3x3 convolution [D]
     head_channels: tuple[int, ...] = positive((256, 256, 128))  # [D]
     head_units: int = positive(512)  # of the dense blocks [D]
@@ -89,6 +91,13 @@ class PoseAutoencoder:
     cycle_weight: float = 100.0  # ([W])
     local_weight: float = 0.0  # ours: of the local vectors in the cycle
     adversarial_weight: float = 5.0  # ([W])
+    # Accuracy that ends the discriminator's turn, and share of fooled judgements that
+    # ends the auto-encoder's ([W]).
+    right_enough: float = share(0.95)
+    fooled_enough: float = share(0.8)
+    # Ours: of normal noise on all local vectors that the discriminator sees; without
+    # it hips and neck, rigid in every captured pose, give each decoded one away.
+    discriminator_noise: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +119,8 @@ class Source:
     steps: int = positive(200_000, may_change=True)  # [D]
     batch_size: int = positive(32)  # images [D]
     learning_rate: float = 1e-4  # Adam [D]
+    # Ours: learning rate of the backbone, whose weights are not new; 0: as the head's.
+    backbone_rate: float = 0.0
     joints_weight: float = 1.0  # of the distance of the joints, in 100 mm
     latent_weight: float = 0.0  # ours: of |G(x) - E_p(y)|
     augmentation: float = 1.0  # strength of the changes of light and colour [D]

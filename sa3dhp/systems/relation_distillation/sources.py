@@ -82,7 +82,9 @@ def unpaired(config: configs.Config, held_out: bool = False) -> Unpaired:
         for _ in range(data.views)
     ]
     if not held_out:
-        motions = list(mixing.mix_limbs(motions, rng, data.mixed, SKELETON))
+        motions = mixing.vary_limbs(
+            motions, rng, SKELETON, mixed=data.mixed, bent=data.bent
+        )
     return Unpaired(tuple(motions), cmu.fixed_bone_lengths(train))
 
 
@@ -144,6 +146,20 @@ def source_batches(config: configs.Config) -> pipeline.Batches:
         return _changing(config, "source", _drawn(config, pools))
     place = domain.get(config.data.source_domain)
     return _changing(config, "source", functools.partial(world.frames, place))
+
+
+def source_examples(config: configs.Config, count: int) -> np.ndarray:
+    """Returns the first source pictures that G^s trains on, as it sees them.
+
+    Returns:
+        uint8 `[count or a few more, S, S, 3]`, under the changes of light.
+    """
+    found: list[np.ndarray] = []
+    for images, _ in source_batches(config)(0):
+        found.append(np.round(images.numpy() * 255.0).astype(np.uint8))
+        if sum(map(len, found)) >= count:
+            break
+    return np.concatenate(found)
 
 
 def _drawn(

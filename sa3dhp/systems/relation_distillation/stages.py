@@ -16,7 +16,7 @@ from sa3dhp.systems.relation_distillation import config as configs
 from sa3dhp.systems.relation_distillation import networks as networks_
 from sa3dhp.systems.relation_distillation import pairs, rules, sources
 from sa3dhp.systems.relation_distillation.steps import relations as relation_step
-from sa3dhp.training import loop, store
+from sa3dhp.training import batch_norm, loop, store
 from sa3dhp.training import stage as stages_
 from sa3dhp.training.steps import motion_autoencoder as motion_step
 from sa3dhp.training.steps import pose_autoencoder as pose_step
@@ -24,6 +24,7 @@ from sa3dhp.training.steps import source as source_step
 
 SKELETON = networks_.SKELETON
 _REPORTED = 512  # unseen pairs or images that a network is measured on
+_ESTIMATED = 512  # source pictures that batch norm's statistics are estimated on
 _CHUNK = 64
 
 
@@ -89,11 +90,12 @@ class Stages:
 
     def _rate(self, section: Any) -> Any:
         """The learning rate of a stage, by the schedule that all share."""
+        return self._scheduled(section.learning_rate, section.steps)
+
+    def _scheduled(self, rate: float, steps: int) -> Any:
         if self._config.training.schedule == "constant":
-            return section.learning_rate
-        return tf.keras.optimizers.schedules.CosineDecay(
-            section.learning_rate, section.steps, alpha=0.01
-        )
+            return rate
+        return tf.keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.01)
 
     def _pose_autoencoder(self) -> Iterator[stages_.Stage]:
         c, config = self._config.pose_autoencoder, self._config
@@ -106,7 +108,8 @@ class Stages:
             cycle_weight=c.cycle_weight,
             local_weight=c.local_weight,
             adversarial_weight=c.adversarial_weight,
-            turns=pose_step.Turns(),
+            turns=pose_step.Turns(c.right_enough, c.fooled_enough),
+            noise=c.discriminator_noise,
             seed=self._seed,
         )
         unseen = loop.measure(
@@ -147,13 +150,19 @@ class Stages:
     def _source(self) -> Iterator[stages_.Stage]:
         c, config = self._config.source, self._config
         network = self._networks.new("image_encoder")
-        encode = None
-        if config.image_encoder.batch_norm == "frozen":
+        encode, statistics = None, config.image_encoder.batch_norm
+        if statistics == "reestimated":
+            seen = sources.source_examples(config, _ESTIMATED)
+            batch_norm.reestimate(network, seen, _CHUNK)
+        if statistics != "train":
             encode = folded.fold(network, network.trainable_variables)
         step = source_step.SourceStep(
             network,
             source_loss(config, self._networks.pose_prior),
             learning_rate=self._rate(c),
+            backbone_rate=self._scheduled(c.backbone_rate, c.steps)
+            if c.backbone_rate
+            else None,
             clip_norm=c.clip_norm or None,
             ema=c.ema,
             encode=encode,

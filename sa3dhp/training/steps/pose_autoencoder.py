@@ -24,8 +24,8 @@ class Turns:
         max_steps: after which any turn ends.
     """
 
-    right_enough: float = 0.95
-    fooled_enough: float = 0.8
+    right_enough: float
+    fooled_enough: float
     max_steps: int = 20
 
 
@@ -61,6 +61,7 @@ class PoseAutoencoderStep:
         local_weight: float,
         adversarial_weight: float,
         turns: Turns,
+        noise: float,
         seed: int,
     ):
         """Builds the optimizers.
@@ -74,6 +75,8 @@ class PoseAutoencoderStep:
             local_weight: of `cycle_local` beside `cycle_joints`; 0 is the paper's loss.
             adversarial_weight: of the adversarial term.
             turns: when a player's turn ends.
+            noise: standard deviation of what is added to every local vector before
+                the discriminator sees it, real or decoded; 0 is the paper's game.
             seed: of the random latents; they are a function of (seed, iteration).
         """
         self._prior, self._discriminator = prior, discriminator
@@ -85,6 +88,7 @@ class PoseAutoencoderStep:
         }
         self._enough = tf.constant([turns.right_enough, turns.fooled_enough])
         self._max_turn = turns.max_steps
+        self._noise = noise
         self._seed = seed
         trained = (
             discriminator.trainable_variables,
@@ -139,7 +143,7 @@ class PoseAutoencoderStep:
         recovered = prior.encoder(random_pose, training)
 
         weights = self._discriminator.logit_weights
-        both = tf.concat([local, random_pose], 0)
+        both = self._blurred(tf.concat([local, random_pose], 0))
         real, fake = tf.split(self._discriminator(both, training), 2)
         right = 0.5 * (
             adversarial.share_taken_for(adversarial.REAL, real, weights)
@@ -190,6 +194,13 @@ class PoseAutoencoderStep:
         seed = tf.stack([tf.constant(self._seed, tf.int64), self.iteration])
         shape = [batch_size, pose_autoencoder.LATENT_SIZE]
         return tf.random.stateless_uniform(shape, seed, -1.0, 1.0)
+
+    def _blurred(self, local: tf.Tensor) -> tf.Tensor:
+        """What the discriminator sees of local vectors `[B, J, 3]`."""
+        if not self._noise:
+            return local
+        seed = tf.stack([tf.constant(self._seed + 1, tf.int64), self.iteration])
+        return local + tf.random.stateless_normal(tf.shape(local), seed, 0, self._noise)
 
     def _take_turns(self, turn: tf.Tensor, terms: dict[str, tf.Tensor]) -> None:
         """Ends the turn if its player has done enough, or too much."""

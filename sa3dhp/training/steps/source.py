@@ -71,6 +71,7 @@ class SourceStep:
         loss: SourceLoss,
         *,
         learning_rate: Any,
+        backbone_rate: Any = None,
         clip_norm: float | None,
         ema: float,
         encode: Callable[[tf.Tensor], tf.Tensor] | None = None,
@@ -81,7 +82,8 @@ class SourceStep:
             encoder: G.
             loss: holds the prior and the weights of the terms.
             learning_rate: a number or a Keras schedule.
-            clip_norm: largest norm of the gradient; None for no limit.
+            backbone_rate: the same, of the backbone; None for one Adam of all.
+            clip_norm: largest norm of an Adam's gradient; None for no limit.
             ema: momentum of the moving average that `finalise` puts in; 0 for none.
             encode: G with batch norm on fixed statistics, see `folded.fold`; without it
                 batch norm uses the batch's, and keeps a moving average of them.
@@ -89,9 +91,14 @@ class SourceStep:
         self._encoder, self._loss, self._encode = encoder, loss, encode
         self._variables = encoder.trainable_variables
         self._ema = ema
-        self._optimizer = optimisation.adam(
-            learning_rate, self._variables, clip_norm=clip_norm, ema=ema
-        )
+        old = encoder.backbone.trainable_variables if backbone_rate is not None else []
+        known = {id(variable) for variable in old}
+        new = [v for v in self._variables if id(v) not in known]
+        self._groups = [
+            (optimisation.adam(rate, part, clip_norm=clip_norm, ema=ema), part)
+            for rate, part in ((learning_rate, new), (backbone_rate, old))
+            if part
+        ]
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     @property
@@ -102,9 +109,10 @@ class SourceStep:
     @property
     def trackables(self) -> dict:
         """All that a checkpoint must hold."""
+        names = ("optimizer", "backbone_optimizer")
         return {
             **self.models,
-            "optimizer": self._optimizer,
+            **{name: optimizer for name, (optimizer, _) in zip(names, self._groups)},
             "iteration": self.iteration,
         }
 
@@ -133,7 +141,7 @@ class SourceStep:
             tape.watch(self._variables)
             terms = self.terms(batch, training=True)
             loss = self._loss.total(terms)
-        optimisation.update(self._optimizer, tape, loss, self._variables)
+        optimisation.update_groups(self._groups, tape, loss)
         self.iteration.assign_add(1)
         return terms
 
@@ -143,5 +151,6 @@ class SourceStep:
         Batch norm's statistics stay those of the last steps.
         """
         if self._ema > 0:
-            inner = getattr(self._optimizer, "inner_optimizer", self._optimizer)
-            inner.finalize_variable_values(self._variables)
+            for optimizer, variables in self._groups:
+                inner = getattr(optimizer, "inner_optimizer", optimizer)
+                inner.finalize_variable_values(variables)

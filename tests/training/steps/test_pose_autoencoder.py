@@ -12,6 +12,7 @@ OPTIONS = {
     "cycle_weight": 100.0,
     "local_weight": 1.0,
     "adversarial_weight": 5.0,
+    "noise": 0.0,
     "seed": 0,
 }
 
@@ -29,7 +30,7 @@ def make(skeleton, bone_lengths):
         return steps.PoseAutoencoderStep(
             prior,
             pose_autoencoder.PoseDiscriminator(),
-            turns=turns or steps.Turns(),
+            turns=turns or steps.Turns(0.95, 0.8),
             **{**OPTIONS, **options},
         )
 
@@ -41,7 +42,7 @@ def _turns(step, batch, count):
 
 
 def test_cycle_gets_better_in_thirty_steps(make, poses):
-    step, batch = make(steps.Turns(max_steps=1)), poses(64)
+    step, batch = make(steps.Turns(0.95, 0.8, max_steps=1)), poses(64)
     before = step.terms(batch)
     for _ in range(30):
         terms = step(batch)
@@ -96,14 +97,14 @@ def test_a_resumed_run_ends_where_an_undisturbed_one_ends(
     def batch(i):
         return poses(8, seed=i)
 
-    whole = make(steps.Turns(max_steps=2))
+    whole = make(steps.Turns(0.95, 0.8, max_steps=2))
     for i in range(6):
         last = whole(batch(i))
-    first = make(steps.Turns(max_steps=2))
+    first = make(steps.Turns(0.95, 0.8, max_steps=2))
     for i in range(3):
         first(batch(i))
     path = tf.train.Checkpoint(**first.trackables).write(str(tmp_path / "half"))
-    second = make(steps.Turns(max_steps=2), seed=0)
+    second = make(steps.Turns(0.95, 0.8, max_steps=2), seed=0)
     for model in second.models.values():
         model.set_weights([0.0 * w for w in model.get_weights()])
     tf.train.Checkpoint(**second.trackables).read(path).assert_consumed()
@@ -123,11 +124,27 @@ def test_bones_of_another_length_are_no_error_of_the_cycle(
         np.testing.assert_allclose(second[name], value, atol=1e-3, err_msg=name)
 
 
+def test_noise_blurs_what_the_discriminator_sees_and_nothing_else(make, poses):
+    plain, noisy = (make(noise=noise).terms(poses(64)) for noise in (0.0, 0.5))
+    judged = {"discriminator", "adversarial"}
+    for name, value in plain.items():
+        if name in judged:
+            assert abs(noisy[name] - value) > 1e-3, name
+        elif name not in ("right", "fooled"):
+            assert noisy[name] == value, name
+    # A function of (seed, iteration).
+    step, other = make(noise=0.5), make(noise=0.5)
+    assert step.terms(poses(8))["adversarial"] == other.terms(poses(8))["adversarial"]
+    other.iteration.assign_add(1)
+    again = other.terms(poses(8))["adversarial"]
+    assert step.terms(poses(8))["adversarial"] != again
+
+
 def test_local_weight_zero_is_the_papers_loss(eagerly, make, poses):
     # Then the local term alone cannot make a difference to the encoder.
     weights = []
     for local_weight in (0.0, 1.0):
-        step = make(steps.Turns(max_steps=1), local_weight=local_weight)
+        step = make(steps.Turns(0.95, 0.8, max_steps=1), local_weight=local_weight)
         for _ in range(2):
             step(poses(8))
         weights.append(step.models["pose_encoder"].get_weights())

@@ -147,6 +147,24 @@ def test_frozen_batch_norm_trains_all_weights_and_no_statistics(
         np.testing.assert_allclose(value, after[name], rtol=1e-4, err_msg=name)
 
 
+@pytest.mark.parametrize("still", ["learning_rate", "backbone_rate"])
+def test_backbone_and_head_have_rates_of_their_own(eagerly, resnet, loss, poses, still):
+    rates = {"learning_rate": 1e-3, "backbone_rate": 1e-3, still: 0.0}
+    step = _step(resnet, loss, **rates)
+    assert {"optimizer", "backbone_optimizer"} < step.trackables.keys()
+    old = [v.numpy() for v in resnet.backbone.trainable_variables]
+    whole = [v.numpy() for v in resnet.trainable_variables]
+    step((tf.random.stateless_uniform([2, 32, 32, 3], [0, 0]), poses(2)))
+    moved = [
+        any((v.numpy() != was).any() for v, was in zip(variables, before))
+        for variables, before in (
+            (resnet.backbone.trainable_variables, old),
+            (resnet.trainable_variables[len(old) :], whole[len(old) :]),
+        )
+    ]
+    assert moved == [still == "learning_rate", still == "backbone_rate"]
+
+
 def test_finalise_puts_the_moving_average_in(small_encoder, loss, batch):
     step = _step(small_encoder, loss, learning_rate=1e-2, ema=0.5)
     average = [v.numpy() for v in small_encoder.trainable_variables]
