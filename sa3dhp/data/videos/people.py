@@ -11,7 +11,7 @@ import dataclasses
 import cv2
 import numpy as np
 
-from sa3dhp.data.videos import boxes_file, detection, tracking, video
+from sa3dhp.data.videos import boxes_file, detection, screening, tracking, video
 
 LOOKS_PER_SECOND = 10.0  # how often the detector is asked
 LOOK_SIZE = 640  # pixels, longer side of the picture it sees
@@ -19,52 +19,50 @@ BATCH = 16  # pictures per call of the detector
 CUT = 0.45  # Bhattacharyya distance of colour histograms that ends a shot
 
 
-@dataclasses.dataclass(frozen=True)
-class Track:
-    """One person followed through one source, at the rate of the set.
-
-    Attributes:
-        name: of the source.
-        source_frames: `[T]` int, source frame at each frame of the track.
-        boxes: `[T, 4]` float32, x1 y1 x2 y2, pixels of the source picture.
-        confidence: 0 to 1; 1 for given boxes.
-    """
-
-    name: str
-    source_frames: np.ndarray
-    boxes: np.ndarray
-    confidence: float
-
-
 @dataclasses.dataclass
 class Scan:
-    """What the first pass over a source found; `seconds` is what could be read."""
+    """What the first pass over a source found.
 
-    tracks: list[Track]
+    Attributes:
+        tracks: to use, the best first.
+        seconds: that could be read.
+        notes: what had to be assumed or was left out.
+        dropped: tracks that are no person or not one, each with its reason.
+        fps: of the source.
+    """
+
+    tracks: list[screening.Track]
     seconds: float
     notes: list[str]
+    dropped: list[screening.Track] = dataclasses.field(default_factory=list)
+    fps: float = video.ASSUMED_FPS
 
 
 def scan(
     source: video.Source,
-    fps: float,
+    fps: float | None,
     frames_fps: float,
     detector: detection.Detector | None,
     given: dict[str, tracking.Path] | None,
+    *,
+    together: bool = False,
 ) -> Scan:
     """Finds the people of one source.
 
     Args:
         source: the video or frame folder.
-        fps: of the tracks.
+        fps: of the tracks; that of the source if None.
         frames_fps: rate of frame folders.
         detector: asked where `given` is None; needed then.
         given: tracks of a boxes file.
+        together: whether people who stand together are wanted: crops of one show the
+            other too, which is no good for learning.
 
     Raises:
         UnreadableError: if it cannot be decoded, or its given boxes cannot be used.
     """
     info = video.probe(source, frames_fps)
+    fps = fps or info.fps
     notes = list(info.notes)
     path = None
     if given is not None:
@@ -93,8 +91,17 @@ def scan(
         paths = [_given(path, shown, size)]
     else:
         paths = _link(found, shots, every, shown, fps)
-    tracks = [_track(source.name, path, shown) for path in paths if len(path.boxes)]
-    return Scan(tracks, count / info.fps, notes)
+    if together:
+        paths = [
+            dataclasses.replace(p, doubt="") if p.doubt == tracking.BESIDE else p
+            for p in paths
+        ]
+    found_tracks = [_track(source.name, p, shown) for p in paths if len(p.boxes)]
+    judged = screening.screened(source, found_tracks, fps, judge=path is None)
+    dropped = [track for track in judged if track.dropped]
+    notes += [screening.note(track, fps) for track in dropped]
+    kept = [track for track in judged if not track.dropped]
+    return Scan(kept, count / info.fps, notes, dropped, info.fps)
 
 
 def _measure(source: video.Source) -> tuple[int, tuple[int, int]]:
@@ -193,10 +200,11 @@ def _given(
     return tracking.Path(int(inside.argmax()), boxes, path.confidence)
 
 
-def _track(name: str, path: tracking.Path, shown: np.ndarray) -> Track:
+def _track(name: str, path: tracking.Path, shown: np.ndarray) -> screening.Track:
     """Makes the repeats of one source picture share one box."""
     frames = shown[path.first : path.first + len(path.boxes)]
-    return Track(name, frames, path.boxes[first_of_each(frames)], path.confidence)
+    boxes = path.boxes[first_of_each(frames)]
+    return screening.Track(name, frames, boxes, path.confidence, path.seen, path.doubt)
 
 
 def first_of_each(frames: np.ndarray) -> np.ndarray:

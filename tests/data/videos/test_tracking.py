@@ -18,7 +18,8 @@ def _centres(path):
 
 def _link(detections, looks=LOOKS, num_frames=300):
     arrays = [np.array(boxes, np.float32).reshape(-1, 5) for boxes in detections]
-    return tracking.link(looks, arrays, 30.0, num_frames)
+    paths = tracking.link(looks, arrays, 30.0, num_frames)
+    return [path for path in paths if not path.doubt]
 
 
 def test_a_walk_is_one_track_that_follows_it() -> None:
