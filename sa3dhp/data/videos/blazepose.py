@@ -9,10 +9,13 @@ several sizes, and each person found is looked at again in a square of his own.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import math
 import os
 import pathlib
+import sys
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -129,6 +132,20 @@ def _starts(length: int, side: float) -> np.ndarray:
     return np.linspace(0, length - side, steps + 1) if steps > 0 else np.zeros(1)
 
 
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Keeps off stderr what TFLite's C++ code announces there and nothing can stop."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def _stacked(parts: list[np.ndarray]) -> np.ndarray:
     """People `[M, 4]` of several arrays, of none too."""
     return np.concatenate([np.zeros((0, 4)), *parts])
@@ -151,8 +168,9 @@ class BlazePose:
         import tensorflow as tf  # the other detectors do without
 
         try:
-            self._network = tf.lite.Interpreter(str(path), num_threads=1)
-            self._network.allocate_tensors()
+            with _silent():
+                self._network = tf.lite.Interpreter(str(path), num_threads=1)
+                self._network.allocate_tensors()
             (given,) = self._network.get_input_details()
             outputs = self._network.get_output_details()
         except (ValueError, RuntimeError):
@@ -189,7 +207,8 @@ class BlazePose:
         people = _stacked(known)
         levels = tiles(frame.shape[1], frame.shape[0])
         if number:
-            levels = levels[:2] if number % RENEW == 0 or not len(people) else []
+            lost = len(people) < max(1, len(before))
+            levels = levels[:2] if lost or number % RENEW == 0 else []
         found = _stacked([self._search(frame, level) for level in levels])
         for one in once(found):
             if (_overlap(people, one) < _SAME).all():

@@ -35,6 +35,8 @@ class Track:
         source_frames: `[T]` int, source frame at each frame of the track.
         boxes: `[T, 4]` float32, x1 y1 x2 y2, pixels of the source picture.
         confidence: 0 to 1; 1 for given boxes.
+        scores: `[T]` float32, the same of each frame.
+        fps: of the track.
         seen: share of the looks in which the detector found the person.
         dropped: why the track is not used, or "".
         pictures: `[K, S, S, 3]` uint8 RGB, evenly spaced crops of it, to look at.
@@ -45,6 +47,8 @@ class Track:
     source_frames: np.ndarray
     boxes: np.ndarray
     confidence: float
+    scores: np.ndarray
+    fps: float
     seen: float = 1.0
     dropped: str = ""
     pictures: np.ndarray = dataclasses.field(
@@ -53,21 +57,18 @@ class Track:
     pictured: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, int))
 
 
-def screened(
-    source: video.Source, tracks: list[Track], fps: float, *, judge: bool
-) -> list[Track]:
+def screened(source: video.Source, tracks: list[Track], *, judge: bool) -> list[Track]:
     """Adds their pictures to tracks, and drops those that are not one person.
 
     Args:
         source: of all of them, streamed once.
         tracks: as they were linked.
-        fps: of the tracks.
         judge: whether to drop any.
 
     Raises:
         UnreadableError: if the source cannot be decoded.
     """
-    places = [_places(len(track.boxes), fps) for track in tracks]
+    places = [_places(len(track.boxes), track.fps) for track in tracks]
     wanted: dict[int, list[tuple[int, int]]] = {}
     for number, (track, chosen) in enumerate(zip(tracks, places)):
         for place in chosen:
@@ -80,10 +81,10 @@ def screened(
             fixed = _square(picture, np.median(boxes, axis=0), FIXED_SIDE)
             grey = cv2.cvtColor(fixed, cv2.COLOR_RGB2GRAY).astype(np.float32)
             found[number][place] = _square(picture, boxes[place], SIDE), grey
-    return [_screened(*pair, fps, judge) for pair in zip(tracks, found)]
+    return [_screened(*pair, judge) for pair in zip(tracks, found)]
 
 
-def _screened(track: Track, found: dict[int, tuple], fps: float, judge: bool) -> Track:
+def _screened(track: Track, found: dict[int, tuple], judge: bool) -> Track:
     """One track with its pictures, by place: the crop, and one of a fixed square."""
     if not found:
         return track
@@ -91,7 +92,7 @@ def _screened(track: Track, found: dict[int, tuple], fps: float, judge: bool) ->
     pictures, fixed = (np.stack([found[p][k] for p in pictured]) for k in (0, 1))
     reason = track.dropped
     if judge and not reason:
-        told = len(track.boxes) >= STILL_SECONDS * fps and len(pictured) > 2
+        told = len(track.boxes) >= STILL_SECONDS * track.fps and len(pictured) > 2
         if told and track.confidence < SURE and stillness(fixed) < STILL:
             reason = "it does not move, and the detector is not sure: a thing"
         elif change(pictures) >= CHANGED:
@@ -101,9 +102,9 @@ def _screened(track: Track, found: dict[int, tuple], fps: float, judge: bool) ->
     )
 
 
-def note(track: Track, fps: float) -> str:
+def note(track: Track) -> str:
     """A sentence about a track that was dropped."""
-    seconds = len(track.boxes) / fps
+    seconds = len(track.boxes) / track.fps
     return f"a track of {seconds:.1f} s was dropped: {track.dropped}"
 
 

@@ -28,14 +28,13 @@ def write(
     path: str | os.PathLike,
     kept: Sequence[screening.Track],
     dropped: Sequence[screening.Track],
-    fps: float,
 ) -> None:
     """Writes the sheet, whole or not at all; `draw` explains the arguments."""
-    grids.save(os.fspath(path), draw(kept, dropped, fps))
+    grids.save(os.fspath(path), draw(kept, dropped))
 
 
 def draw(
-    kept: Sequence[screening.Track], dropped: Sequence[screening.Track], fps: float
+    kept: Sequence[screening.Track], dropped: Sequence[screening.Track]
 ) -> np.ndarray:
     """Returns the sheet, `[H, W, 3]` uint8 RGB.
 
@@ -43,7 +42,6 @@ def draw(
         kept: tracks that are used.
         dropped: tracks that are not; of more than `MOST_ROWS` tracks in all some of
             those that are used are left out.
-        fps: of the tracks.
     """
     room = max(1, MOST_ROWS - len(dropped))
     shown = list(kept)
@@ -55,17 +53,17 @@ def draw(
     width = _TEXT + COLUMNS * (_SIDE + 2)
     head = np.full((26, width, 3), 255, np.uint8)
     _write(head, f"tracks: {counts}", (6, 18), _GREY, 0.5)
-    rows = [_row(track, fps, width) for track in (*dropped[:MOST_ROWS], *shown)]
+    rows = [_row(track, width) for track in (*dropped[:MOST_ROWS], *shown)]
     return np.concatenate([head, *rows])
 
 
-def _row(track: screening.Track, fps: float, width: int) -> np.ndarray:
+def _row(track: screening.Track, width: int) -> np.ndarray:
     """One track."""
     row = np.full((_SIDE + 4, width, 3), 255, np.uint8)
     row[0] = 200
     colour = _DROPPED if track.dropped else _KEPT
     begin, end = track.source_frames[[0, -1]]
-    seconds = len(track.boxes) / fps
+    seconds = len(track.boxes) / track.fps
     _write(row, _cut(track.name, 44), (6, 18), _GREY)
     _write(row, f"{seconds:.1f} s: frames {begin} to {end}", (6, 36), _GREY)
     sure = (
@@ -79,7 +77,9 @@ def _row(track: screening.Track, fps: float, width: int) -> np.ndarray:
     for column, k in enumerate(np.linspace(0, len(track.pictures) - 1, count)):
         at, left = round(k), _TEXT + column * (_SIDE + 2)
         tile = grids.letterbox(track.pictures[at], _SIDE)
-        _write(tile, f"{track.pictured[at] / fps:.1f} s", (4, _SIDE - 5), (255,) * 3)
+        _write(
+            tile, f"{track.pictured[at] / track.fps:.1f} s", (4, _SIDE - 5), (255,) * 3
+        )
         row[2 : 2 + _SIDE, left : left + _SIDE] = tile
     return row
 

@@ -27,7 +27,7 @@ MAX_JUMP = 0.2  # median change of the box from look to look, in its heights
 HOLD = 0.25  # seconds a track reaches beyond its first and last detection
 SMOOTHING = 0.15  # seconds, standard deviation of the boxes' Gaussian
 MAX_TRACKS = 16  # per video
-ALIKE, APART = 1.6, 0.35  # sizes and distance, in them, of two people side by side
+ALIKE, APART = 1.6, 0.25  # sizes and distance, in them, of two people side by side
 BESIDE = "stands beside another person, whom his crops would show too"
 
 
@@ -39,6 +39,7 @@ class Path:
         first: the frame of `boxes[0]`.
         boxes: `[T, 4]` float32, x1 y1 x2 y2 in pixels for each frame.
         confidence: the mean over the looks, a miss counting 0.
+        scores: `[T]` float32, the same of each frame, between the looks around it.
         seen: share of the looks with a detection.
         doubt: why this is no person, or "".
     """
@@ -46,6 +47,7 @@ class Path:
     first: int
     boxes: np.ndarray
     confidence: float
+    scores: np.ndarray
     seen: float = 1.0
     doubt: str = ""
 
@@ -72,7 +74,7 @@ def link(
     """
     looks = np.asarray(looks, int)
     left = [np.asarray(boxes, np.float64).reshape(-1, 5) for boxes in detections]
-    paths = []
+    paths: list[Path] = []
     for _ in range(MAX_TRACKS):
         chosen = _best_path(looks, left, fps)
         if not chosen:
@@ -88,15 +90,23 @@ def link(
             if not path.doubt and any(_beside(path, other) for other in paths):
                 path = dataclasses.replace(path, doubt=BESIDE)
             paths.append(path)
-    paths.sort(key=lambda path: -path.rank)
-    for number, path in enumerate(paths):
-        # The best of those that pass the lower bar need not pass the higher one.
-        best = not any(path.confidence >= MIN_MEAN for path in paths[:number])
+    return _told(sorted(paths, key=lambda path: -path.rank))
+
+
+def _told(paths: list[Path]) -> list[Path]:
+    """The same, those of low confidence with this doubt.
+
+    The best of those that pass the lower bar need not pass the higher one.
+    """
+    told: list[Path] = []
+    for path in paths:
+        best = not any(other.confidence >= MIN_MEAN for other in told)
         least = MIN_MEAN if best else MIN_MEAN_OTHERS
-        if path.confidence < least and not path.doubt:
+        if path.confidence < least and path.doubt in ("", BESIDE):
             doubt = f"low confidence: {path.confidence:.2f}, needs {least:g}"
-            paths[number] = dataclasses.replace(path, doubt=doubt)
-    return paths
+            path = dataclasses.replace(path, doubt=doubt)
+        told.append(path)
+    return told
 
 
 def _beside(path: Path, other: Path) -> bool:
@@ -147,7 +157,7 @@ def from_boxes(frames: np.ndarray, boxes: np.ndarray) -> Path:
     """
     every = np.arange(frames[0], frames[-1] + 1)
     filled = _interpolate(every, frames, boxes).astype(np.float32)
-    return Path(int(frames[0]), filled, 1.0)
+    return Path(int(frames[0]), filled, 1.0, np.ones(len(filled), np.float32))
 
 
 def _best_path(
@@ -249,4 +259,8 @@ def _path(
     count = steps[-1] - steps[0] + 1
     confidence, jump = float(raw[:, 4].sum() / count), _jump(raw)
     doubt = f"its box jumps by {100 * jump:.0f} % of its height" * (jump > MAX_JUMP)
-    return Path(int(first), boxes, confidence, len(steps) / count, doubt)
+    at = np.arange(steps[0], steps[-1] + 1)
+    score = np.zeros(count)
+    score[steps - steps[0]] = raw[:, 4]
+    scores = np.interp(every, looks[at], score).astype(np.float32)
+    return Path(int(first), boxes, confidence, scores, len(steps) / count, doubt)

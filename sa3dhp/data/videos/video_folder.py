@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pathlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from sa3dhp import errors
-from sa3dhp.data.videos import boxes_file, detection, people, screening, video
+from sa3dhp.data.videos import (
+    boxes_file,
+    detection,
+    people,
+    screening,
+    track_sheet,
+    video,
+)
 from sa3dhp.geometry import crop
 
 MIN_PICTURES = 8  # different source pictures in a window; fewer hold no motion
@@ -87,6 +95,12 @@ class VideoSet:
         wanted = dict.fromkeys(int(window.frames[position]) for position in positions)
         found = dict(video.until(self.sources[window.name], wanted))
         return [found[int(window.frames[position])] for position in positions]
+
+    def write_sheet(self, folder: str | os.PathLike) -> pathlib.Path:
+        """Writes the sheet of all tracks into a folder; returns its path."""
+        path = pathlib.Path(folder) / track_sheet.NAME
+        track_sheet.write(path, self.tracks, self.dropped)
+        return path
 
     def summary(self) -> str:
         """A short table: what each source gave, and why others were left out."""
