@@ -118,7 +118,8 @@ def test_videos_run_to_the_end(adapted, tmp_path):
     assert done.returncode == 0, done.stderr
     names = {path.name for path in (tmp_path / "mine").iterdir()}
     expected = {"result.json", "report.html", "saved_model", "domain_pack"}
-    assert names >= expected | {"overlays.png"}
+    assert names >= expected | {"overlays.png", "tracks.png"}
+    assert "tracks: look at mine/tracks.png" in done.stdout
     assert done.stderr == ""
 
 
@@ -126,6 +127,12 @@ def test_videos_run_to_the_end(adapted, tmp_path):
     ("flags", "words"),
     [
         (["--videos=empty"], ["empty", "no video"]),
+        (["--videos=typo"], ["typo: no such file or folder"]),
+        (["--videos=v.mp4,typo.mp4"], ["typo.mp4: no such file or folder"]),
+        (["--videos=v.mp4", "--detector=x"], ["detector: got x"]),
+        (["--videos=v.mp4", "--boxes=x"], ["boxes file: cannot read x"]),
+        (["--boxes=x"], ["--boxes=x: is for videos alone", "street"]),
+        (["--detector=hog"], ["--detector=hog: is for videos alone"]),
         (["--set=data.imagesize=64"], ["data.imagesize", "data.image_size"]),
         (["--checkpoints=nowhere"], ["nowhere", "tools/pretrain.py"]),
         (["--config=missing.yaml"], ["missing.yaml"]),
@@ -134,9 +141,12 @@ def test_videos_run_to_the_end(adapted, tmp_path):
 )
 def test_bad_input_is_one_line_with_the_remedy(tmp_path, flags, words):
     (tmp_path / "empty").mkdir()
+    (tmp_path / "v.mp4").write_bytes(b"x")
     done = _run("adapt", *flags, "--workdir=run", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     for word in words:
         assert word in done.stderr
     assert not (tmp_path / "run" / "result.json").exists()
+    if not flags[0].startswith("--checkpoints"):
+        assert not (tmp_path / "run").exists()

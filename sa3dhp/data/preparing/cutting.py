@@ -18,7 +18,7 @@ import numpy as np
 from sa3dhp import errors
 from sa3dhp.data import glitches, records, schema
 from sa3dhp.data.preparing import units
-from sa3dhp.data.videos import people, video, video_folder
+from sa3dhp.data.videos import people, screening, video, video_folder
 from sa3dhp.geometry import crop
 from sa3dhp.skeleton import conversion
 from sa3dhp.skeleton import skeleton as skeletons
@@ -149,11 +149,13 @@ def without_labels(frames: schema.Frames) -> tuple[video.Source, people.Scan]:
             "a person in each"
         )
     shown = video.timeline(len(frames), frames.fps, units.FPS)
-    track = people.Track(
+    track = screening.Track(
         frames.name,
         frames.video_indices[shown],
         found[shown].astype(np.float32),
         confidence=1.0,
+        scores=np.ones(len(shown), np.float32),
+        fps=units.FPS,
     )
     source = video.Source(frames.name, pathlib.Path(frames.video))
     return source, people.Scan([track], len(frames) / frames.fps, [])

@@ -252,7 +252,7 @@ class Job:
 
 
 def find_target(
-    config: configs.Config, *, detector: str = "hog", boxes: str | None = None
+    config: configs.Config, *, detector: str = "auto", boxes: str | None = None
 ) -> targets.Target:
     """Returns what a configuration adapts to.
 

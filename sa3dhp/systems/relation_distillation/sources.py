@@ -17,7 +17,7 @@ import tensorflow as tf
 from sa3dhp import errors
 from sa3dhp.data import augment, mixing, pipeline, prepared, schema, shards
 from sa3dhp.data.datasets import cmu
-from sa3dhp.data.videos import video_folder
+from sa3dhp.data.videos import detection, video_folder
 from sa3dhp.geometry import pictures
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import domain, world
@@ -296,6 +296,21 @@ def videos(
         boxes=boxes,
         progress=progress,
     )
+
+
+def check_videos(config: configs.Config, detector: str, boxes: str | None) -> None:
+    """Raises the `InputError` of `videos` that can be told before any work.
+
+    A detector or boxes for a target that is no videos are an error too.
+    """
+    if config.data.target == "videos":
+        video_folder.check(config.data.target_path, detector, boxes)
+    elif boxes is not None or detector != detection.AUTO:
+        name, value = ("detector", detector) if boxes is None else ("boxes", boxes)
+        raise errors.InputError(
+            f"--{name}={value}: is for videos alone, got the target "
+            f"{config.data.target}; give --videos= too, or leave it out"
+        )
 
 
 def source_folders(config: configs.Config) -> tuple[str, ...]:

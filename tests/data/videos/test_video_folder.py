@@ -193,13 +193,12 @@ def test_a_video_whose_end_is_lost_gives_its_beginning(tmp_path, monkeypatch) ->
 def test_a_source_that_fails_the_second_time_is_left_out(tmp_path, monkeypatch) -> None:
     _write(tmp_path / "a.mp4")
     _write(tmp_path / "b.mp4")
+    stream = video_folder.video.until
     monkeypatch.setattr(
-        video_folder,
-        "_until",
+        video_folder.video,
+        "until",
         lambda source, uses: (
-            video_folder.video.frames(source, uses.__contains__)
-            if source.name == "a.mp4"
-            else iter(())
+            stream(source, uses) if source.name == "a.mp4" else iter(())
         ),
     )
     assert set(_load(tmp_path).video_ids) == {0}
