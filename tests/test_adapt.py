@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 
@@ -38,7 +39,10 @@ def test_a_run_prints_nothing_that_is_not_ours(adapted):
     _, done = adapted
     assert done.stderr == ""
     assert "tensorflow" not in done.stdout.lower()
-    assert "next: open run/report.html" in done.stdout
+    command = done.stdout.splitlines()[-1].removeprefix("next: ")
+    *start, page = shlex.split(command)
+    assert start == ["python", "-m", "webbrowser", "-t"]
+    assert page == (adapted[0] / "report.html").resolve().as_uri()
 
 
 def test_the_result_has_the_documented_keys(adapted):

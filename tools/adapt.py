@@ -15,6 +15,7 @@ The settings of the paper are in configs/: s2h, s2h_semi, h2m, s2w, sh2w.
 from __future__ import annotations
 
 import pathlib
+import shlex
 
 from absl import flags
 
@@ -97,7 +98,12 @@ def main() -> None:
         print(f"tracks: look at {sheet}, whether each is one person", flush=True)
     facts = {"precision": policy, "checkpoints": str(folder.resolve())}
     result = outcome.write(work.adapt(target, workdir, facts))
-    print(f"\n{outcome.summary(result)}\n\nnext: open {workdir / outcome.REPORT}")
+    print(f"\n{outcome.summary(result)}\n\nnext: {_show(workdir / outcome.REPORT)}")
+
+
+def _show(page: pathlib.Path) -> str:
+    """The command that shows a page, on any system."""
+    return f"python -m webbrowser -t {shlex.quote(page.resolve().as_uri())}"
 
 
 if __name__ == "__main__":

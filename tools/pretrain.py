@@ -9,6 +9,7 @@ same command is given again.
 from __future__ import annotations
 
 import pathlib
+import shlex
 from collections.abc import Mapping
 
 from absl import flags
@@ -74,12 +75,14 @@ def main() -> None:
 
 def _next(folder: pathlib.Path, stages: Mapping[str, str]) -> str:
     """The command for the first stage whose network is not there, or to adapt."""
+    config = shlex.quote(FLAGS.config)
     made = {path.stem.split("_z")[0].split("_v")[0] for path in folder.glob("*.npz")}
     for stage, network in stages.items():
         if network not in made:
-            tail = f"--config={FLAGS.config} --workdir={FLAGS.workdir}"
+            tail = f"--config={config} --workdir={shlex.quote(FLAGS.workdir)}"
             return f"python tools/pretrain.py --stage={stage} {tail}"
-    return f"python tools/adapt.py --config={FLAGS.config} --checkpoints={folder}"
+    kept = shlex.quote(str(folder))
+    return f"python tools/adapt.py --config={config} --checkpoints={kept}"
 
 
 if __name__ == "__main__":
