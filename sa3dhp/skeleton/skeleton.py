@@ -209,7 +209,7 @@ _OTHERS = (
         left_hip<neck left_knee<left_hip left_ankle<left_knee
         right_eye<nose left_eye<nose right_ear<right_eye left_ear<left_eye""",
     ),
-    # BlazePose's landmarks 11-16 and 23-28; no pelvis, so a hip is the root.
+    # BlazePose's landmarks 11-16 and 23-28; no pelvis, so the left hip is the root.
     _skeleton(
         "blazepose12",
         """left_shoulder<left_hip right_shoulder<right_hip

@@ -36,18 +36,21 @@ _WIDTHS = {12: "boxes", 1: "scores"}  # of the network's outputs
 _SAME = 0.5  # overlap of the circles' squares from which two are one person
 
 
-def find() -> pathlib.Path | None:
+def find(name: str = FILE) -> pathlib.Path | None:
     """Returns the detector's file inside an installed `mediapipe`, or None.
 
     The package is not imported: its files are enough, and its other requirements,
     which are many, need not be there.
+
+    Args:
+        name: of another file of it.
     """
     try:
         held = importlib.metadata.files(PACKAGE) or []
     except importlib.metadata.PackageNotFoundError:
         return None
     for file in held:
-        if file.as_posix().endswith(f"/{FILE}"):
+        if file.as_posix().endswith(f"/{name}"):
             path = pathlib.Path(os.fspath(file.locate()))
             return path if path.is_file() else None
     return None
@@ -133,7 +136,7 @@ def _starts(length: int, side: float) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """Keeps off stderr what TFLite's C++ code announces there and nothing can stop."""
     sys.stderr.flush()
     kept = os.dup(2)
@@ -168,7 +171,7 @@ class BlazePose:
         import tensorflow as tf  # the other detectors do without
 
         try:
-            with _silent():
+            with silent():
                 self._network = tf.lite.Interpreter(str(path), num_threads=1)
                 self._network.allocate_tensors()
             (given,) = self._network.get_input_details()
