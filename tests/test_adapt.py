@@ -135,7 +135,7 @@ def test_videos_run_to_the_end(adapted, tmp_path):
         (["--videos=v.mp4,typo.mp4"], ["typo.mp4: no such file or folder"]),
         (["--videos=v.mp4", "--detector=x"], ["detector: got x"]),
         (["--videos=v.mp4", "--boxes=x"], ["boxes file: cannot read x"]),
-        (["--boxes=x"], ["--boxes=x: is for videos alone", "street"]),
+        (["--boxes=x"], ["--boxes=x: is for videos alone", "procedural"]),
         (["--detector=hog"], ["--detector=hog: is for videos alone"]),
         (["--set=data.imagesize=64"], ["data.imagesize", "data.image_size"]),
         (["--checkpoints=nowhere"], ["nowhere", "tools/pretrain.py"]),

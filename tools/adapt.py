@@ -64,7 +64,8 @@ def main() -> None:
         overrides.append(f"training.seed={FLAGS.seed}")
     if FLAGS.precision:
         overrides.append(f"training.precision={FLAGS.precision}")
-    model = files.VIDEO_MODEL if FLAGS.videos else "procedural"
+    people = FLAGS.videos and not FLAGS.config
+    model = files.VIDEO_MODEL if people else "procedural"
     chosen = FLAGS.config or f"configs/{model}.yaml"
     config = configs.load(files.find(chosen), overrides)
     workdir = pathlib.Path(FLAGS.workdir)
