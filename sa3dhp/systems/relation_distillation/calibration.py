@@ -8,6 +8,7 @@ trained the networks.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -21,7 +22,7 @@ from sa3dhp.systems.relation_distillation import monitors as monitoring
 from sa3dhp.systems.relation_distillation import target as targets
 from sa3dhp.systems.relation_distillation import verdict
 
-_LEAST = 1.1  # factor between good and bad, or a measure says nothing
+_LEAST = 1.5  # factor between good and bad, or a measure says too little
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,26 +140,27 @@ def _apart(name: str, good: float, bad: float) -> bool:
 
 
 def _cuts(cases: Sequence[Case], scale: verdict.Scale) -> tuple[float, float]:
-    """The best two cuts between the cases' badness."""
-    found = [
-        float(np.mean(list(verdict.badness(case.readings, scale).values())))
-        for case in cases
-    ]
-    due = [verdict.WORDS.index(verdict.deserved(case.error_mm)) for case in cases]
-    order = np.argsort(found)
-    sums, ranks = np.array(found)[order], np.array(due)[order]
-    edges = np.concatenate(
-        [[sums[0] - 0.1], (sums[1:] + sums[:-1]) / 2, [sums[-1] + 0.1]]
+    """The best two cuts between the cases' badness, from 0 to 1.
+
+    Beyond them half of the good cases would be called worse, or of the bad ones better.
+    """
+    sums = np.array(
+        [
+            np.mean(list(verdict.badness(case.readings, scale).values()))
+            for case in cases
+        ]
     )
+    due = [verdict.WORDS.index(verdict.deserved(case.error_mm)) for case in cases]
+    order = np.sort(sums)
+    edges = [0.0, *(order[1:] + order[:-1]) / 2, 1.0]
+    tried = [edge for edge in edges if 0 <= edge <= 1]
     best, least = (0.0, 1.0), np.inf
-    for first in range(len(edges)):
-        for second in range(first, len(edges)):
-            place = np.arange(len(sums))
-            given = (place >= first).astype(int) + (place >= second)
-            off: np.ndarray = ranks - given  # above 0: too kind
-            cost = np.where(off > 0, 2.0 * off, -off).sum()
-            if cost < least:
-                best, least = (float(edges[first]), float(edges[second])), cost
+    for first, second in itertools.combinations_with_replacement(tried, 2):
+        given = (sums > first).astype(int) + (sums > second)
+        off: np.ndarray = np.array(due) - given  # above 0: too kind
+        cost = np.where(off > 0, 2.0 * off, -off).sum()
+        if cost < least:
+            best, least = (float(first), float(second)), cost
     return best
 
 

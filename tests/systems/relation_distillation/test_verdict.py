@@ -72,6 +72,15 @@ def test_some_of_the_measures_will_do():
         verdict.of(SURE, none)
 
 
+def test_one_video_has_no_say_in_the_light():
+    alone = {**_between(0.5), "lcr": 0.0}  # eq. 1 has nobody to tell apart
+    assert "lcr" not in verdict.measures(alone)
+    assert verdict.of(alone, SCALE).badness == pytest.approx(0.5)
+    few = {"spread": 0.3, "lcr": 0.0}
+    with pytest.raises(errors.InputError, match="expected spread and some of"):
+        verdict.of(few, SCALE)
+
+
 def test_an_error_deserves_its_words():
     found = [verdict.deserved(mm) for mm in (60, 100, 101, 150, 151)]
     assert [verdict.WORDS.index(words) for words in found] == [0, 0, 1, 1, 2]
