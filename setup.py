@@ -52,7 +52,10 @@ setuptools.setup(
         # The newest that goes with protobuf 4 and numpy 1 of TensorFlow 2.15.
         "beam": ["apache-beam==2.60.0"],
         "h36m": ["cdflib"],  # Human3.6M's original files
-        "render": ["moderngl"],  # rendered people
+        # The detector of people. `pip install --no-deps mediapipe==0.10.14` is enough:
+        # its file alone is read. The second as the first brings it, without numpy 2.
+        "people": ["mediapipe==0.10.14", "opencv-contrib-python<4.12"],
+        "render": ["moderngl>=5.8"],  # rendered people; OpenGL by EGL beside it
         "test": [
             "hypothesis",
             "mypy==2.4.1",

@@ -6,7 +6,8 @@ import importlib
 import typing
 
 __version__ = "0.2.0"
-_LAZY = {"load": "api", "adapt": "api", "evaluate": "api"}  # name -> its module
+# Name -> its module.
+_LAZY = {"load": "api", "predict": "api", "adapt": "api", "evaluate": "api"}
 
 
 # Hidden from type checkers, which would take any misspelt name for one of these.

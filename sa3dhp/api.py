@@ -6,6 +6,7 @@ model = sa3dhp.load()  # the shipped one
 joints = model.predict(crops)  # uint8 [N, H, W, 3] -> [N, 17, 3], mm
 adapted = sa3dhp.adapt("videos/", workdir="workdir/mine")
 joints = adapted.model.predict(crops)
+poses = sa3dhp.predict("video.mp4", model=adapted.model)
 result = sa3dhp.evaluate(joints, truth, "procedural")
 """
 
@@ -20,11 +21,13 @@ import cv2
 import numpy as np
 
 from sa3dhp import errors, files
+from sa3dhp.data.videos import video
 from sa3dhp.evaluation import evaluator
 from sa3dhp.export import domain_pack, saved_model, serving
+from sa3dhp.prediction import prediction, predictor
 from sa3dhp.systems.relation_distillation import config as configs
 from sa3dhp.systems.relation_distillation import job as jobs
-from sa3dhp.systems.relation_distillation import networks, outcome, views
+from sa3dhp.systems.relation_distillation import networks, outcome, sources, views
 from sa3dhp.systems.relation_distillation import target as targets
 from sa3dhp.training import precision, store
 
@@ -87,19 +90,19 @@ def adapt(
     videos: str | os.PathLike | np.ndarray | Sequence[np.ndarray],
     *,
     workdir: str | os.PathLike = "workdir/adapt",
-    model: str | os.PathLike = DEFAULT,
+    model: str | os.PathLike = files.VIDEO_MODEL,
     config: str | os.PathLike | None = None,
     overrides: Sequence[str] = (),
     video_ids: Sequence[int] | None = None,
-    detector: str = "hog",
+    detector: str = "auto",
     boxes: str | None = None,
 ) -> Adapted:
     """Adapts a model to unlabelled videos, as `tools/adapt.py --videos=` does.
 
     Args:
-        videos: a folder of videos; or clips of one person each, uint8
-            `[N, 60, S, S, 3]`, RGB, 30 fps, squares about the person with the margin
-            of the crop rule.
+        videos: a folder of videos, one video, or several with commas between them; or
+            clips of one person each, uint8 `[N, 60, S, S, 3]`, RGB, 30 fps, squares
+            about the person with the margin of the crop rule.
         workdir: gets everything that the run makes; a run that was stopped goes on.
         model: the networks to start from, by name or folder.
         config: YAML file of the run. [the shipped one of the model]
@@ -119,16 +122,56 @@ def adapt(
     loaded = configs.load(_config_of(folder, config), chosen)
     if not isinstance(videos, (str, os.PathLike)):
         clips = _clips(videos, loaded.data.stored_size)
+    sources.check_videos(loaded, detector, boxes)
     configs.begin(loaded, workdir)
     policy = precision.set_policy(loaded.training.precision)
     job = jobs.Job(loaded, _networks(loaded, folder))
     if clips is None:
         target = jobs.find_target(loaded, detector=detector, boxes=boxes)
+        if target.found:
+            target.found.write_sheet(workdir)
     else:
         target = _target(clips, video_ids)
     facts = {"precision": policy, "checkpoints": str(folder.resolve())}
     result = outcome.write(job.adapt(target, workdir, facts))
     return Adapted(saved_model.load(workdir / outcome.MODEL), result, workdir)
+
+
+def predict(
+    source: str | os.PathLike,
+    *,
+    model: str | os.PathLike | predictor.Model = files.VIDEO_MODEL,
+    detector: str | os.PathLike = "auto",
+    boxes: str | os.PathLike | None = None,
+) -> prediction.Prediction:
+    """Predicts the 3D pose of every person in every frame of a video.
+
+    Args:
+        source: a video, a folder of its frames, or a single picture.
+        model: as `load` takes or returns it.
+        detector: of people, see `tools/predict.py`.
+        boxes: a boxes file in its place.
+
+    Returns:
+        The poses: `joints` `[N, J, 3]` in mm, with `frame`, `person`, `box`, ...;
+        `save(path)` writes them.
+
+    Raises:
+        InputError: if there is no such video, several, or it cannot be read.
+    """
+    name = ""
+    if isinstance(model, (str, os.PathLike)):
+        name, model = os.fspath(model), load(model)
+    try:
+        return predictor.predict_video(
+            model,
+            source,
+            name=name,
+            detector=detector,
+            boxes=boxes,
+        )
+    except video.UnreadableError as error:
+        raise errors.InputError(f"{source}: {error}; give another video") from None
 
 
 evaluate = evaluator.evaluate_arrays

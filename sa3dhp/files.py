@@ -17,6 +17,8 @@ from typing import Any
 
 from sa3dhp import errors
 
+# Of the shipped models the one for videos of people: `adapt --videos` and `predict`.
+VIDEO_MODEL = "procedural"
 # An installed package carries the repository's other folders here, see `setup.py`.
 _PACKED = pathlib.Path(__file__).resolve().parent / "shipped"
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 
@@ -38,7 +39,10 @@ def test_a_run_prints_nothing_that_is_not_ours(adapted):
     _, done = adapted
     assert done.stderr == ""
     assert "tensorflow" not in done.stdout.lower()
-    assert "next: open run/report.html" in done.stdout
+    command = done.stdout.splitlines()[-1].removeprefix("next: ")
+    *start, page = shlex.split(command)
+    assert start == ["python", "-m", "webbrowser", "-t"]
+    assert page == (adapted[0] / "report.html").resolve().as_uri()
 
 
 def test_the_result_has_the_documented_keys(adapted):
@@ -118,7 +122,8 @@ def test_videos_run_to_the_end(adapted, tmp_path):
     assert done.returncode == 0, done.stderr
     names = {path.name for path in (tmp_path / "mine").iterdir()}
     expected = {"result.json", "report.html", "saved_model", "domain_pack"}
-    assert names >= expected | {"overlays.png"}
+    assert names >= expected | {"overlays.png", "tracks.png"}
+    assert "tracks: look at mine/tracks.png" in done.stdout
     assert done.stderr == ""
 
 
@@ -126,6 +131,12 @@ def test_videos_run_to_the_end(adapted, tmp_path):
     ("flags", "words"),
     [
         (["--videos=empty"], ["empty", "no video"]),
+        (["--videos=typo"], ["typo: no such file or folder"]),
+        (["--videos=v.mp4,typo.mp4"], ["typo.mp4: no such file or folder"]),
+        (["--videos=v.mp4", "--detector=x"], ["detector: got x"]),
+        (["--videos=v.mp4", "--boxes=x"], ["boxes file: cannot read x"]),
+        (["--boxes=x"], ["--boxes=x: is for videos alone", "procedural"]),
+        (["--detector=hog"], ["--detector=hog: is for videos alone"]),
         (["--set=data.imagesize=64"], ["data.imagesize", "data.image_size"]),
         (["--checkpoints=nowhere"], ["nowhere", "tools/pretrain.py"]),
         (["--config=missing.yaml"], ["missing.yaml"]),
@@ -134,9 +145,12 @@ def test_videos_run_to_the_end(adapted, tmp_path):
 )
 def test_bad_input_is_one_line_with_the_remedy(tmp_path, flags, words):
     (tmp_path / "empty").mkdir()
+    (tmp_path / "v.mp4").write_bytes(b"x")
     done = _run("adapt", *flags, "--workdir=run", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     for word in words:
         assert word in done.stderr
     assert not (tmp_path / "run" / "result.json").exists()
+    if not flags[0].startswith("--checkpoints"):
+        assert not (tmp_path / "run").exists()

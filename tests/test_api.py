@@ -1,10 +1,12 @@
 """The library: ten lines that a user would write, and what they get wrong."""
 
+import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import small_video
 
 import sa3dhp
 from sa3dhp import api, errors
@@ -120,9 +122,45 @@ def test_importing_the_package_is_quick_and_brings_no_tensorflow():
     code = (
         "import sys, time; t = time.perf_counter(); import sa3dhp; "
         "assert 'tensorflow' not in sys.modules and 'numpy' not in sys.modules; "
-        "assert {'load', 'adapt', 'evaluate'} <= set(dir(sa3dhp)); "
+        "assert {'load', 'predict', 'adapt', 'evaluate'} <= set(dir(sa3dhp)); "
         "print(time.perf_counter() - t)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) < 0.2
+
+
+def test_a_video_is_predicted_by_a_loaded_model_or_one_by_name(shipped, tmp_path):
+    small_video.write(tmp_path / "v.mp4", 8)
+    rows = [[k, 30 + k // 2, 35, 20, 50] for k in range(8)]
+    (tmp_path / "boxes.json").write_text(json.dumps({"v.mp4": rows}))
+    boxes = tmp_path / "boxes.json"
+    found = sa3dhp.predict(tmp_path / "v.mp4", model=shipped, boxes=boxes)
+    assert found.joints.shape == (8, 17, 3) and found.model == ""
+    named = sa3dhp.predict(str(tmp_path / "v.mp4"), model="procedural", boxes=boxes)
+    assert named.model == "procedural" and named.model_hash == found.model_hash
+    np.testing.assert_allclose(named.joints, found.joints, atol=0.1)
+
+
+def test_a_video_that_cannot_be_read_is_bad_input(shipped, tmp_path):
+    (tmp_path / "v.mp4").write_text("hello")
+    with pytest.raises(errors.InputError, match=r"v.mp4: cannot be decoded .*; give"):
+        sa3dhp.predict(tmp_path / "v.mp4", model=shipped, detector="hog")
+
+
+@pytest.mark.parametrize(
+    ("videos", "options", "message"),
+    [
+        ("typo", {}, "typo: no such file or folder"),
+        ("v.mp4", {"detector": "x"}, "detector: got x"),
+        (np.zeros((1, 60, 8, 8, 3), np.uint8), {"boxes": "x"}, "for videos alone"),
+    ],
+)
+def test_what_is_wrong_with_videos_claims_no_workdir(
+    videos, options, message, untrained, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "v.mp4").write_bytes(b"x")
+    with pytest.raises(errors.InputError, match=message):
+        sa3dhp.adapt(videos, workdir=tmp_path / "run", model=untrained, **options)
+    assert not (tmp_path / "run").exists()

@@ -15,7 +15,7 @@ ORDER = [
     {"synthetic", "visualisation"},
     {"data", "models"},
     {"training"},
-    {"evaluation", "export"},
+    {"evaluation", "export", "prediction"},
     {"systems"},
     {"experiments", "api"},
     {"cli", "tools"},

@@ -5,7 +5,7 @@ that the model has never seen, and measures it on other people there:
 
     python tools/adapt.py
 
-With a folder of videos it adapts to them; nothing else is needed:
+With videos it adapts to them; nothing else is needed. `tracks.png` shows whom it found:
 
     python tools/adapt.py --videos=DIR
 
@@ -15,6 +15,7 @@ The settings of the paper are in configs/: s2h, s2h_semi, h2m, s2w, sh2w.
 from __future__ import annotations
 
 import pathlib
+import shlex
 
 from absl import flags
 
@@ -22,11 +23,24 @@ from sa3dhp import cli, files
 from sa3dhp.systems.relation_distillation import config as configs
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("videos", None, "Folder of videos or frame folders to adapt to.")
-flags.DEFINE_string("detector", "hog", "hog, an ONNX file or a SavedModel detector.")
+flags.DEFINE_string(
+    "videos",
+    None,
+    "To adapt to: a folder of videos or frame folders, one video, or several with "
+    "commas between them.",
+)
+flags.DEFINE_string(
+    "detector",
+    "auto",
+    "Of people in videos: blazepose, hog, a .tflite or .onnx file, or a SavedModel; "
+    "auto is blazepose where mediapipe is installed, else hog.",
+)
 flags.DEFINE_string("boxes", None, "JSON or CSV file of the person's boxes instead.")
 flags.DEFINE_string(
-    "config", "configs/procedural.yaml", "YAML file of the run, own or shipped."
+    "config",
+    None,
+    f"YAML file of the run, own or shipped. [configs/procedural.yaml; with --videos "
+    f"configs/{files.VIDEO_MODEL}.yaml]",
 )
 flags.DEFINE_multi_string("set", [], "Changes a value: section.key=value. Repeatable.")
 flags.DEFINE_integer("seed", None, "Of everything random. [the configuration's]")
@@ -50,16 +64,17 @@ def main() -> None:
         overrides.append(f"training.seed={FLAGS.seed}")
     if FLAGS.precision:
         overrides.append(f"training.precision={FLAGS.precision}")
-    config = configs.load(files.find(FLAGS.config), overrides)
+    people = FLAGS.videos and not FLAGS.config
+    model = files.VIDEO_MODEL if people else "procedural"
+    chosen = FLAGS.config or f"configs/{model}.yaml"
+    config = configs.load(files.find(chosen), overrides)
     workdir = pathlib.Path(FLAGS.workdir)
     if FLAGS.from_scratch:  # written to: never the shipped ones
         folder = pathlib.Path(FLAGS.checkpoints or workdir / "checkpoints")
     elif FLAGS.checkpoints:
         folder = files.find(FLAGS.checkpoints)
     else:
-        folder = files.shipped("checkpoints/procedural")
-
-    configs.begin(config, workdir)
+        folder = files.shipped(f"checkpoints/{model}")
     from sa3dhp.systems.relation_distillation import (
         job,
         networks,
@@ -69,6 +84,8 @@ def main() -> None:
     )
     from sa3dhp.training import precision, store
 
+    sources.check_videos(config, FLAGS.detector, FLAGS.boxes)
+    configs.begin(config, workdir)
     policy = precision.set_policy(config.training.precision)
     trained = networks.Networks(config, store.Store(folder))
     if FLAGS.from_scratch:
@@ -77,9 +94,17 @@ def main() -> None:
             stages.Stages(config, trained).train(stage, workdir)
     work = job.Job(config, trained)
     target = job.find_target(config, detector=FLAGS.detector, boxes=FLAGS.boxes)
+    if target.found:
+        sheet = target.found.write_sheet(workdir)
+        print(f"tracks: look at {sheet}, whether each is one person", flush=True)
     facts = {"precision": policy, "checkpoints": str(folder.resolve())}
     result = outcome.write(work.adapt(target, workdir, facts))
-    print(f"\n{outcome.summary(result)}\n\nnext: open {workdir / outcome.REPORT}")
+    print(f"\n{outcome.summary(result)}\n\nnext: {_show(workdir / outcome.REPORT)}")
+
+
+def _show(page: pathlib.Path) -> str:
+    """The command that shows a page, on any system."""
+    return f"python -m webbrowser -t {shlex.quote(page.resolve().as_uri())}"
 
 
 if __name__ == "__main__":

@@ -8,12 +8,19 @@
 Arrays: `joints [N, J, 3]` in mm and `skeleton`; optional `mask`, `action`, `sequence`,
 `subject`, `frame_number`. A data set is a folder of prepared data, or an .npz that has
 `images` uint8 `[N, H, W, 3]` too; without one, a finished adaptation is scored on what
-its configuration names, or on unseen clips of the embedded world. With another
---system, --workdir is a finished run of that system's tools/pretrain.py.
+its configuration names, or on unseen clips of the embedded world. On real pictures:
+
+    python tools/prepare_data.py --dataset=real_multiview --input=DIR --output=OUT
+    python tools/evaluate.py --model=SAVED_MODEL --dataset=OUT
+
+A model may also be BlazePose's pose_landmark_full.tflite, for comparison.
+
+With another --system, --workdir is a finished run of its tools/pretrain.py.
 """
 
 from __future__ import annotations
 
+import pathlib
 import types
 
 from absl import flags
@@ -24,11 +31,13 @@ FLAGS = flags.FLAGS
 flags.DEFINE_enum("system", systems.NAMES[0], systems.NAMES, "Whose run WORKDIR is.")
 flags.DEFINE_string("predictions", None, "An .npz of predicted joints.")
 flags.DEFINE_string("reference", None, "An .npz of true joints, row by row the same.")
-flags.DEFINE_string("model", None, "A SavedModel that makes the predictions.")
+flags.DEFINE_string("model", None, "A SavedModel that predicts, or BlazePose's.")
 flags.DEFINE_string("workdir", None, "A finished adaptation; its model is used.")
 flags.DEFINE_string("dataset", None, "A prepared folder, or an .npz with images.")
 flags.DEFINE_string(
-    "protocol", None, "A card's name or .yaml file. [the workdir's, else procedural]"
+    "protocol",
+    None,
+    "A card's name or .yaml file. [the data set's own, the workdir's, procedural]",
 )
 flags.DEFINE_enum(
     "target_information",
@@ -65,14 +74,29 @@ def _sides() -> tuple:
     return _job().predicted(FLAGS.workdir)
 
 
+def _own_card(dataset: str) -> str | None:
+    """The card of a prepared data set's name; only a folder can have one."""
+    if not pathlib.Path(dataset).is_dir():
+        return None
+    from sa3dhp.evaluation import prediction
+
+    return prediction.card_of(dataset)
+
+
 def main() -> None:
     """Evaluates, prints and writes."""
     from sa3dhp.evaluation import doctor, evaluator, protocol, results, tables
 
     name = FLAGS.protocol
+    if not name and FLAGS.dataset:
+        name = _own_card(FLAGS.dataset)
     if not name and FLAGS.workdir:
         name = _job().card_of(FLAGS.workdir)
     card = protocol.load(name or "procedural")
+    if FLAGS.diagnose and card.flat_metrics == card.metrics:
+        raise errors.InputError(
+            f"--diagnose: looks at joints in 3D, {card.name} at pictures; leave it out"
+        )
     if FLAGS.output:
         results.check_writable(FLAGS.output)
     pred, target, information = _sides()

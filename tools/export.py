@@ -68,8 +68,9 @@ def main() -> None:
         metadata = {"model": "adapted", "domain_pack": about}
     saved_model.export_model(FLAGS.output, model, metadata=metadata)
     print(f"written: {FLAGS.output} ({metadata['model']})")
-    print("next: use it, with TensorFlow alone:")
-    print(saved_model.USAGE.format(folder=str(FLAGS.output)))
+    print("next: paste into Python; it needs TensorFlow alone:")
+    size = model.image_size
+    print(saved_model.USAGE.format(folder=str(FLAGS.output), size=size))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,12 @@ flags.DEFINE_integer("image_size", 224, "Middle of it that the network sees, pix
 flags.DEFINE_integer(
     "processes", None, "Shards at the same time. [one per core]", lower_bound=1
 )
-flags.DEFINE_string("detector", "hog", "Of videos: hog, an ONNX file or a SavedModel.")
+flags.DEFINE_string(
+    "detector",
+    "auto",
+    "Of videos: blazepose, hog, a .tflite or .onnx file, or a SavedModel; auto is "
+    "blazepose where mediapipe is installed, else hog.",
+)
 flags.DEFINE_string("boxes", "", "Of videos: a JSON or CSV file of boxes instead.")
 flags.DEFINE_string("smpl", "", "Of threedpw: SMPL's folder, for the published joints.")
 flags.DEFINE_integer(

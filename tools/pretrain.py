@@ -10,6 +10,7 @@ same command is given again.
 from __future__ import annotations
 
 import pathlib
+import shlex
 import types
 
 from absl import flags
@@ -76,14 +77,15 @@ def main() -> None:
 
 def _next(folder: pathlib.Path, config: str, configs: types.ModuleType) -> str:
     """The command for the first stage whose network is not there, or what follows."""
+    config, workdir = shlex.quote(config), shlex.quote(FLAGS.workdir)
     made = {path.stem.split("_z")[0].split("_v")[0] for path in folder.glob("*.npz")}
     for stage, network in configs.STAGES.items():
         if network not in made:
             system = f"--system={FLAGS.system} " * (FLAGS.system != systems.NAMES[0])
-            tail = f"--config={config} --workdir={FLAGS.workdir}"
+            tail = f"--config={config} --workdir={workdir}"
             return f"python tools/pretrain.py {system}--stage={stage} {tail}"
-    found = {"config": config, "folder": folder, "workdir": FLAGS.workdir}
-    return configs.NEXT.format(**found)
+    kept = shlex.quote(str(folder))
+    return configs.NEXT.format(config=config, folder=kept, workdir=workdir)
 
 
 if __name__ == "__main__":

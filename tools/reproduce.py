@@ -3,6 +3,11 @@
     python tools/reproduce.py --table=ablation --seeds=0,1,2
     python tools/reproduce.py --table=nrsfm_teacher    on motion capture, see its YAML
 
+The table `real` is of real pictures: of each prepared folder in --real that holds clips
+(`real_multiview`, `person_clips`), written to WORKDIR/<folder>/.
+
+    python tools/reproduce.py --table=real --real=prepared
+
 A row that is done is kept, one that was interrupted goes on: give the same command
 again. What is written: WORKDIR/TABLE.json, TABLE.md, TABLE.png, and one file for each
 row and seed in WORKDIR/TABLE/.
@@ -11,12 +16,17 @@ row and seed in WORKDIR/TABLE/.
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Sequence
+import typing
+from collections.abc import Callable, Sequence
 
 from absl import flags
 
 from sa3dhp import cli, errors, files
 from sa3dhp.experiments import rows
+from sa3dhp.systems.relation_distillation import config as configs
+
+if typing.TYPE_CHECKING:
+    from sa3dhp.experiments import session
 
 FLAGS = flags.FLAGS
 # Of the system nrsfm: a table, and the configuration that its rows differ from.
@@ -38,6 +48,13 @@ flags.DEFINE_multi_string("set", [], "Changes a value: section.key=value. Repeat
 flags.DEFINE_string(
     "checkpoints", "checkpoints/procedural", "Folder of networks, own or shipped."
 )
+flags.DEFINE_string("real", "prepared", "Of the table real: its prepared folders.")
+flags.DEFINE_string(
+    "mediapipe",
+    None,
+    "Of the table real: BlazePose's pose_landmark_full.tflite. [the installed "
+    "mediapipe's; no such row without]",
+)
 flags.DEFINE_string("workdir", "workdir/reproduce", "Folder for all that is made.")
 
 
@@ -47,33 +64,72 @@ def main() -> None:
         raise errors.InputError(f"--table is missing: one of {', '.join(NAMES)}")
     if not FLAGS.seeds or not all(seed.isdigit() for seed in FLAGS.seeds):
         raise errors.InputError(f"--seeds: got {FLAGS.seeds}, expected such as 0,1,2")
-    seeds = [int(seed) for seed in FLAGS.seeds]
     if FLAGS.table in _NRSFM:
-        _nrsfm(seeds)
+        _nrsfm()
     else:
-        _adaptation(seeds)
+        _adaptation()
 
 
-def _adaptation(seeds: Sequence[int]) -> None:
-    from sa3dhp.systems.relation_distillation import config as configs
+def _seeds() -> list[int]:
+    return [int(seed) for seed in FLAGS.seeds]
+
+
+def _adaptation() -> None:
+    """Makes a table of relation distillation."""
 
     def configure(overrides: Sequence[str] = ()) -> configs.Config:
         path = FLAGS.config or "configs/tables.yaml"
         return configs.load(files.find(path), (*FLAGS.set, *overrides))
 
     config = configure()
-    from sa3dhp import provenance
-    from sa3dhp.experiments import runner, session, summary
+    from sa3dhp.experiments import session
     from sa3dhp.training import precision
 
     precision.set_policy(config.training.precision)
-    context = session.Session(configure, files.find(FLAGS.checkpoints), FLAGS.workdir)
-    found = runner.run(context, FLAGS.table, seeds, provenance.describe())
+    if FLAGS.table == rows.REAL:
+        _real(configure)
+        return
+    checkpoints = files.find(FLAGS.checkpoints)
+    _table(session.Session(configure, checkpoints, FLAGS.workdir))
+
+
+def _table(context: session.Session) -> None:
+    """Runs one table and prints it."""
+    from sa3dhp import provenance
+    from sa3dhp.experiments import runner, summary
+
+    found = runner.run(context, FLAGS.table, _seeds(), provenance.describe())
     print(f"\n{summary.markdown(found)}")
-    print(f"next: open {pathlib.Path(FLAGS.workdir) / FLAGS.table}.png")
+    print(f"written: {context.workdir / FLAGS.table}.json, .md and .png")
 
 
-def _nrsfm(seeds: Sequence[int]) -> None:
+def _real(configure: Callable[[Sequence[str]], configs.Config]) -> None:
+    """Runs the table of real pictures in each place."""
+    from sa3dhp.evaluation import blazepose
+    from sa3dhp.experiments import real
+
+    network = pathlib.Path(FLAGS.mediapipe) if FLAGS.mediapipe else blazepose.find()
+    if network is not None and not network.is_file():
+        raise errors.InputError(f"--mediapipe={network}: no such file")
+    clips, others = real.places(FLAGS.real)
+    for place in clips:
+        mine = real.overrides(place)
+
+        def there(more: Sequence[str], mine: Sequence[str] = mine) -> configs.Config:
+            return configure((*mine, *more))
+
+        context = real.RealSession(
+            there,
+            files.find(FLAGS.checkpoints),
+            pathlib.Path(FLAGS.workdir) / pathlib.Path(place).name,
+            others=others,
+            mediapipe=network,
+        )
+        _table(context)
+
+
+def _nrsfm() -> None:
+    """Makes a table of the system nrsfm."""
     from sa3dhp.systems.nrsfm import config as configs
 
     def configure(overrides: Sequence[str] = ()) -> configs.Config:
@@ -89,8 +145,9 @@ def _nrsfm(seeds: Sequence[int]) -> None:
     sources.check(config)  # hours before they are needed
     precision.set_policy(config.training.precision)
     facts = provenance.describe()
-    text = nrsfm.run(configure, FLAGS.table, seeds, FLAGS.workdir, facts)
-    print(f"\n{text}\nnext: open {pathlib.Path(FLAGS.workdir) / FLAGS.table}.md")
+    text = nrsfm.run(configure, FLAGS.table, _seeds(), FLAGS.workdir, facts)
+    written = pathlib.Path(FLAGS.workdir) / FLAGS.table
+    print(f"\n{text}\nwritten: {written}.json and .md")
 
 
 if __name__ == "__main__":

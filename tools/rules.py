@@ -9,6 +9,7 @@ pieces in a YAML file, it also trains the relation network and writes a configur
 from __future__ import annotations
 
 import pathlib
+import shlex
 
 from absl import flags
 
@@ -57,8 +58,9 @@ def main() -> None:
     if trained:
         configs.dump(config, workdir / "config.yaml")
         adapt = cli.as_started("python tools/adapt.py")
-        made = f"--config={workdir / 'config.yaml'}"
-        print(f"\nnext: {adapt} {made} --checkpoints={workdir / 'networks'}")
+        made = shlex.quote(str(workdir / "config.yaml"))
+        kept = shlex.quote(str(workdir / "networks"))
+        print(f"\nnext: {adapt} --config={made} --checkpoints={kept}")
 
 
 if __name__ == "__main__":

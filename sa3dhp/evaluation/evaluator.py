@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from sa3dhp import errors
-from sa3dhp.evaluation import metrics, poses
+from sa3dhp.evaluation import in_picture, metrics, poses
 from sa3dhp.evaluation import protocol as protocols
 from sa3dhp.skeleton import conversion
 from sa3dhp.skeleton import skeleton as skeletons
@@ -18,11 +18,15 @@ _NO_LABEL = ""
 
 @dataclasses.dataclass(frozen=True)
 class _Batch:
-    """The frames of one call: metric -> `[n, J]`, which joints count, labels `[n]`."""
+    """The frames of one call: metric -> `[n, J]`, which joints count, labels `[n]`.
+
+    `trunk` is that of `in_picture.Seen`, where the card looks at pictures.
+    """
 
     values: dict[str, np.ndarray]
     mask: np.ndarray
     labels: dict[str, np.ndarray]
+    trunk: np.ndarray | None = None
 
 
 class Evaluator:
@@ -53,7 +57,7 @@ class Evaluator:
         self._shared_joints = shared_joints
         self._batches: list[_Batch] = []
         self._skipped = 0
-        self._notes: list[str] = []
+        self._notes = [f"reference: {card.reference}"] if card.reference else []
 
     def add(self, pred: poses.Poses, target: poses.Poses) -> None:
         """Scores frames: row `i` of both is the same frame.
@@ -75,6 +79,7 @@ class Evaluator:
                 f"{self.card.name}, expected {self.card.skeleton}; choose a protocol "
                 "made for these joints"
             )
+        self._check_dimensions(target)
         labels = {**pred.labels, **target.labels}
         keep, notes = select_frames(self.card, labels, len(target.joints))
         self._notes += [note for note in notes if note not in self._notes]
@@ -85,6 +90,9 @@ class Evaluator:
         known = sides[0][1] & sides[1][1]
         mask = known[:, joints]
         usable = mask.any(axis=1)
+        seen = in_picture.look(target, self.card, keep, known)
+        if seen is not None:
+            usable &= seen.torso > 0
         if self.card.alignment == "root":
             usable &= known[:, roots].all(axis=1)
         self._skipped += len(keep) - int(usable.sum())
@@ -94,13 +102,31 @@ class Evaluator:
                 f"{self.card.name}; check `mask`"
             )
         first, second = (np.nan_to_num(side[0][usable]) for side in sides)
+        seen = None if seen is None else seen.take(usable)
         self._batches.append(
             _Batch(
-                _values(first, second, known[usable], self.card),
+                _values(first, second, known[usable], self.card, seen),
                 mask[usable],
                 {key: value[keep][usable] for key, value in labels.items()},
+                None if seen is None else seen.trunk(first),
             )
         )
+
+    def _check_dimensions(self, target: poses.Poses) -> None:
+        """Refuses a truth without what the card measures in."""
+        in_2d = self.card.flat_metrics
+        if in_2d and target.keypoints is None:
+            raise errors.InputError(
+                f"{target.source}: has no key-points in 2D, which the protocol "
+                f"{self.card.name} needs for {', '.join(in_2d)}; choose another one"
+            )
+        if target.flat and in_2d != self.card.metrics:
+            number = len(target.joints)
+            raise errors.InputError(
+                f"{target.source}: {number} of {number} pictures have no 3D joints "
+                f"(skeleton: {target.skeleton}), which the protocol {self.card.name} "
+                "needs; give a data set in 3D, or a protocol in 2D such as lsp_2d"
+            )
 
     def _settle_joints(
         self,
@@ -145,7 +171,8 @@ class Evaluator:
             `protocol`, `protocol_hash`, `target_information`, `num_samples`,
             `num_skipped`, `headline`, `notes`, `overall` (metric -> number), and
             `per_joint`, `per_action`, `per_sequence`, `per_group` (name -> metrics,
-            with `num_samples` but for joints; empty where the files name none).
+            with `num_samples` but for joints; empty where the files name none). With a
+            card that looks at pictures also `trunk`, see `in_picture`.
 
         Raises:
             errors.InputError: if nothing was added, or the card averages over labels
@@ -180,7 +207,12 @@ class Evaluator:
             "overall": self._overall(samples, per),
             "per_joint": _per_joint(values, mask, self.card.joints),
             **per,
+            **self._trunk(),
         }
+
+    def _trunk(self) -> dict[str, dict[str, float]]:
+        found = [batch.trunk for batch in self._batches if batch.trunk is not None]
+        return {"trunk": in_picture.trunk_summary(found)} if found else {}
 
     def _label(self, key: str) -> np.ndarray:
         """A label of all frames, `[N]` texts; empty where a file does not give it."""
@@ -330,7 +362,11 @@ def converted(
 
 
 def _values(
-    pred: np.ndarray, target: np.ndarray, known: np.ndarray, card: protocols.Card
+    pred: np.ndarray,
+    target: np.ndarray,
+    known: np.ndarray,
+    card: protocols.Card,
+    seen: in_picture.Seen | None,
 ) -> dict[str, np.ndarray]:
     """Every metric of the card at every joint, `[n, J]` each; see `metrics.METRICS`.
 
@@ -345,12 +381,19 @@ def _values(
         metrics.root_relative(pred, roots)[:, joints],
         metrics.root_relative(target, roots)[:, joints],
     )
-    thresholds = metrics.Thresholds(card.pck_threshold_mm, tuple(card.thresholds))
+    thresholds = metrics.Thresholds(
+        card.pck_threshold_mm,
+        tuple(card.thresholds),
+        None if seen is None else card.pck_2d_torso * seen.torso,
+    )
     values = {}
     for name in card.metrics:
         metric = metrics.METRICS[name]
         moved = card.alignment == "root" or metric.always_rooted
-        sides = metrics.check(*(rooted if moved else plain), mask)
+        pair = rooted if moved else plain
+        if metric.flat and seen is not None:
+            pair = plain[0], seen.flat(joints)
+        sides = metrics.check(*pair, mask)
         values[name] = metric.per_joint(*sides, thresholds)
     return values
 

@@ -4,11 +4,11 @@
 called, which way is better. Evaluation, cards, tables, comparisons and reports look it
 up there. A new metric is one entry there, and is counted wherever a card names it.
 
-All functions take `pred` and `target` as `[N, J, 3]` in mm and already in the frame in
-which they are to be compared: subtracting the root is the caller's business
-(`root_relative`), because the root belongs to the protocol. `mask` is `[N, J]`, True
-where a joint counts; a joint that does not count may hold anything, NaN included. PCK
-and AUC are in percent.
+All functions but `flat_hits` take `pred` and `target` as `[N, J, 3]` in mm and already
+in the frame in which they are to be compared: subtracting the root is the caller's
+business (`root_relative`), because the root belongs to the protocol. `mask` is
+`[N, J]`, True where a joint counts; a joint that does not count may hold anything, NaN
+included. PCK and AUC are in percent.
 """
 
 from __future__ import annotations
@@ -19,23 +19,27 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from sa3dhp import errors
+from sa3dhp.evaluation import flat
 from sa3dhp.geometry import procrustes
 
 PCK_THRESHOLD_MM = 150.0
+TORSO_SHARE = 0.2  # of PCK in the picture
 AUC_THRESHOLDS_MM = np.arange(0.0, 151.0, 5.0)
 
 
 @dataclasses.dataclass(frozen=True)
 class Thresholds:
-    """Distances in mm below which a joint counts as right.
+    """Distances below which a joint counts as right.
 
     Attributes:
-        pck: that of PCK.
-        auc: those that AUC averages over.
+        pck: that of PCK, mm.
+        auc: those that AUC averages over, mm.
+        flat: `[N]`, that of PCK in the picture for each sample, in pixels.
     """
 
     pck: float = PCK_THRESHOLD_MM
     auc: tuple[float, ...] = tuple(AUC_THRESHOLDS_MM)
+    flat: np.ndarray | None = None
 
 
 # (pred `[N, J, 3]`, target `[N, J, 3]`, mask `[N, J]`, thresholds) -> `[N, J]`, as
@@ -57,6 +61,7 @@ class Metric:
             that count is the metric of the sample.
         always_rooted: True if both sides are taken relative to the root even under a
             card that aligns nothing.
+        flat: True if the target is key-points: x and y in pixels, and z = 0.
     """
 
     id: str
@@ -66,6 +71,7 @@ class Metric:
     less_is_better: bool
     per_joint: PerJoint
     always_rooted: bool = False
+    flat: bool = False
 
 
 def check(
@@ -240,7 +246,7 @@ def mean_over_valid(values: np.ndarray, mask: np.ndarray | None = None) -> np.nd
     return np.where(mask, values, 0.0).sum(axis=1) / mask.sum(axis=1)
 
 
-def hits(distances: np.ndarray, threshold: float) -> np.ndarray:
+def hits(distances: np.ndarray, threshold: float | np.ndarray) -> np.ndarray:
     """Returns 100 where a distance is strictly below the threshold, else 0."""
     return np.where(distances < threshold, 100.0, 0.0)
 
@@ -255,6 +261,25 @@ def share_of_thresholds(
     thresholds = np.sort(np.asarray(thresholds, np.float64))
     passed = len(thresholds) - np.searchsorted(thresholds, distances, side="right")
     return 100.0 * passed / len(thresholds)
+
+
+def flat_hits(
+    pred: np.ndarray, target: np.ndarray, mask: np.ndarray, limits: Thresholds
+) -> np.ndarray:
+    """Returns 100 where a joint, put into the picture, is near its key-point, else 0.
+
+    See `flat.placed`; `limits.flat` says how near.
+
+    Raises:
+        errors.InputError: if `limits.flat` is not one number per sample.
+    """
+    if limits.flat is None or np.shape(limits.flat) != (len(target),):
+        raise errors.InputError(
+            f"thresholds: flat is {limits.flat!r}, expected [{len(target)}] pixels"
+        )
+    moved = flat.placed(pred, target, mask)
+    distances = np.linalg.norm(moved - target[..., :2], axis=-1)
+    return hits(distances, np.asarray(limits.flat)[:, None])
 
 
 _TABLE = (
@@ -330,6 +355,16 @@ _TABLE = (
         per_joint=lambda pred, target, mask, limits: relative_errors(
             pred, target, mask
         ),
+    ),
+    Metric(
+        id="pck_2d",
+        title="PCK 2D",
+        unit="%",
+        explanation="share of joints that are within a fifth of the trunk's length of "
+        "the annotated point in the picture, after the best scale and shift",
+        less_is_better=False,
+        per_joint=flat_hits,
+        flat=True,
     ),
 )
 METRICS: dict[str, Metric] = {metric.id: metric for metric in _TABLE}  # in this order
@@ -415,3 +450,22 @@ def normalised_error(
 ) -> np.ndarray:
     """Returns ||S - S*||_F / ||S*||_F of the centred shapes, percent, `[N]`."""
     return per_sample(METRICS["normalised_error"], pred, target, mask)
+
+
+def pck_2d(
+    pred: np.ndarray,
+    target: np.ndarray,
+    mask: np.ndarray | None = None,
+    *,
+    reach: np.ndarray,
+) -> np.ndarray:
+    """Returns the percentage of joints near their key-points in the picture, `[N]`.
+
+    Args:
+        pred: `[N, J, 3]`, mm.
+        target: `[N, J, 3]`, x and y in pixels; z is not looked at.
+        mask: `[N, J]`, True = valid, or None for all valid.
+        reach: `[N]`, pixels: how near, strictly.
+    """
+    limits = Thresholds(flat=np.asarray(reach, np.float64))
+    return per_sample(METRICS["pck_2d"], pred, target, mask, limits)

@@ -30,6 +30,9 @@ class Poses:
         target_information: class of the method, one of `protocol.TARGET_INFORMATION`,
             or None.
         source: where they come from, for messages.
+        keypoints: `[N, J, 2]` float64, pixels of the picture, or None. `mask` holds for
+            them as well.
+        flat: True if the key-points are all that is known: `joints` then repeat them.
     """
 
     joints: np.ndarray
@@ -38,6 +41,30 @@ class Poses:
     labels: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     target_information: str | None = None
     source: str = "poses"
+    keypoints: np.ndarray | None = None
+    flat: bool = False
+
+
+def from_keypoints(
+    keypoints: np.ndarray,
+    skeleton: str,
+    mask: np.ndarray | None = None,
+    labels: dict[str, np.ndarray] | None = None,
+    *,
+    source: str = "key-points",
+) -> Poses:
+    """Returns what is known in 2D alone; key-points `[N, J, 2]`, pixels."""
+    points = np.asarray(keypoints, np.float64)
+    deep = np.concatenate([points, np.zeros_like(points[..., :1])], axis=-1)
+    return Poses(
+        deep,
+        skeleton,
+        mask,
+        labels or {},
+        source=source,
+        keypoints=points,
+        flat=True,
+    )
 
 
 def read_arrays(path: str | pathlib.Path, what: str) -> dict[str, np.ndarray]:

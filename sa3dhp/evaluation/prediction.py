@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from sa3dhp import errors
 from sa3dhp.data import records, shards
-from sa3dhp.evaluation import poses
+from sa3dhp.evaluation import blazepose, poses, protocol
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import world
 
@@ -54,32 +54,54 @@ def read_prepared(
         split: the one that protocols score.
 
     Returns:
-        `Pictures`, and their `poses.Poses` in the data set's own skeleton. Where the
-        data set numbers its classes of frames, those are the actions.
+        `Pictures`, and their `poses.Poses` in the data set's own skeleton, `flat` for
+        one in 2D. Where the data set numbers its classes of frames, those are the
+        actions.
 
     Raises:
-        errors.InputError: if there is no such split, or it has no 3D joints.
+        errors.InputError: if there is no such split, or some of its pictures alone have
+            no 3D joints.
     """
     part = shards.Split(folder, split)
     frames = part.frames(range(len(part)), image=False)
     known = [frame.joints for frame in frames if frame.joints is not None]
+    points = [frame.keypoints for frame in frames if frame.keypoints is not None]
     kinds = {frame.skeleton for frame in frames}
     flat = len(frames) - len(known)
-    if flat or len(kinds) != 1:
+    in_2d = flat == len(points) == len(frames) > 0
+    if (flat and not in_2d) or len(kinds) != 1:
         raise errors.InputError(
             f"{folder}: {flat} of {len(frames)} pictures of {split} have no 3D "
             f"joints (skeleton: {', '.join(sorted(kinds)) or 'none'}); give a data set "
             "in 3D"
         )
     mask = np.stack([frame.mask for frame in frames])
-    joints = np.stack(known).astype(np.float64)
     labels = {
         key: np.array([getattr(frame, key) for frame in frames])
         for key in ("sequence", "subject", "frame_number")
     }
     labels["action"] = np.array([_action(frame) for frame in frames])
     source, (skeleton,) = f"{folder} ({split})", kinds
-    return Pictures(part), poses.Poses(joints, skeleton, mask, labels, source=source)
+    if in_2d:
+        return Pictures(part), poses.from_keypoints(
+            np.stack(points), skeleton, mask, labels, source=source
+        )
+    return Pictures(part), poses.Poses(
+        np.stack(known).astype(np.float64),
+        skeleton,
+        mask,
+        labels,
+        source=source,
+        keypoints=np.stack(points) if len(points) == len(frames) else None,
+    )
+
+
+def card_of(dataset: str | pathlib.Path) -> str | None:
+    """Returns the card that is named as the data set of a prepared folder is."""
+    if not (pathlib.Path(dataset) / records.MANIFEST).is_file():
+        return None
+    name = records.read_manifest(dataset).dataset
+    return name if name in protocol.names() else None
 
 
 def _action(frame: records.Frame) -> str:
@@ -151,8 +173,13 @@ def from_clips(
 
 
 def check_model(model: str | pathlib.Path) -> pathlib.Path:
-    """Returns the folder of a SavedModel; raises InputError if it visibly is none."""
+    """Returns the folder of a SavedModel; raises InputError if it visibly is none.
+
+    A `.tflite` file is returned as well: see `blazepose`.
+    """
     folder = pathlib.Path(model)
+    if folder.suffix == blazepose.SUFFIX and folder.is_file():
+        return folder
     if not (folder / "saved_model.pb").is_file():
         raise errors.InputError(
             f"model: {folder} is no SavedModel (it has no saved_model.pb); give the "
@@ -167,7 +194,8 @@ def predict(model: str | pathlib.Path, images: np.ndarray | Pictures) -> poses.P
     Args:
         model: folder of a SavedModel whose signature takes `images` uint8
             `[N, H, W, 3]` and gives `joints [N, J, 3]`, of the skeleton that its
-            signature `describe` names, else of the project's 17.
+            signature `describe` names, else of the project's 17; or
+            BlazePose's `.tflite`, see `blazepose.predict`.
         images: uint8 `[N, H, W, 3]`, RGB.
 
     Raises:
@@ -175,6 +203,8 @@ def predict(model: str | pathlib.Path, images: np.ndarray | Pictures) -> poses.P
             images or gives joints of another shape.
     """
     folder = check_model(model)
+    if folder.suffix == blazepose.SUFFIX:
+        return blazepose.predict(folder, images)
     try:
         loaded = tf.saved_model.load(str(folder))
         serve = loaded.signatures["serving_default"]

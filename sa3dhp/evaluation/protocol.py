@@ -24,6 +24,8 @@ from sa3dhp.skeleton import skeleton as skeletons
 
 _CARDS = pathlib.Path(__file__).parent / "cards"
 
+_TORSO_SHARE = metrics.TORSO_SHARE  # a card's `metrics` hide the module
+
 # What a method was told about the target; numbers of two classes are not compared.
 UNSTATED = "unstated"
 TARGET_INFORMATION = {
@@ -40,7 +42,7 @@ _CHOICES = {
     "scale": ("given", "bones"),
 }
 # Words about the numbers, and what is refused, change none of them: not in the hash.
-_PROSE = ("name", "title", "citation", "note", "refused")
+_PROSE = ("name", "title", "citation", "note", "refused", "reference")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +75,10 @@ class Card:
             mean length of its limbs is the truth's, for methods that know no unit.
         refused: skeletons of references whose joints share names with the card's and
             lie elsewhere on the body.
+        reference: where the truth comes from, where it is not plain motion capture; it
+            stands beside every result.
+        pck_2d_torso: a joint counts in the picture when strictly nearer than this share
+            of the trunk's length, see `flat.torso`.
     """
 
     name: str
@@ -96,12 +102,14 @@ class Card:
     action_names: dict[str, str] = dataclasses.field(default_factory=dict)
     refused: tuple[str, ...] = ()
     scale: str = "given"
+    reference: str = ""
+    pck_2d_torso: float = _TORSO_SHARE
 
     @functools.cached_property
     def hash(self) -> str:
         """Twelve hex digits over everything that can change a number."""
         content = dataclasses.asdict(self)
-        for key in _PROSE:
+        for key in _PROSE if self.flat_metrics else (*_PROSE, "pck_2d_torso"):
             del content[key]
         if content["scale"] == "given":  # cards are older than this key
             del content["scale"]
@@ -113,6 +121,11 @@ class Card:
         """The thresholds of AUC, mm."""
         start, stop, step = self.auc_thresholds_mm
         return np.arange(start, stop + step / 2, step)
+
+    @property
+    def flat_metrics(self) -> tuple[str, ...]:
+        """Those of `metrics` that compare in the picture."""
+        return tuple(name for name in self.metrics if metrics.METRICS[name].flat)
 
     @property
     def joint_indices(self) -> tuple[int, ...]:
@@ -139,6 +152,8 @@ class Card:
             where = "in camera coordinates"
         if self.scale == "bones":
             where += ", scaled by the mean length of the limbs"
+        if self.flat_metrics == self.metrics:
+            where = "in the picture"
         return f"{self.name} {self.hash}: {self.title}; {count} joints {where}"
 
 
@@ -257,6 +272,7 @@ def _validate(card: Card) -> None:
         )
     start, stop, step = card.auc_thresholds_mm
     positive = card.pck_threshold_mm > 0 and card.frame_stride > 0 and step > 0
+    positive &= card.pck_2d_torso > 0
     if not positive or stop < start or not card.joints or not card.root:
         raise errors.InputError(
             f"protocol {card.name}: thresholds, stride and the lists of joints and "

@@ -62,6 +62,8 @@ def result_table(result: Mapping, *, parts: Sequence[str] = tuple(_PARTS)) -> st
         summary(result),
         align_columns([["", *header(shown)], ["all", *overall]]),
     ]
+    if result.get("trunk"):
+        blocks.append(trunk_line(result["trunk"]))
     for part in parts:
         if not result[part]:
             continue
@@ -72,6 +74,26 @@ def result_table(result: Mapping, *, parts: Sequence[str] = tuple(_PARTS)) -> st
             rows.append(cells + ([str(values["num_samples"])] if counted else []))
         blocks.append(align_columns(rows))
     return "\n\n".join(blocks)
+
+
+def trunk_line(told: Mapping) -> str:
+    """Returns how trunks lean in one line; `told` is a result's `trunk`."""
+    said = []
+    if "in_picture_deg" in told:
+        said.append(
+            f"median {number(told['in_picture_deg'])} degrees from the annotated one "
+            "in the picture"
+        )
+    said.append(
+        f"{told['standing']} standing people"
+        + (
+            f", whose predicted trunks are a median {number(told['standing_tilt_deg'])}"
+            " degrees from the vertical in 3D"
+            if "standing_tilt_deg" in told
+            else ""
+        )
+    )
+    return f"trunk: {'; '.join(said)}"
 
 
 def percent_change(before: float, after: float) -> str:

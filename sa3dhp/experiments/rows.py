@@ -23,7 +23,7 @@ class Row:
         id: of its files.
         title: for people.
         overrides: `section.key=value`, on top of the table's.
-        method: what is done: `adapt`, or a control of `runner.METHODS`.
+        method: what is done: `adapt`, or another of `runner.METHODS`.
         against: the row that it is compared with beside the source model.
         paper: what the papers report, mm MPJPE, on Human3.6M; None for nothing.
         rule: whose non-localness is shown.
@@ -50,6 +50,7 @@ class Table:
         rows: its lines.
         overrides: of all rows.
         note: what a reader must know.
+        measured: a sentence on what results are measured on.
     """
 
     name: str
@@ -57,8 +58,10 @@ class Table:
     rows: tuple[Row, ...]
     overrides: tuple[str, ...] = ()
     note: str = ""
+    measured: str = "The test clips are never adapted to."
 
 
+REAL = "real"  # the table of real pictures, see `real`
 SOURCE = Row("source", "source only", method="source")
 _ANGLES = (10, 25, 50, 75, 100, 125)
 _PER_TERM = (
@@ -304,6 +307,28 @@ def harm(base: _Base) -> Table:
     return Table("harm", "Do no harm", rows, note=note)
 
 
+def real(base: _Base) -> Table:
+    """The relations of the paper in turn, and ours, on real pictures."""
+    papers = ("cr", "z3", "v2", "v3")
+    rows = [SOURCE]
+    for number, term in enumerate((*papers, "z1"), start=1):
+        title = {"cr": "+ L_CR", "z1": "+ z1 (ours)"}.get(term, f"+ L_{term}")
+        adapting = base.adapting(*(*papers, "z1")[:number])
+        rows.append(Row(term, title, adapting, against=rows[-1].id))
+    title = "MediaPipe (BlazePose), picture by picture"
+    rows.append(Row("mediapipe", title, method="mediapipe", against=rows[-1].id))
+    return Table(
+        REAL,
+        "Real people: the relations of the paper in turn, and MediaPipe beside them",
+        tuple(rows),
+        base.knowing((*papers[1:], "z1")),
+        "A sequence is a block of 10 pictures of one camera. The blocks are of few "
+        "people, so that an interval says how sure the change is for these, and no "
+        "more. " + _PER_TERM,
+        "The pictures that are measured are those adapted to, without their labels.",
+    )
+
+
 _MAKE = {
     function.__name__: function
     for function in (
@@ -315,6 +340,7 @@ _MAKE = {
         semi,
         controls,
         harm,
+        real,
     )
 }
 NAMES = tuple(_MAKE)

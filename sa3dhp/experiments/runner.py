@@ -18,7 +18,8 @@ from sa3dhp.systems.relation_distillation import adaptation, selection
 from sa3dhp.systems.relation_distillation import target as targets
 from sa3dhp.training import loop
 
-# Controls without a step to choose: (context, job, place) -> joints `[N, 17, 3]`, mm.
+# Controls and others without a step to choose:
+# (context, job, place) -> joints `[N, 17, 3]`, mm.
 METHODS: dict[str, Callable] = {
     "source": lambda context, job, place: place.joints,
     "flip_average": lambda context, job, place: controls.flip_average(
@@ -28,6 +29,7 @@ METHODS: dict[str, Callable] = {
         job.model, place.stored
     ),
     "batch_norm": lambda context, job, place: _with_batch_norm(context, job, place),
+    "mediapipe": lambda context, job, place: context.mediapipe_joints(place),
 }
 
 
@@ -49,7 +51,7 @@ def run(
     Returns:
         The summary, as in the JSON.
     """
-    table = rows.make(name, context.base)
+    table = context.table(name)
     context.prepare(table)
     folder = context.workdir / name
     records = []
@@ -124,13 +126,14 @@ def _run_row(
     job = context.job(table, row, seed)
     place = context.place(job)
     found = {"adapted_model": row.method != "source", "oracle": None}
+    there: dict[str, dict] = {}
     if row.method in METHODS:
         joints = {"adapted": METHODS[row.method](context, job, place)}
         information = targets.RAW
     else:
         target = context.target(job, row.sabotage)
         state = _fresh(_state(context.workdir / table.name, row, seed), settings)
-        joints, found = _adapt(job, place, target, state)
+        joints, found, there = _adapt(job, place, target, state)
         information = target.information
     scores = {side: place.truth.score(x, information) for side, x in joints.items()}
     first = place.score
@@ -144,6 +147,10 @@ def _run_row(
         "per_sequence": {
             side: _per_sequence(score)
             for side, score in {"source_only": first, **scores}.items()
+        },
+        "elsewhere": {
+            card: {"source_only": _headline(place.elsewhere[card].score), **after}
+            for card, after in there.items()
         },
         "protocol": first["protocol"],
         "protocol_hash": first["protocol_hash"],
@@ -159,8 +166,8 @@ def _adapt(
     place: session.Place,
     target: targets.Target,
     state: pathlib.Path,
-) -> tuple[dict, dict]:
-    """Trains; returns the joints by model, and what is known of the run.
+) -> tuple[dict, dict, dict]:
+    """Trains; returns the joints by model, what is known of the run, and elsewhere.
 
     The step that is returned is the configuration's choice; `oracle` is the best of the
     looks by the labels of the test, which no method may use.
@@ -168,28 +175,40 @@ def _adapt(
     try:
         course = job.run(target, state)
     except loop.Diverged as stopped:  # the tool would have ended here, without a model
-        return {"adapted": place.joints}, {
-            "adapted_model": False,
-            "oracle": None,
-            "stopped": str(stopped),
-            "verdict": "stopped: no model is returned",
-            "steps": 0,
-        }
+        return (
+            {"adapted": place.joints},
+            {
+                "adapted_model": False,
+                "oracle": None,
+                "stopped": str(stopped),
+                "verdict": "stopped: no model is returned",
+                "steps": 0,
+            },
+            {},
+        )
+    there = {
+        card: {"adapted": _headline(x.truth.score(x.truth.predict(job.model)))}
+        for card, x in place.elsewhere.items()
+    }
     finite = [x for x in course.history if math.isfinite(x[adaptation.TEST_ERROR])]
     best = selection.choose_oracle(finite, adaptation.TEST_ERROR).step
     at = {0: place.joints}
     for step in {course.choice.step, best} - set(at):
         job.go_to(state, step)
         at[step] = place.truth.predict(job.model)
-    return {"adapted": at[course.choice.step], "oracle": at[best]}, {
-        "adapted_model": course.choice.adapted,
-        "verdict": course.choice.verdict,
-        "label_free": course.choice.label_free,
-        "steps": course.choice.step,
-        "oracle_step": best,
-        "floor": dict(course.floor),
-        "history": course.history,
-    }
+    return (
+        {"adapted": at[course.choice.step], "oracle": at[best]},
+        {
+            "adapted_model": course.choice.adapted,
+            "verdict": course.choice.verdict,
+            "label_free": course.choice.label_free,
+            "steps": course.choice.step,
+            "oracle_step": best,
+            "floor": dict(course.floor),
+            "history": course.history,
+        },
+        there,
+    )
 
 
 def _with_batch_norm(
@@ -213,6 +232,19 @@ def _per_sequence(score: Mapping) -> dict[str, list[float]]:
     return {
         metric: [round(values[metric], 3) for values in score["per_sequence"].values()]
         for metric in summary.METRICS
+    }
+
+
+def _headline(score: Mapping) -> dict:
+    """The number that stands for a result, and that of each sequence."""
+    metric = score["headline"]
+    return {
+        "metric": metric,
+        "value": score["overall"][metric],
+        "sequences": [
+            round(values[metric], 3) for values in score["per_sequence"].values()
+        ],
+        **({"trunk": score["trunk"]} if "trunk" in score else {}),
     }
 
 

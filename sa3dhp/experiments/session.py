@@ -29,6 +29,14 @@ _PLACES = 4
 
 
 @dataclasses.dataclass(frozen=True)
+class Elsewhere:
+    """Pictures that nothing is adapted to, and the source model's result there."""
+
+    truth: targets.Truth
+    score: Mapping
+
+
+@dataclasses.dataclass(frozen=True)
 class Place:
     """Test clips of one domain and seed, and the source model's error there.
 
@@ -37,12 +45,14 @@ class Place:
         stored: the same pictures with their margin, uint8 `[N, S, S, 3]`.
         joints: of the source model, `[N, 17, 3]`, mm.
         score: of the source model.
+        elsewhere: card -> what adapted models are measured on beside it.
     """
 
     truth: targets.Truth
     stored: np.ndarray
     joints: np.ndarray
     score: Mapping
+    elsewhere: Mapping[str, Elsewhere] = dataclasses.field(default_factory=dict)
 
 
 class Session:
@@ -68,15 +78,31 @@ class Session:
         self._checkpoints = pathlib.Path(checkpoints)
         self.workdir = pathlib.Path(workdir)
         self.base = dataclasses.asdict(configure(()))
+        self._check()
+        self._jobs: dict[tuple[bool, int], repeated.Repeated] = {}
+        self._numbers = itertools.count()
+        self._places: dict[str, Place] = {}
+        self._clips: dict[str, np.ndarray] = {}
+
+    def _check(self) -> None:
+        """Refuses a configuration of another target."""
         if self.base["data"]["target"] != "procedural":
             raise errors.InputError(
                 f"data.target: got {self.base['data']['target']!r}, expected "
                 "'procedural': these tables are of the embedded world"
             )
-        self._jobs: dict[tuple[bool, int], repeated.Repeated] = {}
-        self._numbers = itertools.count()
-        self._places: dict[str, Place] = {}
-        self._clips: dict[str, np.ndarray] = {}
+
+    def table(self, name: str) -> rows.Table:
+        """Returns a table of `rows`.
+
+        Raises:
+            InputError: if there is none of that name, or it is not of this target.
+        """
+        if name == rows.REAL:
+            raise errors.InputError(
+                f"table: {name} is of real pictures, see `real.RealSession`"
+            )
+        return rows.make(name, self.base)
 
     def config(self, table: rows.Table, row: rows.Row, seed: int) -> Any:
         """Returns the configuration of a row."""
@@ -103,9 +129,13 @@ class Session:
             "method": row.method,
             "sabotage": row.sabotage,
             "networks": {name: trained.hash(name) for name in names},
-            "world": _fingerprint(resolved["data"]["target_domain"]),
+            "world": self._world(resolved["data"]),
         }
         return json.loads(json.dumps(settings))
+
+    def _world(self, data: Mapping) -> Any:
+        """What the target's pictures depend on beside the configuration."""
+        return _fingerprint(data["target_domain"])
 
     @staticmethod
     def _labelled(resolved: Mapping) -> dict | None:

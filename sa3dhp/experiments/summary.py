@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from sa3dhp import files
-from sa3dhp.evaluation import statistics
+from sa3dhp.evaluation import metrics, statistics
 from sa3dhp.experiments import rows, session
 from sa3dhp.systems.relation_distillation import adaptation, selection
 from sa3dhp.visualisation import forest
@@ -67,6 +67,7 @@ def summarise(table: rows.Table, records: Sequence[Mapping]) -> dict:
         "table": table.name,
         "title": table.title,
         "note": table.note,
+        "measured": table.measured,
         "seeds": sorted({record["seed"] for record in records}),
         "sequences_per_seed": len(records[0]["sequences"]),
         "resamples": statistics.RESAMPLES,
@@ -107,6 +108,7 @@ def _summary_of(
         "seconds": round(sum(r["seconds"] for r in own), 1),
         "change": _change(own, own, "source_only", "adapted"),
         "against": row.against,
+        "elsewhere": _elsewhere(own),
     }
     if "oracle" in sides:
         line["oracle_change"] = _change(own, own, "source_only", "oracle")
@@ -120,6 +122,30 @@ def _summary_of(
         if all(r.get("oracle") for r in firsts + seconds):
             line["oracle_versus"] = _change(firsts, seconds, "oracle", "oracle")
     return line
+
+
+def _elsewhere(records: Sequence[Mapping]) -> dict:
+    """Card -> metric, both models' numbers and the change, see `session.Elsewhere`."""
+    found = {}
+    for card in records[0].get("elsewhere", {}):
+        sides = {
+            side: [r["elsewhere"][card][side] for r in records]
+            for side in ("source_only", "adapted")
+        }
+        interval = statistics.paired_change(
+            *([np.array(x["sequences"]) for x in sides[side]] for side in sides)
+        )
+        metric = metrics.METRICS[sides["adapted"][0]["metric"]]
+        verdict = interval.verdict
+        if not metric.less_is_better:
+            turned = {"improves": "worsens", "worsens": "improves"}
+            verdict = turned.get(verdict, verdict)
+        found[card] = {
+            "metric": metric.id,
+            **{side: _spread([x["value"] for x in sides[side]]) for side in sides},
+            "change": {**dataclasses.asdict(interval), "verdict": verdict},
+        }
+    return found
 
 
 def _last_change(record: Mapping) -> float | None:
@@ -212,18 +238,20 @@ def markdown(found: Mapping) -> str:
     """Returns the summary as a Markdown table with what it was made of."""
     seeds = ", ".join(map(str, found["seeds"]))
     lines = [f"### {found['title']}", ""]
+    measured = found.get("measured", rows.Table.measured)
     if found["note"]:
         lines += [found["note"], ""]
     lines += [
         f"MPJPE in mm, median over seeds {seeds} (least to greatest). Changes: mean, "
         f"95 % interval of a paired bootstrap over {found['sequences_per_seed']} "
-        f"sequences a seed ({found['resamples']} draws). The test clips are never "
-        "adapted to. *Last*: the change at the last step, whatever was chosen, on "
-        "pictures evenly taken from all clips. *Oracle*: the best step by the test "
-        "labels; no result, a bound.",
+        f"sequences a seed ({found['resamples']} draws). {measured} *Last*: "
+        "the change at the last step, whatever was chosen, on pictures evenly taken "
+        "from all clips. *Oracle*: the best step by the test labels; no result, a "
+        "bound.",
         "",
         *_table(found["rows"]),
         "",
+        *_told_elsewhere(found["rows"]),
     ]
     if "choice" in found:
         lines += [_told_of_the_choice(found["choice"]), ""]
@@ -234,6 +262,22 @@ def markdown(found: Mapping) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _told_elsewhere(lines: Sequence[Mapping]) -> list[str]:
+    """A table of what the models are worth where nothing was adapted to."""
+    shown = [row for row in lines if row.get("elsewhere")]
+    if not shown:
+        return []
+    cells = [["row", "card", "source", "returned", "change"]]
+    for row in shown:
+        for card, found in row["elsewhere"].items():
+            metric = metrics.METRICS[found["metric"]]
+            named = f"{card}, {metric.title} [{metric.unit}]"
+            both = [_cell(found[side]) for side in ("source_only", "adapted")]
+            cells.append([row["title"], named, *both, _interval(found["change"])])
+    table = [f"| {' | '.join(row)} |" for row in cells]
+    return ["Elsewhere:", "", table[0], "|" + "---|" * 5, *table[1:], ""]
 
 
 def _told_of_the_choice(numbers: Mapping) -> str:

@@ -23,7 +23,8 @@ DESCRIPTION = pathlib.Path("assets.extra") / "sa3dhp.json"
 USAGE = """\
 import tensorflow as tf
 model = tf.saved_model.load({folder!r})
-out = model.signatures["serving_default"](images=crops)  # uint8 [N, H, W, 3] tensor
+crops = tf.zeros([1, {size}, {size}, 3], tf.uint8)  # put yours here: [N, ...], RGB
+out = model.signatures["serving_default"](images=crops)
 out["joints"], model.signatures["describe"]()  # [N, 17, 3] mm; what it all means"""
 
 

@@ -20,6 +20,7 @@ from sa3dhp import errors
 
 SIDE_FACTOR = 1.25  # side of the network's square over the longer side of the box
 SIDE_PERCENTILE = 90.0  # of max(w, h) over a clip: a maximum that outlives an outlier
+CLIP_SECONDS = 2.0  # of a clip
 SMOOTHING_FRAMES = 3.0  # standard deviation of the centre's Gaussian, 0.1 s at 30 fps
 RULE = (
     "square crop around the person: centre = centre of the person's box (x1 y1 x2 y2), "
@@ -60,6 +61,40 @@ def square_box(boxes: np.ndarray) -> tuple[np.ndarray, float]:
     )
     side = SIDE_FACTOR * np.percentile(sizes.max(axis=1), SIDE_PERCENTILE)
     return centres.astype(np.float32), float(side)
+
+
+def square_boxes(boxes: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:
+    """Returns centres and sides of the network's squares along a track of any length.
+
+    `square_box` for a person who may come nearer for minutes: the side is that of the
+    clip of `CLIP_SECONDS` around each frame.
+
+    Args:
+        boxes: `[T, 4]`, x1 y1 x2 y2, pixels.
+        fps: of the track.
+
+    Returns:
+        `[T, 2]` float32 centres and `[T]` float32 sides, pixels.
+
+    Raises:
+        InputError: as `square_box`.
+    """
+    square_box(boxes)  # its checks
+    boxes = np.asarray(boxes, np.float64)
+    sigma = SMOOTHING_FRAMES * fps / 30.0
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2  # [T, 2]
+    centres = ndimage.gaussian_filter1d(centres, sigma, axis=0, mode="nearest")
+    sides = SIDE_FACTOR * _running((boxes[:, 2:] - boxes[:, :2]).max(axis=1), fps)
+    return centres.astype(np.float32), sides.astype(np.float32)
+
+
+def _running(values: np.ndarray, fps: float) -> np.ndarray:
+    """The `SIDE_PERCENTILE` of `[T]` over the clip around each frame, smoothed."""
+    window = max(1, 2 * round(CLIP_SECONDS * fps / 2) + 1)
+    high = ndimage.percentile_filter(
+        values, SIDE_PERCENTILE, size=min(window, 2 * len(values) - 1), mode="nearest"
+    )
+    return ndimage.gaussian_filter1d(high, window / 6, mode="nearest")
 
 
 def stored_side(side: float, stored_size: int, image_size: int) -> float:
@@ -177,9 +212,40 @@ def project_to_frame(
             "project_to_frame: expected joints [T, J, 3] and centres [T, 2], got "
             f"{joints.shape} and {centres.shape}; give one centre per frame"
         )
+    low, high = joints[..., :2].min(axis=1), joints[..., :2].max(axis=1)  # [T, 2]
+    extent = np.percentile((high - low).max(axis=-1), SIDE_PERCENTILE)
+    return _placed(joints, centres, side / SIDE_FACTOR / max(extent, 1e-6))
+
+
+def project_track(
+    joints: np.ndarray, centres: np.ndarray, sides: np.ndarray, fps: float
+) -> np.ndarray:
+    """Places root-relative joints in the source picture along a track of any length.
+
+    `project_to_frame` with the squares of `square_boxes`: the scale is that of the clip
+    around each frame. It is a drawing without perspective, fitted to the person's box;
+    no joint is measured in the picture.
+
+    Args:
+        joints: `[T, J, 3]` mm, camera frame (y down), root-relative.
+        centres: `[T, 2]`, pixels, of the squares.
+        sides: `[T]`, pixels.
+        fps: of the track.
+
+    Returns:
+        `[T, J, 2]` float32 pixels.
+    """
+    joints = np.asarray(joints, np.float64)
+    low, high = joints[..., :2].min(axis=1), joints[..., :2].max(axis=1)  # [T, 2]
+    extent = np.maximum(_running((high - low).max(axis=-1), fps), 1e-6)
+    scale = np.asarray(sides, np.float64) / SIDE_FACTOR / extent
+    return _placed(joints, np.asarray(centres, np.float64), scale[:, None, None])
+
+
+def _placed(
+    joints: np.ndarray, centres: np.ndarray, scale: np.ndarray | float
+) -> np.ndarray:
+    """The joints' x and y, each frame's box centred; `[T, J, 2]` pixels."""
     plane = joints[..., :2]  # [T, J, 2]
     low, high = plane.min(axis=1, keepdims=True), plane.max(axis=1, keepdims=True)
-    extent = np.percentile((high - low).max(axis=-1), SIDE_PERCENTILE)
-    scale = side / SIDE_FACTOR / max(extent, 1e-6)
-    placed = (plane - (low + high) / 2) * scale + centres[:, None]
-    return placed.astype(np.float32)
+    return ((plane - (low + high) / 2) * scale + centres[:, None]).astype(np.float32)

@@ -209,6 +209,15 @@ _OTHERS = (
         left_hip<neck left_knee<left_hip left_ankle<left_knee
         right_eye<nose left_eye<nose right_ear<right_eye left_ear<left_eye""",
     ),
+    # BlazePose's landmarks 11-16 and 23-28; no pelvis, so the left hip is the root.
+    _skeleton(
+        "blazepose12",
+        """left_shoulder<left_hip right_shoulder<right_hip
+        left_elbow<left_shoulder right_elbow<right_shoulder
+        left_wrist<left_elbow right_wrist<right_elbow
+        left_hip right_hip<left_hip left_knee<left_hip right_knee<right_hip
+        left_ankle<left_knee right_ankle<right_knee""",
+    ),
     # CMU ASF/AMC; a joint is the end of its bone (`lfemur` = left_femur).
     _skeleton(
         "cmu31",

@@ -19,7 +19,8 @@ def motions():
 
 
 def _mixed(motions, share, seed=0):
-    return mixing.mix_limbs(motions, np.random.default_rng(seed), share, SKELETON)
+    rng = np.random.default_rng(seed)
+    return mixing.vary_limbs(motions, rng, SKELETON, mixed=share)
 
 
 def _local(motion):
@@ -76,6 +77,40 @@ def test_repeats_for_a_seed(motions):
         np.testing.assert_array_equal(one, two)
 
 
-def test_a_share_outside_is_refused(motions):
-    with pytest.raises(errors.InputError, match=r"got 1\.5"):
+def _bent(motions, amount, seed=0):
+    rng = np.random.default_rng(seed)
+    return mixing.vary_limbs(motions, rng, SKELETON, bent=amount)
+
+
+def test_bent_limbs_are_held_otherwise_all_the_time(motions):
+    torso = list(SKELETON.indices("pelvis", "neck", "left_hip", "right_hip"))
+    turned = []
+    for before, after in zip(motions, _bent(motions, 0.15)):
+        np.testing.assert_allclose(after[:, torso], before[:, torso], atol=1e-2)
+        np.testing.assert_allclose(
+            kinematics.bone_lengths(after, SKELETON),
+            kinematics.bone_lengths(before, SKELETON),
+            atol=1e-2,
+        )
+        one, two = _local(before), _local(after)
+        angle = np.arccos(np.clip((one * two).sum(-1), -1, 1))[:, 4:]
+        changed = angle.max(0) > 1e-2
+        assert (angle[:, changed] > 1e-3).all()  # in all frames or in none
+        turned.append(angle[:, changed].mean())
+        inside = limits.within(one, SKELETON)
+        assert (limits.within(two, SKELETON) | ~inside).all()
+    # Of a normal shift of 0.15 in three directions two turn a unit vector.
+    assert np.mean(turned) == pytest.approx(0.15 * np.sqrt(np.pi / 2), rel=0.25)
+
+
+def test_bent_motions_repeat_for_a_seed_and_differ_between_copies(motions):
+    twice = _bent([motions[0], motions[0]], 0.15)
+    assert np.abs(twice[0] - twice[1]).max() > 10.0
+    np.testing.assert_array_equal(twice[0], _bent([motions[0]] * 2, 0.15)[0])
+
+
+def test_what_cannot_be_is_refused(motions):
+    with pytest.raises(errors.InputError, match=r"mixed: got 1\.5"):
         _mixed(motions, 1.5)
+    with pytest.raises(errors.InputError, match=r"bent: got -1"):
+        _bent(motions, -1)

@@ -7,7 +7,7 @@ import pytest
 
 from sa3dhp import errors
 from sa3dhp.data import pipeline, prepared, records, schema, shards
-from sa3dhp.evaluation import prediction
+from sa3dhp.evaluation import evaluator, poses, prediction, protocol
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.systems.relation_distillation import config, sources
 
@@ -444,7 +444,15 @@ def test_the_truth_of_a_test_split_needs_no_picture_in_memory(human36m, tmp_path
         for n in range(T)
     ]
     folder = _write(tmp_path / "lsp", flat, "test", num_shards=1)
-    with pytest.raises(errors.InputError, match="6 of 6 pictures of test have no 3D"):
+    in_2d = prediction.read_dataset(folder)[1]
+    assert in_2d.flat and in_2d.keypoints.shape == (T, 32, 2)
+    pred, card = poses.Poses(np.zeros((T, 17, 3)), "sa3dhp17"), protocol.load("h36m_p1")
+    with pytest.raises(errors.InputError, match="6 of 6 pictures have no 3D"):
+        evaluator.evaluate(pred, in_2d, dataclasses.replace(card, subjects=()))
+    folder = _write(
+        tmp_path / "some", [flat[0], *map(_frame, (1, 2))], "test", num_shards=1
+    )
+    with pytest.raises(errors.InputError, match="1 of 3 pictures of test have no 3D"):
         prediction.read_dataset(folder)
     classes = [_frame(n, label=3) for n in range(T)]
     folder = _write(tmp_path / "classes", classes, "test", num_shards=1)

@@ -103,11 +103,12 @@ def test_agrees_with_a_loop_from_the_definition(fast, slow, masked):
 def test_the_table_says_everything_of_every_metric():
     assert list(metrics.METRICS) == [
         *("mpjpe", "pa_mpjpe", "n_mpjpe", "pck", "auc"),
-        *("depth_error", "normalised_error"),
+        *("depth_error", "normalised_error", "pck_2d"),
     ]
     for key, metric in metrics.METRICS.items():
         assert metric.id == key and metric.unit in ("mm", "%")
-        assert metric.title == key.upper().replace("_", "-")
+        between = " " if metric.flat else "-"
+        assert metric.title == key.upper().replace("_", between)
         assert len(metric.explanation) > 20
 
 
@@ -115,8 +116,11 @@ def test_the_table_says_everything_of_every_metric():
 def test_less_is_better_tells_how_a_better_prediction_changes_the_value(name):
     pred, target, mask = _cases(num=200)
     metric = metrics.METRICS[name]
-    worse = metrics.per_sample(metric, pred, target, mask).mean()
-    better = metrics.per_sample(metric, (pred + target) / 2, target, mask).mean()
+    limits = metrics.Thresholds(flat=np.full(len(pred), 60.0))
+    worse, better = (
+        metrics.per_sample(metric, side, target, mask, limits).mean()
+        for side in (pred, (pred + target) / 2)
+    )
     assert (better < worse) == metric.less_is_better
 
 
@@ -125,10 +129,12 @@ def test_a_sample_is_the_mean_of_its_joints_that_count(name):
     pred, target, mask = _cases(num=30)
     metric = metrics.METRICS[name]
     sides = metrics.check(pred, target, mask)
-    values = metric.per_joint(*sides, metrics.Thresholds())
+    reach = np.linspace(10, 200, len(pred))
+    values = metric.per_joint(*sides, metrics.Thresholds(flat=reach))
     assert values.shape == mask.shape
     want = [row[valid].mean() for row, valid in zip(values, mask)]
-    got = getattr(metrics, name)(pred, target, mask)
+    more = {"reach": reach} if metric.flat else {}
+    got = getattr(metrics, name)(pred, target, mask, **more)
     np.testing.assert_allclose(got, want, rtol=1e-12)
 
 

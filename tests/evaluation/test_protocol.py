@@ -17,6 +17,16 @@ EXPECTED = {
     "3dpw_14",
     "3dpw_smpl",
     "procedural",
+    "real_multiview",
+    "person_clips",
+    "lsp_2d",
+    "single_frames",
+}
+# Cards of too little, or of another reference, for all five metrics.
+FEWER = {
+    "person_clips": ("mpjpe", "pa_mpjpe", "pck_2d"),
+    "lsp_2d": ("pck_2d",),
+    "single_frames": ("mpjpe", "pa_mpjpe"),
 }
 SCALED = {"nrsfm", "nrsfm_h36m"}  # of methods that know no unit
 
@@ -30,6 +40,10 @@ PINNED = {
     "nrsfm": "b4f5a3b3cfab",
     "nrsfm_h36m": "b776489fd105",
     "procedural": "26f852d490c8",
+    "real_multiview": "ba6374448584",
+    "person_clips": "774ca8440b65",
+    "lsp_2d": "625965872533",
+    "single_frames": "09a778630dfe",
 }
 
 
@@ -48,7 +62,8 @@ def test_all_cards_are_there_and_no_two_are_the_same():
 def test_cards_cite_a_source_and_report_the_five_metrics(name):
     card = protocol.load(name)
     assert card.citation and card.title
-    assert card.metrics == ("mpjpe", "pa_mpjpe", "n_mpjpe", "pck", "auc")
+    five = ("mpjpe", "pa_mpjpe", "n_mpjpe", "pck", "auc")
+    assert card.metrics == FEWER.get(name, five)
     np.testing.assert_array_equal(card.thresholds, metrics.AUC_THRESHOLDS_MM)
     assert card.pck_threshold_mm == 150
     assert card.name in card.describe() and card.hash in card.describe()
@@ -110,6 +125,20 @@ def test_hash_covers_what_changes_numbers_and_nothing_else():
         assert dataclasses.replace(card, **change).hash != card.hash, change
 
 
+def test_the_reach_in_the_picture_is_in_the_hash_of_who_looks_there():
+    for name, changes in (("lsp_2d", True), ("procedural", False)):
+        card = protocol.load(name)
+        other = dataclasses.replace(card, pck_2d_torso=0.5, reference="x")
+        assert (other.hash != card.hash) == changes
+
+
+def test_cards_of_real_people_state_their_reference():
+    for name in ("real_multiview", "person_clips", "lsp_2d", "single_frames"):
+        assert protocol.load(name).reference
+    assert "no marker motion capture" in protocol.load("real_multiview").reference
+    assert "in the picture" in protocol.load("lsp_2d").describe()
+
+
 def test_hash_does_not_depend_on_order_of_keys_or_spelling_of_numbers():
     content = _content()
     turned = dict(reversed(list(content.items())))
@@ -151,6 +180,7 @@ def test_restricted_card_has_another_name_and_hash():
         ({"frame_stride": 0}, "must not be"),
         ({"auc_thresholds_mm": [0, 150]}, "auc_thresholds_mm"),
         ({"metrics": ["mpjpe", "iou"]}, "metrics are .*some of mpjpe, pa_mpjpe, n_mp"),
+        ({"pck_2d_torso": 0}, "must not be"),
         ({"headline": "iou"}, "headline is 'iou', expected one of mpjpe, pa_mpjpe"),
         ({"metrics": ["pck"]}, "the headline 'mpjpe' among them"),
         ({"groups": {"a": "TS1"}}, "groups is"),

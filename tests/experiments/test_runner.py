@@ -219,7 +219,8 @@ def test_a_run_that_diverges_returns_the_source_model(done, monkeypatch):
         raise loop.Diverged("adapt: term 'z3' is nan")
 
     monkeypatch.setattr(job, "run", run)
-    joints, found = runner._adapt(job, place, None, pathlib.Path("x"))
+    joints, found, elsewhere = runner._adapt(job, place, None, pathlib.Path("x"))
+    assert elsewhere == {}
     np.testing.assert_array_equal(joints["adapted"], place.joints)
     assert "nan" in found["stopped"] and not found["adapted_model"]
 

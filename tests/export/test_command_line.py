@@ -62,12 +62,19 @@ def _adapted(repo_root, tmp_path):
     return encoder
 
 
-def test_an_adaptation_is_exported_quietly_and_says_what_next(run, repo_root, tmp_path):
+def test_an_adaptation_is_exported_quietly_and_says_what_next(
+    run, repo_root, tmp_path, monkeypatch
+):
     encoder = _adapted(repo_root, tmp_path)
     done = run("workdir=run", "output=out")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("written: out (adapted)\nnext: ")
     assert "tf.saved_model.load('out')" in done.stdout
+    code = done.stdout.partition("alone:\n")[2]
+    monkeypatch.chdir(tmp_path)
+    pasted: dict = {}
+    exec(code, pasted)
+    assert pasted["out"]["joints"].shape == (1, 17, 3)
 
     model = saved_model.load(tmp_path / "out")
     assert model.description["run"]["domain_pack"]["verdict"] == "kept"

@@ -174,3 +174,40 @@ def test_the_matrix_says_where_a_pixel_goes(centre, side, size) -> None:
         expected = crop.matrix(np.array(centre), side, size) @ [x, y, 1.0]
         found = (columns * weights).sum(), (rows * weights).sum(), 1.0
         np.testing.assert_allclose(expected, found, atol=0.3)
+
+
+def test_the_squares_of_a_steady_track_are_those_of_its_clip() -> None:
+    boxes = np.tile(np.array([[10.0, 20, 40, 100]]), (90, 1))
+    centres, side = crop.square_box(boxes)
+    along = crop.square_boxes(boxes, 30.0)
+    np.testing.assert_allclose(along[0], centres)
+    np.testing.assert_allclose(along[1], side, rtol=1e-6)
+    one = crop.square_boxes(boxes[:1], 30.0)
+    np.testing.assert_allclose(one[1], [side], rtol=1e-6)
+
+
+def test_the_square_grows_with_a_person_who_comes_near() -> None:
+    height = np.linspace(50, 500, 600)  # in 20 seconds
+    boxes = np.stack([0 * height, 0 * height, height / 3, height], axis=1)
+    _, sides = crop.square_boxes(boxes, 30.0)
+    ratio = sides[60:-60] / (crop.SIDE_FACTOR * height[60:-60])
+    assert (np.diff(sides) >= -1e-3).all() and 1.0 < ratio.min() and ratio.max() < 1.3
+
+
+def test_the_centre_is_smoothed_alike_at_any_rate() -> None:
+    step = np.repeat([0.0, 100.0], 60)
+    boxes = np.stack([step, step, step + 50, step + 80], axis=1)
+    slow, fast = (crop.square_boxes(boxes, fps)[0][:, 0] for fps in (30.0, 60.0))
+    # 0.1 s is 3 frames of one, 6 of the other; the step is at 59.5 of both.
+    between = (fast[50:70:2] + fast[51:71:2]) / 2
+    np.testing.assert_allclose(slow[55:65], between, atol=0.5)
+
+
+def test_a_track_is_placed_like_a_clip() -> None:
+    rng = np.random.default_rng(0)
+    joints = rng.normal(0, 300, (1, 17, 3)).repeat(40, axis=0)
+    boxes = np.tile(np.array([[10.0, 20, 40, 100]]), (40, 1))
+    squares = crop.square_boxes(boxes, 30.0)
+    placed = crop.project_track(joints, *squares, 30.0)
+    clip = crop.project_to_frame(joints, *crop.square_box(boxes))
+    np.testing.assert_allclose(placed, clip, rtol=1e-5, atol=1e-3)

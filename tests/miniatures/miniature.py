@@ -11,6 +11,9 @@ One function per data set writes a folder that `tools/prepare_data.py --input` t
     miniature.mpi_inf_3dhp(folder)           # S1/Seq1 (8 videos), TS1 and TS5
     miniature.threedpw(folder)               # pkl + jpg: train 1, test 1
     miniature.lsp(folder)                    # lsp/ (test with images > 1000), lspet/
+    miniature.real_multiview(folder)         # 2 videos, Calib.qca.txt, reference
+    miniature.person_clips(folder)           # mp4 + BlazePose's landmarks
+    miniature.single_frames(folder)          # npz + jpg of two data sets
     miniature.videos(folder)                 # 2 mp4, boxes in <folder>/boxes.json
 
 `import miniature` finds this module (`pythonpath` of .pytest.ini). Everything is a
@@ -27,6 +30,7 @@ import pickle
 import h5py
 import miniature_mocap
 import miniature_people as people
+import miniature_real
 import numpy as np
 import scipy.io
 from scipy.spatial import transform
@@ -40,6 +44,8 @@ H36M_SCALE = 0.2  # of the genuine pictures
 RED, BLUE, disc = people.RED, people.BLUE, people.disc
 person, expand = people.person, people.expand
 cmu, bandai_namco = miniature_mocap.cmu, miniature_mocap.bandai_namco
+real_multiview = miniature_real.real_multiview
+person_clips, single_frames = miniature_real.person_clips, miniature_real.single_frames
 
 
 def surreal(folder, frames: int = 64, parts=("train", "train", "test")):
@@ -341,6 +347,9 @@ def lsp(folder, images: int = 12, extended: int = 12):
             rows[1::4, 0] = (-900.0, 7.0, 0.0)
             rows = rows.transpose(1, 2, 0)
         scipy.io.savemat(home / "joints.mat", {"joints": rows})
+
+
+lsp_2d = lsp
 
 
 def videos(folder, count: int = 2, frames: int = 70) -> pathlib.Path:

@@ -1,7 +1,7 @@
-"""A MakeHuman folder in miniature: a person of boxes, in the genuine formats.
+"""MakeHuman, panoramas and captures in miniature, in the genuine formats.
 
-Boxes stand around the bones; those of the left side are red, those of the right side
-blue, the rest white. Coordinates are decimetres, x to the person's left, y up.
+A person is of boxes around the bones; those of the left side are red, those of the
+right side blue, the rest white. Decimetres, x to the person's left, y up.
 """
 
 import gzip
@@ -84,7 +84,8 @@ def makehuman(folder: pathlib.Path, clothes: bool = True) -> pathlib.Path:
     lines = [f"g body\n{_lines(faces)}"]
     for side, shift in (("l", 1), ("r", -1)):
         first = len(vertices)
-        vertices += list(_box([0.3 * shift, 8.5, 1.2], [0.3 * shift, 8.5, 1.2], 0.1))
+        middle = [0.4 * shift, 8.4, 1.3]  # ahead of the head
+        vertices += list(_box(middle, middle, 0.2))
         eye = [[(first + n + 1, 3) for n in face] for face in _FACES]
         lines.append(f"g helper-{side}-eye\n{_lines(eye)}")
         weights["Head"] += [[first + n, 1.0] for n in range(8)]
@@ -196,3 +197,81 @@ def panoramas(folder: pathlib.Path, count: int = 1) -> pathlib.Path:
         picture[3, 5 + number] = 200.0
         cv2.imwrite(str(folder / f"room{number}.hdr"), picture)
     return folder
+
+
+# The rig of the MotionBuilder conversion: joint, its depth and offset, file units.
+_JOINTS = """Hips 0 0 0 0
+LHipJoint 1 0 0 0
+LeftUpLeg 2 1.66 -1.80 0.62
+LeftLeg 3 2.60 -7.14 0
+LeftFoot 4 2.49 -6.85 0
+LeftToeBase 5 0.20 -0.54 2.15
+RHipJoint 1 0 0 0
+RightUpLeg 2 -1.66 -1.80 0.62
+RightLeg 3 -2.60 -7.14 0
+RightFoot 4 -2.49 -6.85 0
+RightToeBase 5 -0.20 -0.54 2.15
+LowerBack 1 0 0 0
+Spine 2 0.02 2.05 -0.14
+Spine1 3 0.01 2.06 -0.06
+Neck 4 0 0 0
+Neck1 5 0 1.57 0.15
+Head 6 0 1.56 -0.10
+LeftShoulder 4 0 0 0
+LeftArm 5 3.54 0.90 -0.17
+LeftForeArm 6 4.87 0 0
+LeftHand 7 3.36 0 0
+RightShoulder 4 0 0 0
+RightArm 5 -3.54 0.90 -0.17
+RightForeArm 6 -4.87 0 0
+RightHand 7 -3.36 0 0"""
+
+
+def captures(
+    folder: pathlib.Path, subjects: tuple[str, ...], clips: int, frames: int
+) -> pathlib.Path:
+    """Writes `<subject>/<subject>_01.bvh`: people who walk, 120 fps after a T-pose."""
+    rows = [line.split() for line in _JOINTS.splitlines()]
+    names, depths = [row[0] for row in rows], [int(row[1]) for row in rows]
+    lines = ["HIERARCHY"]
+    for n, (name, _, *offset) in enumerate(rows):
+        root = "Xposition Yposition Zposition " if not n else ""
+        lines += [
+            f"{'JOINT' if n else 'ROOT'} {name}",
+            "{",
+            f"OFFSET {' '.join(offset)}",
+        ]
+        lines.append(f"CHANNELS {6 if root else 3} {root}Zrotation Yrotation Xrotation")
+        deeper = n + 1 < len(rows) and depths[n + 1] > depths[n]
+        if not deeper:
+            lines += ["End Site", "{", "OFFSET 0 1.6 0", "}"]
+            last = depths[n + 1] if n + 1 < len(rows) else 0
+            lines += ["}"] * (depths[n] - last + 1)
+    for subject in subjects:
+        (folder / subject).mkdir(parents=True, exist_ok=True)
+        for clip in range(1, clips + 1):
+            values = _walk(names, frames, int(subject) + 0.1 * clip)
+            text = "\n".join(" ".join(f"{v:.4f}" for v in row) for row in values)
+            (folder / subject / f"{subject}_{clip:02d}.bvh").write_text(
+                "\n".join(lines) + f"\nMOTION\nFrames: {len(values)}\n"
+                f"Frame Time: 0.0083333\n{text}\n"
+            )
+    return folder
+
+
+def _walk(names: list[str], frames: int, phase: float) -> np.ndarray:
+    """The channels `[1 + frames, 3 + 3 J]` of a T-pose and a walk."""
+    time = np.arange(frames) / 120.0
+    swing = np.sin(6.0 * time + phase)
+    angles = {name: np.zeros((3, frames)) for name in names}  # degrees about z, y, x
+    for side, sign in (("Left", 1.0), ("Right", -1.0)):
+        angles[f"{side}UpLeg"][0] = -18.0 * sign  # legs together
+        angles[f"{side}UpLeg"][2] = -15.0 + 20.0 * sign * swing
+        angles[f"{side}Leg"][2] = 25.0 + 15.0 * np.cos(6.0 * time + phase + sign)
+        angles[f"{side}Foot"][2] = -5.0 - 20.0 * sign * swing
+        angles[f"{side}Arm"][0] = -65.0 * sign  # arms down
+        angles[f"{side}Arm"][2] = 10.0 * swing
+        angles[f"{side}ForeArm"][1] = -30.0 * sign
+    path = np.stack([0 * time, 17.0 + 0.2 * np.abs(swing), 20.0 * time])
+    table = np.concatenate([path, *(angles[name] for name in names)])
+    return np.concatenate([np.zeros((1, len(table))), table.T])

@@ -21,6 +21,10 @@ _NAMES = (
     "mpi_inf_3dhp",
     "threedpw",
     "lsp",
+    "lsp_2d",
+    "real_multiview",
+    "person_clips",
+    "single_frames",
     "rendered_people",
     "videos",
 )

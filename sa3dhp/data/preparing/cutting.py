@@ -18,7 +18,7 @@ import numpy as np
 from sa3dhp import errors
 from sa3dhp.data import glitches, records, schema
 from sa3dhp.data.preparing import units
-from sa3dhp.data.videos import people, video, video_folder
+from sa3dhp.data.videos import people, screening, video, video_folder
 from sa3dhp.geometry import crop
 from sa3dhp.skeleton import conversion
 from sa3dhp.skeleton import skeleton as skeletons
@@ -26,6 +26,15 @@ from sa3dhp.skeleton import skeleton as skeletons
 FLESH_MM = 60.0  # how far a body reaches beyond its joints
 _FLESH_SHARE = 0.04  # the same of the longer side of its box, where mm are not known
 _NEAREST_MM = 100.0  # joints nearer to the camera, or behind it, have no picture
+
+_HEAD, _NECK = skeletons.SA3DHP17.indices("head_top", "neck")
+# What a skeleton without a head lacks: (the joint before it, the one before that, how
+# much further it is, as a share of their distance).
+_ENDS = {
+    "head_top": ("neck", "pelvis", 0.55),
+    "left_foot": ("left_ankle", "left_knee", 0.25),
+    "right_foot": ("right_ankle", "right_knee", 0.25),
+}
 
 Pictures = Iterator[tuple[int, "np.ndarray | None"]]
 
@@ -67,6 +76,8 @@ def boxes(frames: schema.Frames) -> tuple[np.ndarray, np.ndarray]:
     uses = (weights != 0).astype(int)
     known = ((~frames.mask).astype(int) @ uses.T == 0) & (valid | (uses.sum(1) > 1))
     points = np.where(known[..., None], points, np.nan)
+    if (weights[_HEAD] == weights[_NECK]).all():  # it has no head at all
+        points = _with_ends(points)
     usable = known.sum(1) >= 3
     points[~usable] = 0.0
     low, high = np.nanmin(points, axis=1), np.nanmax(points, axis=1)
@@ -79,6 +90,20 @@ def boxes(frames: schema.Frames) -> tuple[np.ndarray, np.ndarray]:
         flesh = FLESH_MM * float(frames.camera.matrix[0, 0]) / middle
     found = np.concatenate([low - flesh[:, None], high + flesh[:, None]], axis=1)
     return found, usable & ((high - low).max(1) > 1.0)
+
+
+def _with_ends(points: np.ndarray) -> np.ndarray:
+    """Adds the head and the feet, `[N, 17, 2]`, of people known from neck to ankles.
+
+    For the box alone, so that it holds the whole person: further along the trunk and
+    the shins, by what a grown person has.
+    """
+    joints = skeletons.SA3DHP17.index
+    found = points.copy()
+    for end, (last, first, share) in _ENDS.items():
+        a, b = points[:, joints(first)], points[:, joints(last)]
+        found[:, joints(end)] = b + share * (b - a)
+    return found
 
 
 def cuts(frames: schema.Frames, single: bool, report: units.Report) -> list[Cut]:
@@ -106,6 +131,34 @@ def cuts(frames: schema.Frames, single: bool, report: units.Report) -> list[Cut]
             name = f"{frames.name}+{frames.frame_numbers[rows[piece[0]]]}"
             out.append(_cut(name, rows[piece], found, units.FPS))
     return out
+
+
+def without_labels(frames: schema.Frames) -> tuple[video.Source, people.Scan]:
+    """Returns pictures of a video as one person in it that nothing is known of.
+
+    The labels say where the person is, and no more: clips to adapt to.
+
+    Raises:
+        InputError: if a picture has no usable box.
+    """
+    found, usable = boxes(frames)
+    assert frames.video_indices is not None  # of a video
+    if not usable.all():
+        raise errors.InputError(
+            f"{frames.name}: {(~usable).sum()} pictures without a usable box, expected "
+            "a person in each"
+        )
+    shown = video.timeline(len(frames), frames.fps, units.FPS)
+    track = screening.Track(
+        frames.name,
+        frames.video_indices[shown],
+        found[shown].astype(np.float32),
+        confidence=1.0,
+        scores=np.ones(len(shown), np.float32),
+        fps=units.FPS,
+    )
+    source = video.Source(frames.name, pathlib.Path(frames.video))
+    return source, people.Scan([track], len(frames) / frames.fps, [])
 
 
 def _cut(name: str, rows: np.ndarray, found: np.ndarray, fps: float) -> Cut:

@@ -16,14 +16,14 @@ from typing import Any
 from sa3dhp import errors, files
 from sa3dhp.data import datasets, records
 from sa3dhp.data.preparing import transform, units
-from sa3dhp.data.videos import boxes_file
+from sa3dhp.data.videos import boxes_file, detection
 
 Engine = Callable[[Sequence[units.Task], Callable[[units.Report], None]], None]
 Progress = Callable[[int, int, int], None]
 _PLAN = "plan.json"
 _HALF = f"*{records.PARTIAL}"
 # Settings of one data set that are an error with any other.
-_REFUSED_ELSEWHERE = ("smpl", "clips")
+_REFUSED_ELSEWHERE = ("smpl", "clips", "boxes", "detector")
 _NAMED = 100  # units that a manifest names as skipped
 
 
@@ -55,7 +55,7 @@ def run(
             or the output holds something else.
         OSError: if the output cannot be written.
     """
-    settings = _checked(dataset, settings)
+    settings, advice = _checked(dataset, settings)
     root, folder = pathlib.Path(source).resolve(), pathlib.Path(output).resolve()
     if not root.is_dir() or not any(root.iterdir()):
         raise errors.InputError(
@@ -66,6 +66,7 @@ def run(
     if not plan.units:
         raise errors.InputError(f"--input={source}: nothing of {dataset} to prepare")
     fingerprint = plan.fingerprint(dataset, settings)
+    plan = dataclasses.replace(plan, notes=(*plan.notes, *advice))
     if _claim(folder, dataset, settings, fingerprint):
         return records.read_manifest(folder)
     tasks = _tasks(dataset, root, folder, plan, settings)
@@ -122,8 +123,14 @@ def _alone(folder: pathlib.Path) -> Iterator[None]:
         yield
 
 
-def _checked(dataset: str, settings: units.Settings) -> units.Settings:
-    """The settings with whole paths, and the checksum of their boxes file."""
+def _checked(
+    dataset: str, settings: units.Settings
+) -> tuple[units.Settings, list[str]]:
+    """The settings with whole paths, and the checksum of their boxes file.
+
+    Returns:
+        The settings, and what a user should know of them.
+    """
     if dataset not in datasets.DATASETS:
         raise errors.InputError(
             f"--dataset={dataset}: expected one of {', '.join(datasets.DATASETS)}"
@@ -136,7 +143,8 @@ def _checked(dataset: str, settings: units.Settings) -> units.Settings:
     for name in _REFUSED_ELSEWHERE:
         value = getattr(settings, name)
         owners = [n for n, d in datasets.DATASETS.items() if name in d.settings]
-        if value and dataset not in owners:
+        given = value != getattr(units.Settings, name)
+        if given and dataset not in owners:
             raise errors.InputError(
                 f"--{name}={value}: is of {', '.join(owners)} alone, got "
                 f"--dataset={dataset}"
@@ -144,12 +152,16 @@ def _checked(dataset: str, settings: units.Settings) -> units.Settings:
     if settings.smpl:
         settings = dataclasses.replace(settings, smpl=os.path.abspath(settings.smpl))
     if not settings.boxes:
-        return settings
+        if "detector" not in datasets.DATASETS[dataset].settings:
+            return settings, []
+        # By its own name: a run that goes on must not take another one half way.
+        name, advice = detection.choose(settings.detector)
+        named = dataclasses.replace(settings, detector=name)
+        return named, [advice] if advice else []
     boxes_file.read(settings.boxes)
     path = os.path.abspath(settings.boxes)
-    return dataclasses.replace(
-        settings, boxes=path, boxes_checksum=records.checksum(path)
-    )
+    checksum = records.checksum(path)
+    return dataclasses.replace(settings, boxes=path, boxes_checksum=checksum), []
 
 
 def _claim(

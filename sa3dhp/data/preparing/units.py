@@ -27,7 +27,7 @@ class Settings:
         stored_size: side of the stored crops, pixels.
         image_size: of which the network sees these in the middle.
         detector: see `detection.make`; for videos without boxes.
-        boxes: path of a boxes file, or "".
+        boxes: path of a boxes file, or ""; for videos.
         boxes_checksum: of that file, "" without one.
         smpl: folder of SMPL's files, see `smpl_files`, or ""; for 3DPW's 14 joints.
         clips: people to render for `rendered_people`'s train split; 0 for its default.
@@ -35,7 +35,7 @@ class Settings:
 
     stored_size: int
     image_size: int
-    detector: str = "hog"
+    detector: str = "auto"
     boxes: str = ""
     boxes_checksum: str = ""
     smpl: str = ""
@@ -90,6 +90,8 @@ class Plan:
         # lie; clips by the units.
         chosen = dataclasses.asdict(dataclasses.replace(settings, boxes=""))
         del chosen["smpl"], chosen["clips"]
+        if settings.detector == Settings.detector:
+            chosen["detector"] = "hog"  # where none is asked, as it always was
         entry = [records.VERSION, dataset, chosen, dataclasses.asdict(self)]
         text = json.dumps(entry, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

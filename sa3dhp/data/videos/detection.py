@@ -1,4 +1,4 @@
-"""Person detectors: OpenCV's own, an ONNX file, or a TensorFlow SavedModel.
+"""Person detectors: BlazePose's, OpenCV's own, an ONNX file, a TensorFlow SavedModel.
 
 A detector is a callable: frames `[N, H, W, 3]` uint8 RGB -> a list of N arrays
 `[M, 5]` float32, x1 y1 x2 y2 in pixels of the frame and a confidence in [0, 1], best
@@ -16,7 +16,9 @@ import cv2
 import numpy as np
 
 from sa3dhp import errors
+from sa3dhp.data.videos import blazepose
 
+AUTO, BLAZEPOSE, HOG = "auto", "blazepose", "hog"  # detectors without a file
 MAX_BOXES = 40  # per frame
 MIN_SCORE = 0.05
 ONNX_SIZE = 640  # pixels, side of the ONNX network's square input
@@ -29,25 +31,57 @@ class Detector(Protocol):
         """Returns `[M, 5]` per frame of `[N, H, W, 3]`: x1 y1 x2 y2 score."""
 
 
+def choose(detector: str | os.PathLike) -> tuple[str, str]:
+    """Says which detector a name stands for.
+
+    Args:
+        detector: as for `make`.
+
+    Returns:
+        The name or path of one detector, and a sentence that a user should read, or "".
+        `auto` is BlazePose where its file is installed, else HOG.
+    """
+    if str(detector) != AUTO:
+        return str(detector), ""
+    if blazepose.find():
+        return BLAZEPOSE, ""
+    return HOG, (
+        "people are searched with OpenCV's old detector (hog), which takes some things "
+        f"for people; for a better one: {blazepose.REMEDY}"
+    )
+
+
 def make(detector: str | os.PathLike) -> Detector:
     """Builds a detector from its name or file.
 
     Args:
-        detector: `hog`, a `.onnx` file, or the folder of a SavedModel.
+        detector: `auto`, `blazepose`, `hog`, a `.tflite` file of BlazePose's detector,
+            a `.onnx` file, or the folder of a SavedModel.
 
     Raises:
         InputError: if it is none of these or cannot be loaded.
     """
-    path = pathlib.Path(detector)
-    if str(detector) == "hog":
+    name, _ = choose(detector)
+    path = pathlib.Path(name)
+    if name == HOG:
         return hog()
+    if name == BLAZEPOSE:
+        found = blazepose.find()
+        if found is None:
+            raise errors.InputError(
+                f"detector: {name} is not installed; run `{blazepose.REMEDY}`, or give "
+                f"the path of {blazepose.FILE}"
+            )
+        return blazepose.BlazePose(found)
+    if path.suffix.lower() == ".tflite" and path.is_file():
+        return blazepose.BlazePose(path)
     if path.suffix.lower() == ".onnx" and path.is_file():
         return onnx(path)
     if (path / "saved_model.pb").is_file():
         return saved_model(path)
     raise errors.InputError(
-        f"detector: got {detector}, which is no .onnx file and no SavedModel folder; "
-        "give 'hog', such a path, or a boxes file"
+        f"detector: got {detector}, which is no .tflite or .onnx file and no "
+        f"SavedModel folder; give '{BLAZEPOSE}', '{HOG}', such a path, or a boxes file"
     )
 
 
@@ -107,15 +141,19 @@ def _visible(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def onnx(path: pathlib.Path) -> Detector:
-    """A detector in an ONNX file, run by OpenCV.
+    """A detector of the YOLO family in an ONNX file, run by OpenCV.
 
-    Input `[1, 3, 640, 640]`, RGB in [0, 1], the picture fitted into the top left
-    corner, the rest grey. The first output is one of
+    Input `[1, 3, 640, 640]`, the picture fitted into the top left corner, the rest
+    grey. The first output is one of
 
     * `[1, M, 6]`: x1 y1 x2 y2 score class, or
-    * `[1, 4 + C, M]` (C classes): cx cy w h and a score per class,
+    * `[1, 4 + C, M]` (C classes): cx cy w h and a score per class, or
+    * `[1, M, 5 + C]`: cx cy w h, a score for anything and one per class (YOLOv5), or
+      the same from the corner of a cell and in cells, w h as logarithms (YOLOX, where M
+      is 8400, one per cell),
 
-    in pixels of the input; class 0 is the person.
+    in pixels of the input; class 0 is the person. Pictures are RGB in [0, 1], of YOLOX
+    BGR in 0..255.
 
     Raises:
         InputError: if the file does not load, or the output is none of these.
@@ -126,47 +164,85 @@ def onnx(path: pathlib.Path) -> Detector:
         raise errors.InputError(
             f"detector: {path} does not load as ONNX; export it again (opset 11 to 13)"
         ) from None
+    grey = np.full((ONNX_SIZE, ONNX_SIZE, 3), 114, np.uint8)
+    yolox = _is_yolox(_run_onnx(net, grey, path))
 
     def detect(frames: np.ndarray) -> list[np.ndarray]:
-        return [_onnx_frame(net, frame, path) for frame in frames]
+        return [_onnx_frame(net, frame, path, yolox) for frame in frames]
 
     return detect
 
 
-def _onnx_frame(net: cv2.dnn.Net, frame: np.ndarray, path: pathlib.Path) -> np.ndarray:
-    """Returns the boxes `[M, 5]` of one frame."""
-    scale = ONNX_SIZE / max(frame.shape[:2])
-    size = [max(1, round(v * scale)) for v in frame.shape[1::-1]]  # w, h
-    canvas = np.full((ONNX_SIZE, ONNX_SIZE, 3), 114, np.uint8)
-    canvas[: size[1], : size[0]] = cv2.resize(frame, tuple(size))
-    net.setInput(cv2.dnn.blobFromImage(canvas, 1 / 255.0))
+def _cells() -> np.ndarray:
+    """The cells of YOLOX `[8400, 3]`: x and y of the corner, and the side, pixels."""
+    parts = []
+    for stride in (8, 16, 32):
+        y, x = np.mgrid[:ONNX_SIZE:stride, :ONNX_SIZE:stride]
+        parts.append(np.stack([x, y, np.full_like(x, stride)], axis=-1).reshape(-1, 3))
+    return np.concatenate(parts).astype(np.float32)
+
+
+def _is_yolox(output: np.ndarray) -> bool:
+    return output.ndim == 3 and len(_cells()) == output.shape[1] > output.shape[2] > 6
+
+
+def _run_onnx(
+    net: cv2.dnn.Net, canvas: np.ndarray, path: pathlib.Path, yolox: bool = False
+) -> np.ndarray:
+    """Runs the network on a square picture `[640, 640, 3]`, RGB."""
+    scale = 1.0 if yolox else 1 / 255.0
+    net.setInput(cv2.dnn.blobFromImage(canvas, scale, swapRB=yolox))
     try:
-        output = np.asarray(net.forward())
+        return np.asarray(net.forward())
     except cv2.error:
         raise errors.InputError(
             f"detector: {path} does not run on [1, 3, {ONNX_SIZE}, {ONNX_SIZE}]; "
             "export it for that input"
         ) from None
-    boxes = _decode_onnx(output, path)
+
+
+def _onnx_frame(
+    net: cv2.dnn.Net, frame: np.ndarray, path: pathlib.Path, yolox: bool
+) -> np.ndarray:
+    """Returns the boxes `[M, 5]` of one frame."""
+    scale = ONNX_SIZE / max(frame.shape[:2])
+    size = [max(1, round(v * scale)) for v in frame.shape[1::-1]]  # w, h
+    canvas = np.full((ONNX_SIZE, ONNX_SIZE, 3), 114, np.uint8)
+    canvas[: size[1], : size[0]] = cv2.resize(frame, tuple(size))
+    boxes = _decode_onnx(_run_onnx(net, canvas, path, yolox), path)
     boxes[:, :4] /= scale
     return _best(boxes)
 
 
 def _decode_onnx(output: np.ndarray, path: pathlib.Path) -> np.ndarray:
-    """Returns the person boxes `[M, 5]` of either output layout."""
-    if output.ndim == 3 and output.shape[0] == 1 and output.shape[2] == 6:
-        rows = output[0]
-        return rows[np.rint(rows[:, 5]) == 0][:, :5].astype(np.float32)
-    if output.ndim == 3 and output.shape[0] == 1 and 5 <= output.shape[1]:
-        rows = output[0].T  # [M, 4 + C]
-        rows = rows[rows[:, 4:].argmax(axis=1) == 0]
-        centre, half = rows[:, :2], rows[:, 2:4] / 2
-        parts = [centre - half, centre + half, rows[:, 4:5]]
-        return np.concatenate(parts, axis=1).astype(np.float32)
+    """Returns the person boxes `[M, 5]` of any of the output layouts."""
+    if output.ndim == 3 and output.shape[0] == 1:
+        if output.shape[2] == 6:
+            rows = output[0]
+            return rows[np.rint(rows[:, 5]) == 0][:, :5].astype(np.float32)
+        if output.shape[1] > output.shape[2] > 6:
+            rows = output[0].astype(np.float32)
+            if _is_yolox(output):
+                cells = _cells()
+                rows[:, :2] = rows[:, :2] * cells[:, 2:] + cells[:, :2]
+                rows[:, 2:4] = np.exp(rows[:, 2:4]) * cells[:, 2:]
+            rows = np.concatenate([rows[:, :4], rows[:, 4:5] * rows[:, 5:]], axis=1)
+            return _persons(rows)
+        if output.shape[1] >= 5:
+            return _persons(output[0].T)
     raise errors.InputError(
         f"detector: {path} gives {output.shape}; expected [1, M, 6] (x1 y1 x2 y2 score "
-        "class) or [1, 4 + C, M] (cx cy w h scores); export it with such an output"
+        "class), [1, 4 + C, M] (cx cy w h scores) or [1, M, 5 + C] (YOLOv5, YOLOX); "
+        "export it with such an output"
     )
+
+
+def _persons(rows: np.ndarray) -> np.ndarray:
+    """Boxes `[K, 5]` of the rows `[M, 4 + C]`, cx cy w h scores, of class 0."""
+    rows = rows[rows[:, 4:].argmax(axis=1) == 0]
+    centre, half = rows[:, :2], rows[:, 2:4] / 2
+    parts = [centre - half, centre + half, rows[:, 4:5]]
+    return np.concatenate(parts, axis=1).astype(np.float32)
 
 
 def saved_model(path: pathlib.Path) -> Detector:

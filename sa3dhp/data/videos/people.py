@@ -7,11 +7,12 @@ detections within each shot. Results are in pixels of the source, at the rate as
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 
-from sa3dhp.data.videos import boxes_file, detection, tracking, video
+from sa3dhp.data.videos import boxes_file, detection, screening, tracking, video
 
 LOOKS_PER_SECOND = 10.0  # how often the detector is asked
 LOOK_SIZE = 640  # pixels, longer side of the picture it sees
@@ -19,52 +20,54 @@ BATCH = 16  # pictures per call of the detector
 CUT = 0.45  # Bhattacharyya distance of colour histograms that ends a shot
 
 
-@dataclasses.dataclass(frozen=True)
-class Track:
-    """One person followed through one source, at the rate of the set.
-
-    Attributes:
-        name: of the source.
-        source_frames: `[T]` int, source frame at each frame of the track.
-        boxes: `[T, 4]` float32, x1 y1 x2 y2, pixels of the source picture.
-        confidence: 0 to 1; 1 for given boxes.
-    """
-
-    name: str
-    source_frames: np.ndarray
-    boxes: np.ndarray
-    confidence: float
-
-
 @dataclasses.dataclass
 class Scan:
-    """What the first pass over a source found; `seconds` is what could be read."""
+    """What the first pass over a source found.
 
-    tracks: list[Track]
+    Attributes:
+        tracks: to use, the best first.
+        seconds: that could be read.
+        notes: what had to be assumed or was left out.
+        dropped: tracks that are no person or not one, each with its reason.
+        fps: of the source.
+        size: of its pictures, width and height, pixels.
+    """
+
+    tracks: list[screening.Track]
     seconds: float
     notes: list[str]
+    dropped: list[screening.Track] = dataclasses.field(default_factory=list)
+    fps: float = video.ASSUMED_FPS
+    size: tuple[int, int] = (0, 0)
 
 
 def scan(
     source: video.Source,
-    fps: float,
+    fps: float | None,
     frames_fps: float,
     detector: detection.Detector | None,
     given: dict[str, tracking.Path] | None,
+    *,
+    together: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Scan:
     """Finds the people of one source.
 
     Args:
         source: the video or frame folder.
-        fps: of the tracks.
+        fps: of the tracks; that of the source if None.
         frames_fps: rate of frame folders.
         detector: asked where `given` is None; needed then.
         given: tracks of a boxes file.
+        together: whether people who stand together are wanted: crops of one show the
+            other too, which is no good for learning.
+        progress: told how many frames were searched, and how many there seem to be.
 
     Raises:
         UnreadableError: if it cannot be decoded, or its given boxes cannot be used.
     """
     info = video.probe(source, frames_fps)
+    fps = fps or info.fps
     notes = list(info.notes)
     path = None
     if given is not None:
@@ -74,7 +77,9 @@ def scan(
         count, size = _measure(source)
     elif detector is not None:
         every = max(1, round(info.fps / LOOKS_PER_SECOND))
-        count, found, shots = _look(source, every, detector)
+        count, size, found, shots = _look(
+            source, every, detector, lambda done: progress(done, info.declared_frames)
+        )
     else:
         raise ValueError("scan: expected a detector or given boxes, got neither")
     if count == 0:
@@ -93,8 +98,17 @@ def scan(
         paths = [_given(path, shown, size)]
     else:
         paths = _link(found, shots, every, shown, fps)
-    tracks = [_track(source.name, path, shown) for path in paths if len(path.boxes)]
-    return Scan(tracks, count / info.fps, notes)
+    if together:
+        paths = [
+            dataclasses.replace(p, doubt="") if p.doubt == tracking.BESIDE else p
+            for p in paths
+        ]
+    found_tracks = [_track(source.name, p, shown, fps) for p in paths if len(p.boxes)]
+    judged = screening.screened(source, found_tracks, judge=path is None)
+    dropped = [track for track in judged if track.dropped]
+    notes += [screening.note(track) for track in dropped]
+    kept = [track for track in judged if not track.dropped]
+    return Scan(kept, count / info.fps, notes, dropped, info.fps, size)
 
 
 def _measure(source: video.Source) -> tuple[int, tuple[int, int]]:
@@ -108,15 +122,18 @@ def _measure(source: video.Source) -> tuple[int, tuple[int, int]]:
 
 
 def _look(
-    source: video.Source, every: int, detector: detection.Detector
-) -> tuple[int, list[np.ndarray], list[int]]:
+    source: video.Source,
+    every: int,
+    detector: detection.Detector,
+    progress: Callable[[int], None],
+) -> tuple[int, tuple[int, int], list[np.ndarray], list[int]]:
     """Asks the detector about every `every`th frame.
 
     Returns:
-        The number of frames, the boxes `[M, 5]` (source pixels) per look, and the looks
-        at which a new shot begins.
+        The number of frames, their width and height, the boxes `[M, 5]` (source pixels)
+        per look, and the looks at which a new shot begins.
     """
-    count = 0
+    count, size = 0, (0, 0)
     found: list[np.ndarray] = []
     batch: list[np.ndarray] = []
     shots, histogram = [0], None
@@ -124,9 +141,10 @@ def _look(
         count = index + 1
         if frame is None:
             continue
-        scale = min(1.0, LOOK_SIZE / max(frame.shape[:2]))
-        size = [max(1, round(scale * length)) for length in frame.shape[1::-1]]
-        batch.append(cv2.resize(frame, size, interpolation=cv2.INTER_AREA))
+        size = (frame.shape[1], frame.shape[0])
+        scale = min(1.0, LOOK_SIZE / max(size))
+        small = [max(1, round(scale * length)) for length in size]
+        batch.append(cv2.resize(frame, small, interpolation=cv2.INTER_AREA))
         previous, histogram = histogram, _histogram(batch[-1])
         if previous is not None:
             distance = cv2.compareHist(previous, histogram, cv2.HISTCMP_BHATTACHARYYA)
@@ -135,9 +153,10 @@ def _look(
         if len(batch) == BATCH:
             found += _ask(detector, batch, scale)
             batch = []
+            progress(count)
     if batch:
         found += _ask(detector, batch, scale)
-    return count, found, shots
+    return count, size, found, shots
 
 
 def _ask(
@@ -190,13 +209,26 @@ def _given(
         )
     inside = (shown >= path.first) & (shown < path.first + len(path.boxes))
     boxes = path.boxes[shown[inside] - path.first]
-    return tracking.Path(int(inside.argmax()), boxes, path.confidence)
+    scores = np.full(len(boxes), path.confidence, np.float32)
+    return tracking.Path(int(inside.argmax()), boxes, path.confidence, scores)
 
 
-def _track(name: str, path: tracking.Path, shown: np.ndarray) -> Track:
+def _track(
+    name: str, path: tracking.Path, shown: np.ndarray, fps: float
+) -> screening.Track:
     """Makes the repeats of one source picture share one box."""
     frames = shown[path.first : path.first + len(path.boxes)]
-    return Track(name, frames, path.boxes[first_of_each(frames)], path.confidence)
+    same = first_of_each(frames)
+    return screening.Track(
+        name,
+        frames,
+        path.boxes[same],
+        path.confidence,
+        path.scores[same],
+        fps,
+        seen=path.seen,
+        dropped=path.doubt,
+    )
 
 
 def first_of_each(frames: np.ndarray) -> np.ndarray:

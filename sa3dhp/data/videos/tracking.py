@@ -22,22 +22,34 @@ MAX_GAP = 1.0  # seconds without a detection that a track survives
 MISS = 0.05  # what each missed look costs, in confidence
 MIN_MEAN = 0.5  # confidence over the looks of a track; below, it is no person
 MIN_MEAN_OTHERS = 0.6  # the same for all but the best: false tracks are leftovers
+MIN_TOLD = 0.3  # the same of a track that is worth a word
+MAX_JUMP = 0.2  # median change of the box from look to look, in its heights
 HOLD = 0.25  # seconds a track reaches beyond its first and last detection
 SMOOTHING = 0.15  # seconds, standard deviation of the boxes' Gaussian
 MAX_TRACKS = 16  # per video
+ALIKE, APART = 1.6, 0.25  # sizes and distance, in them, of two people side by side
+BESIDE = "stands beside another person, whom his crops would show too"
 
 
 @dataclasses.dataclass(frozen=True)
 class Path:
     """One person followed through a video.
 
-    `first` is the frame of `boxes[0]`; `boxes` `[T, 4]` float32 holds x1 y1 x2 y2 in
-    pixels for each frame; `confidence` is the mean over the looks, a miss counting 0.
+    Attributes:
+        first: the frame of `boxes[0]`.
+        boxes: `[T, 4]` float32, x1 y1 x2 y2 in pixels for each frame.
+        confidence: the mean over the looks, a miss counting 0.
+        scores: `[T]` float32, the same of each frame, between the looks around it.
+        seen: share of the looks with a detection.
+        doubt: why this is no person, or "".
     """
 
     first: int
     boxes: np.ndarray
     confidence: float
+    scores: np.ndarray
+    seen: float = 1.0
+    doubt: str = ""
 
     @property
     def rank(self) -> float:
@@ -58,11 +70,11 @@ def link(
         num_frames: tracks lie in `[looks[0], num_frames)`.
 
     Returns:
-        Up to `MAX_TRACKS` paths; those of low confidence are left out.
+        Up to `MAX_TRACKS` paths; those that are hardly a person say so.
     """
     looks = np.asarray(looks, int)
     left = [np.asarray(boxes, np.float64).reshape(-1, 5) for boxes in detections]
-    paths = []
+    paths: list[Path] = []
     for _ in range(MAX_TRACKS):
         chosen = _best_path(looks, left, fps)
         if not chosen:
@@ -73,16 +85,59 @@ def link(
         inside = _interpolate(looks[seen], looks[steps], raw[:, :4])
         for step, box in zip(seen, inside):
             left[step] = left[step][~_covered(left[step], box)]
-        if _confidence(steps, raw) >= MIN_MEAN:
-            paths.append(_path(looks, steps, raw, fps, num_frames))
-    paths.sort(key=lambda path: -path.rank)
-    sure = [path for path in paths[1:] if path.confidence >= MIN_MEAN_OTHERS]
-    return paths[:1] + sure
+        if raw[:, 4].sum() >= MIN_TOLD * len(seen):
+            path = _path(looks, steps, raw, fps, num_frames)
+            if not path.doubt and any(_beside(path, other) for other in paths):
+                path = dataclasses.replace(path, doubt=BESIDE)
+            paths.append(path)
+    return _told(sorted(paths, key=lambda path: -path.rank))
 
 
-def _confidence(steps: np.ndarray, raw: np.ndarray) -> float:
-    """The mean over a track's looks, a miss counting 0."""
-    return float(raw[:, 4].sum() / (steps[-1] - steps[0] + 1))
+def _told(paths: list[Path]) -> list[Path]:
+    """The same, those of low confidence with this doubt.
+
+    The best of those that pass the lower bar need not pass the higher one.
+    """
+    told: list[Path] = []
+    for path in paths:
+        best = not any(other.confidence >= MIN_MEAN for other in told)
+        least = MIN_MEAN if best else MIN_MEAN_OTHERS
+        if path.confidence < least and path.doubt in ("", BESIDE):
+            doubt = f"low confidence: {path.confidence:.2f}, needs {least:g}"
+            path = dataclasses.replace(path, doubt=doubt)
+        told.append(path)
+    return told
+
+
+def _beside(path: Path, other: Path) -> bool:
+    """Whether a path is in the crops of a good one for half of its time."""
+    if other.doubt or other.confidence < MIN_MEAN:
+        return False
+    first = max(path.first, other.first)
+    last = min(path.first + len(path.boxes), other.first + len(other.boxes))
+    if last <= first:
+        return False
+    mine = path.boxes[first - path.first : last - path.first]
+    theirs = other.boxes[first - other.first : last - other.first]
+    inside = _apart(mine, theirs) <= crop.SIDE_FACTOR / 2
+    return bool(2 * inside.sum() >= len(path.boxes))
+
+
+def _apart(boxes: np.ndarray, person: np.ndarray) -> np.ndarray:
+    """Distance of centres along the axes, in longer sides of the persons' boxes."""
+    middle, other = ((b[..., :2] + b[..., 2:4]) / 2 for b in (boxes, person))
+    side = (person[..., 2:4] - person[..., :2]).max(axis=-1)
+    return np.abs(middle - other).max(axis=-1) / side
+
+
+def _jump(raw: np.ndarray) -> float:
+    """Median change of boxes `[K, 5]` from one to the next, in their heights."""
+    if len(raw) < 3:
+        return 0.0
+    height = raw[:, 3] - raw[:, 1]
+    centres = (raw[:, :2] + raw[:, 2:4]) / 2
+    moved = np.linalg.norm(np.diff(centres, axis=0), axis=1) / height[1:]
+    return float(np.median(np.maximum(moved, np.abs(np.diff(np.log(height))))))
 
 
 def smooth(boxes: np.ndarray, fps: float) -> np.ndarray:
@@ -102,7 +157,7 @@ def from_boxes(frames: np.ndarray, boxes: np.ndarray) -> Path:
     """
     every = np.arange(frames[0], frames[-1] + 1)
     filled = _interpolate(every, frames, boxes).astype(np.float32)
-    return Path(int(frames[0]), filled, 1.0)
+    return Path(int(frames[0]), filled, 1.0, np.ones(len(filled), np.float32))
 
 
 def _best_path(
@@ -162,13 +217,14 @@ def _agreeing(boxes: np.ndarray, chosen: int) -> np.ndarray:
 
 
 def _covered(boxes: np.ndarray, person: np.ndarray) -> np.ndarray:
-    """Which windows `[M]` lie in the crop of a person already tracked.
+    """Which windows `[M]` in the crop of a person already tracked are of that person.
 
-    They are parts of that person, or a second one whose own crop would show both.
+    All but those that are as large as he and at some distance: a second person.
     """
-    apart = (boxes[:, :2] + boxes[:, 2:4]) / 2 - (person[:2] + person[2:]) / 2
-    reach = crop.SIDE_FACTOR * (person[2:] - person[:2]).max() / 2
-    return (np.abs(apart) <= reach).all(axis=1)
+    apart = _apart(boxes, person)
+    longer = (boxes[:, 2:4] - boxes[:, :2]).max(axis=1)
+    alike = np.abs(np.log(longer / (person[2:] - person[:2]).max())) <= np.log(ALIKE)
+    return (apart <= crop.SIDE_FACTOR / 2) & ~(alike & (apart > APART))
 
 
 def _iou(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:
@@ -199,5 +255,12 @@ def _path(
     width = min(5, len(raw) // 2 * 2 + 1)
     clean = ndimage.median_filter(raw[:, :4], size=(width, 1), mode="nearest")
     every = np.arange(first, last + 1)
-    boxes = _interpolate(every, looks[steps], clean)
-    return Path(int(first), smooth(boxes, fps), _confidence(steps, raw))
+    boxes = smooth(_interpolate(every, looks[steps], clean), fps)
+    count = steps[-1] - steps[0] + 1
+    confidence, jump = float(raw[:, 4].sum() / count), _jump(raw)
+    doubt = f"its box jumps by {100 * jump:.0f} % of its height" * (jump > MAX_JUMP)
+    at = np.arange(steps[0], steps[-1] + 1)
+    score = np.zeros(count)
+    score[steps - steps[0]] = raw[:, 4]
+    scores = np.interp(every, looks[at], score).astype(np.float32)
+    return Path(int(first), boxes, confidence, scores, len(steps) / count, doubt)

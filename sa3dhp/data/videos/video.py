@@ -7,7 +7,7 @@ import math
 import os
 import pathlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 # FFmpeg reads this when the first file is opened; its decoder messages are not ours.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -25,11 +25,11 @@ PLAUSIBLE_FPS = (1.0, 480.0)
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """One video file, or the pictures of one frame folder in order."""
+    """One video file, one picture, or the pictures of one frame folder in order."""
 
     name: str  # path below the folder that was searched, '/' as separator
     path: pathlib.Path
-    images: tuple[pathlib.Path, ...] = ()
+    images: tuple[pathlib.Path, ...] = ()  # of a single picture: the path itself
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,20 +54,76 @@ def natural_key(text: str) -> list:
     return [*mixed, (0, text)]
 
 
-def discover(folder: str | os.PathLike) -> list[Source]:
-    """Finds all videos and frame folders below a folder, in a fixed (natural) order.
+def discover(where: str | os.PathLike | Sequence[str | os.PathLike]) -> list[Source]:
+    """Finds all videos and frame folders, in a fixed (natural) order.
 
     A folder that holds at least two pictures directly is a frame folder. Hidden files
-    and folders are left out, links to folders are not followed.
+    and folders are left out, links to folders are not followed. A single picture is a
+    source where it is named itself.
+
+    Args:
+        where: a folder, a video, a picture; or several of them, also as one text with
+            commas. Names of sources are paths below the folder; with several, below
+            the folder that it is in.
 
     Raises:
-        InputError: if the folder does not exist or holds neither.
+        InputError: if one does not exist or holds neither.
     """
-    root = pathlib.Path(folder)
-    if not root.is_dir():
-        raise errors.InputError(
-            f"{root}: not a folder; give a folder of videos or of frame folders"
-        )
+    paths = _paths(where)
+    sources = []
+    for path in paths:
+        found = _in_folder(path) if path.is_dir() else [_named(path)]
+        if len(paths) > 1 and path.is_dir():
+            top = path.resolve().name
+            found = [
+                dataclasses.replace(s, name=top if s.name == "." else f"{top}/{s.name}")
+                for s in found
+            ]
+        sources += found
+    sources.sort(key=lambda source: natural_key(source.name))
+    names = [source.name for source in sources]
+    for source in sources:
+        if names.count(source.name) > 1:
+            raise errors.InputError(
+                f"videos: {source.name} is named twice ({source.path}); give each "
+                "once, or the folder that holds them"
+            )
+    return sources
+
+
+def _paths(
+    where: str | os.PathLike | Sequence[str | os.PathLike],
+) -> list[pathlib.Path]:
+    """The files and folders that are named, all of which exist."""
+    if isinstance(where, (str, os.PathLike)):
+        # A comma may belong to the name.
+        text, whole = os.fspath(where), pathlib.Path(where).exists()
+        where = [text] if whole else [part.strip() for part in text.split(",")]
+    named = [str(part) for part in where]
+    for name in named or [""]:
+        if not name or not pathlib.Path(name).exists():
+            raise errors.InputError(
+                f"{name or 'videos'}: no such file or folder; give a folder of videos "
+                "or of frame folders, one video, or several with commas between them"
+            )
+    return [pathlib.Path(name) for name in named]
+
+
+def _named(path: pathlib.Path) -> Source:
+    """The source that one file is."""
+    suffix = path.suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return Source(path.name, path, (path,))
+    if suffix in VIDEO_SUFFIXES:
+        return Source(path.name, path)
+    known = " ".join(sorted(VIDEO_SUFFIXES | IMAGE_SUFFIXES))
+    raise errors.InputError(
+        f"{path}: not a video nor a picture ({known}); give one, or a folder"
+    )
+
+
+def _in_folder(root: pathlib.Path) -> list[Source]:
+    """The sources in a folder."""
     sources = []
     for current, subfolders, names in os.walk(root):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
@@ -88,7 +144,7 @@ def discover(folder: str | os.PathLike) -> list[Source]:
             f"{root}: holds no video ({known}) and no folder of jpg or png frames; "
             "give a folder that does"
         )
-    return sorted(sources, key=lambda source: natural_key(source.name))
+    return sources
 
 
 def probe(source: Source, frames_fps: float = ASSUMED_FPS) -> Info:
@@ -101,6 +157,8 @@ def probe(source: Source, frames_fps: float = ASSUMED_FPS) -> Info:
     Raises:
         UnreadableError: if the file cannot be opened.
     """
+    if source.images == (source.path,):
+        return Info(frames_fps, 1)
     if source.images:
         note = f"frame folder taken as {frames_fps:g} fps"
         return Info(frames_fps, len(source.images), (note,))
@@ -143,6 +201,22 @@ def frames(
                     f"{frame.shape[1]} x {frame.shape[0]})"
                 )
         yield index, frame if wanted(index) else None
+
+
+def until(source: Source, uses: Collection[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """Streams the frames in use and stops after the last one.
+
+    Raises:
+        UnreadableError: as `frames`.
+    """
+    last = max(uses, default=-1)
+    if last < 0:
+        return
+    for index, frame in frames(source, uses.__contains__):
+        if frame is not None:
+            yield index, frame
+        if index >= last:
+            return
 
 
 def timeline(num_frames: int, source_fps: float, fps: float) -> np.ndarray:

@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator
+import pathlib
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from sa3dhp import errors
-from sa3dhp.data.videos import boxes_file, detection, people, video
+from sa3dhp.data.videos import (
+    boxes_file,
+    detection,
+    people,
+    screening,
+    track_sheet,
+    video,
+)
 from sa3dhp.geometry import crop
 
 MIN_PICTURES = 8  # different source pictures in a window; fewer hold no motion
@@ -47,6 +55,7 @@ class VideoSet:
         clips: `[N, clip_frames, S, S, 3]` uint8 RGB, S = stored_size.
         windows: N of them, aligned with `clips`.
         tracks: all tracks that gave a clip.
+        dropped: all others, each with its reason.
         skipped: (name, reason) of sources that gave none.
         notes: (name, what had to be assumed or was left out).
         sources: by name.
@@ -55,11 +64,19 @@ class VideoSet:
 
     clips: np.ndarray
     windows: list[Window]
-    tracks: list[people.Track]
+    tracks: list[screening.Track]
+    dropped: list[screening.Track]
     skipped: list[tuple[str, str]]
     notes: list[tuple[str, str]]
     sources: dict[str, video.Source]
     fps: float
+
+    @classmethod
+    def searched(cls, sources: dict[str, video.Source], fps: float) -> VideoSet:
+        """An empty set, to be filled source by source."""
+        return cls(
+            np.zeros((0, 0, 0, 0, 3), np.uint8), [], [], [], [], [], sources, fps
+        )
 
     @property
     def video_ids(self) -> np.ndarray:
@@ -76,8 +93,14 @@ class VideoSet:
         """
         window = self.windows[index]
         wanted = dict.fromkeys(int(window.frames[position]) for position in positions)
-        found = dict(_until(self.sources[window.name], wanted))
+        found = dict(video.until(self.sources[window.name], wanted))
         return [found[int(window.frames[position])] for position in positions]
+
+    def write_sheet(self, folder: str | os.PathLike) -> pathlib.Path:
+        """Writes the sheet of all tracks into a folder; returns its path."""
+        path = pathlib.Path(folder) / track_sheet.NAME
+        track_sheet.write(path, self.tracks, self.dropped)
+        return path
 
     def summary(self) -> str:
         """A short table: what each source gave, and why others were left out."""
@@ -102,25 +125,26 @@ class VideoSet:
 
 
 def load(
-    folder: str | os.PathLike,
+    folder: str | os.PathLike | Sequence[str | os.PathLike],
     *,
     stored_size: int,
     image_size: int,
     fps: float = 30.0,
     clip_frames: int = 60,
-    detector: str | os.PathLike | detection.Detector = "hog",
+    detector: str | os.PathLike | detection.Detector = detection.AUTO,
     boxes: str | os.PathLike | None = None,
     frames_fps: float = video.ASSUMED_FPS,
     max_bytes: int = 2 << 30,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> VideoSet:
-    """Finds, tracks and crops the people in a folder of videos.
+    """Finds, tracks and crops the people in videos.
 
     A window needs `clip_frames / 2` frames at `fps` and `MIN_PICTURES` different
     pictures; a track shorter than a window is played forth and back to fill it.
 
     Args:
-        folder: videos (mp4 avi mov mkv webm m4v) and frame folders, nested.
+        folder: of videos (mp4 avi mov mkv webm m4v) and frame folders, nested; or one
+            file, or several, see `video.discover`.
         stored_size: pixels of the stored crops.
         image_size: pixels that the network sees, the crops' centre.
         fps: of the clips.
@@ -142,42 +166,68 @@ def load(
         )
     given = None if boxes is None else boxes_file.read(boxes)
     sources = {source.name: source for source in video.discover(folder)}
+    found = VideoSet.searched(sources, fps)
     asked = detector if callable(detector) else None
     if given is None and not callable(detector):
-        asked = detection.make(detector)
-    tracks: list[people.Track] = []
+        name, note = detection.choose(detector)
+        found.notes.extend([("all", note)] if note else [])
+        asked = detection.make(name)
     windows: list[Window] = []
-    skipped: list[tuple[str, str]] = []
-    notes: list[tuple[str, str]] = []
     for number, source in enumerate(sources.values()):
         if progress:
             progress(source.name, number, len(sources))
         try:
             scan = people.scan(source, fps, frames_fps, asked, given)
         except video.UnreadableError as error:
-            skipped.append((source.name, str(error)))
+            found.skipped.append((source.name, str(error)))
             continue
-        notes += [(source.name, note) for note in scan.notes]
-        found = False
-        for track in scan.tracks:
-            cut = windows_of(track, len(tracks), clip_frames)
-            if cut:
-                windows += cut
-                tracks.append(track)
-                found = True
-        if not found:
-            skipped.append((source.name, why_none(scan, clip_frames, fps)))
+        windows += _windows(scan, source.name, found, clip_frames)
     kept = _thin(windows, max_bytes // (clip_frames * stored_size**2 * 3))
     if len(kept) < len(windows):
-        notes.append(("all", f"{len(kept)} of {len(windows)} clips fit the memory"))
-    clips, kept = _cut(kept, sources, stored_size, image_size, notes)
+        found.notes.append(
+            ("all", f"{len(kept)} of {len(windows)} clips fit the memory")
+        )
+    clips, kept = _cut(kept, sources, stored_size, image_size, found.notes)
     if not len(clips):
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped)
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in found.skipped)
         raise errors.InputError(
             f"{folder}: no usable clip ({reasons}); give videos that show one whole "
             f"person for {clip_frames / 2 / fps:g} s or more, or a boxes file"
         )
-    return VideoSet(clips, kept, tracks, skipped, notes, sources, fps)
+    return dataclasses.replace(found, clips=clips, windows=kept)
+
+
+def check(
+    folder: str | os.PathLike | Sequence[str | os.PathLike],
+    detector: str | os.PathLike,
+    boxes: str | os.PathLike | None,
+) -> None:
+    """Raises the `InputError` of arguments that `load` would refuse, at once."""
+    video.discover(folder)
+    if boxes is not None:
+        boxes_file.read(boxes)
+    else:
+        detection.make(detector)
+
+
+def _windows(
+    scan: people.Scan, name: str, found: VideoSet, clip_frames: int
+) -> list[Window]:
+    """Cuts the tracks of one source, and enters all there is to say into the set."""
+    found.notes.extend((name, note) for note in scan.notes)
+    found.dropped.extend(scan.dropped)
+    windows: list[Window] = []
+    for track in scan.tracks:
+        cut = windows_of(track, len(found.tracks), clip_frames)
+        windows += cut
+        if cut:
+            found.tracks.append(track)
+        else:
+            short = "good, but too short for a clip"
+            found.dropped.append(dataclasses.replace(track, dropped=short))
+    if not windows:
+        found.skipped.append((name, why_none(scan, clip_frames, found.fps)))
+    return windows
 
 
 def pieces(length: int, clip_frames: int) -> list[np.ndarray]:
@@ -200,7 +250,7 @@ def pieces(length: int, clip_frames: int) -> list[np.ndarray]:
     return []
 
 
-def windows_of(track: people.Track, number: int, clip_frames: int) -> list[Window]:
+def windows_of(track: screening.Track, number: int, clip_frames: int) -> list[Window]:
     """Cuts a track into `pieces` that hold `MIN_PICTURES` different pictures."""
     found = []
     for piece in pieces(len(track.boxes), clip_frames):
@@ -258,7 +308,7 @@ def _cut(
                 for frame in np.unique(window.frames):
                     uses.setdefault(int(frame), []).append(clip)
         try:
-            for index, frame in _until(source, uses):
+            for index, frame in video.until(source, uses):
                 for clip in uses[index]:
                     window = windows[clip]
                     same = window.frames == index  # one cut for all repeats
@@ -271,18 +321,6 @@ def _cut(
     good = filled.all(axis=1)
     kept = [window for window, whole in zip(windows, good) if whole]
     return (clips if good.all() else clips[good]), kept
-
-
-def _until(source: video.Source, uses: dict) -> Iterator[tuple[int, np.ndarray]]:
-    """Streams the frames in use and stops after the last one."""
-    last = max(uses, default=-1)
-    if last < 0:
-        return
-    for index, frame in video.frames(source, uses.__contains__):
-        if frame is not None:
-            yield index, frame
-        if index >= last:
-            return
 
 
 def _plural(count: int, noun: str) -> str:

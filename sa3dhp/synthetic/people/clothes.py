@@ -80,6 +80,8 @@ class Wardrobe:
             raise errors.InputError(
                 f"{folder}: expected a .mhclo, an .obj and a .png file in it"
             )
+        # Pictures of normals and of ambient occlusion may lie beside that of colours.
+        files[2].sort(key=lambda path: "diffuse" not in path.stem)
         fitting, obj, texture = (found[0] for found in files)
         return Garment(
             name,

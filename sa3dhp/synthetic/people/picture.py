@@ -41,23 +41,17 @@ def draw(rng: np.random.Generator) -> Film:
     )  # fmt: skip
 
 
-def expose(radiance: np.ndarray) -> np.ndarray:
-    """Returns 0 to 255 of linear radiance: a film with a shoulder, gamma 2."""
-    light = radiance * (1 + radiance / 9) / (1 + radiance)
-    return 255 * np.sqrt(np.clip(light, 0, 1))
-
-
-def develop(radiance: np.ndarray, film: Film, rng: np.random.Generator) -> np.ndarray:
+def develop(image: np.ndarray, film: Film, rng: np.random.Generator) -> np.ndarray:
     """Returns what a camera gives, `[S, S, 3]` uint8 RGB.
 
     Args:
-        radiance: `[S, S, 3]`, float32, RGB, linear, exposed to 0.2 for mid grey.
+        image: `[S, S, 3]`, RGB, uint8, or float32 0 to 255 for averages of several.
         film: the camera.
         rng: of the noise.
     """
-    size = radiance.shape[0]
+    size = image.shape[0]
     scale = size / 192
-    out = radiance
+    out = image
     length = film.shake[0] * scale
     if length > 0.5:
         out = cv2.filter2D(out, -1, _line(length, film.shake[1]))
@@ -67,9 +61,9 @@ def develop(radiance: np.ndarray, film: Film, rng: np.random.Generator) -> np.nd
     sigma = film.defocus * scale * film.pixels
     if sigma > 0.15:
         out = cv2.GaussianBlur(out, (0, 0), sigma)
-    out = expose(out)
     if film.noise:
         # Photons: brighter is noisier, less so than its light.
+        out = np.asarray(out, np.float32)
         strength = film.noise * np.sqrt(0.3 + out * (0.7 / 128))
         out = out + strength * rng.standard_normal(out.shape, np.float32)
     out = np.clip(np.rint(out), 0, 255).astype(np.uint8)

@@ -81,6 +81,18 @@ class Room:
     grain: float
     softness: float
 
+    @functools.cached_property
+    def harmonics(self) -> np.ndarray:
+        """Those of the panorama as it stands here, `[9, 3]`."""
+        return scene.turned(self.panorama, self.yaw)[0]
+
+    @functools.cached_property
+    def towards(self) -> np.ndarray:
+        """Where the main light is, `[3]`, unit; never quite as low as the horizon."""
+        way = scene.turned(self.panorama, self.yaw)[1]
+        way = np.array([way[0], max(way[1], _LOWEST_LIGHT), way[2]])
+        return way / np.linalg.norm(way)
+
 
 @functools.cache
 def renderer() -> Renderer:
@@ -142,7 +154,7 @@ class Renderer:
         context.front_face = "cw"  # rows go down
         self._targets: dict[int, tuple] = {}
         self._textures: dict[str, Any] = {}
-        self._panorama: tuple[str, Any] = ("", None)
+        self._panorama: tuple[scene.Panorama | None, Any] = (None, None)
         self._parts: list[tuple] = []
         self._held: list[Any] = []
 
@@ -152,6 +164,8 @@ class Renderer:
             held.release()
         self._parts, self._held = [], []
         for part in made:
+            if not len(part.triangles):  # wholly hidden by others
+                continue
             buffer = self._gl.buffer(np.ascontiguousarray(part.vertices).tobytes())
             index = self._gl.buffer(part.triangles.astype(np.int32).tobytes())
             names = parts.VERTEX.names or ()
@@ -186,14 +200,11 @@ class Renderer:
             things: boxes before and behind the person.
 
         Returns:
-            `[S, S, 3]`, float32, RGB, linear radiance times the view's gain.
+            `[S, S, 3]`, uint8, RGB.
         """
-        harmonics, towards = scene.turned(room.panorama, room.yaw)
         packed = np.zeros((shaders.BONES, 4, 4), np.float32)
         packed[: len(bones)] = np.swapaxes(bones, 1, 2)  # columns first
-        towards = np.array([towards[0], max(towards[1], _LOWEST_LIGHT), towards[2]])
-        towards = towards / np.linalg.norm(towards)
-        lamp = _lamp(towards, spheres)
+        lamp = _lamp(room.towards, spheres)
         self._throw(packed, lamp)
         target, resolved = self._target(view.size)
         target.use()
@@ -202,8 +213,9 @@ class Renderer:
         around = np.zeros((_SPHERES, 4), np.float32)
         around[: len(spheres)] = spheres[:_SPHERES]
         shared = dict(
-            harmonics=harmonics,
-            towards=towards,
+            harmonics=room.harmonics,
+            towards=room.towards,
+            gain=view.gain,
             light=room.panorama.light,
             shadow_view=lamp.T,
             softness=[room.softness / _SHADOW],
@@ -231,14 +243,14 @@ class Renderer:
                 self._person,
                 recolour=part.recolour,
                 gloss=[part.gloss],
+                open=[float(part.open)],
                 cut=[part.cut],
             )
             seen.render()
         self._gl.disable(self._gl.CULL_FACE)
         self._gl.copy_framebuffer(resolved, target)
-        data = resolved.read(components=3, dtype="f2")
-        pixels = np.frombuffer(data, np.float16).reshape(view.size, view.size, 3)
-        return pixels.astype(np.float32) * np.float32(view.gain)
+        pixels = np.frombuffer(resolved.read(components=3, alignment=1), np.uint8)
+        return pixels.reshape(view.size, view.size, 3)
 
     def _throw(self, bones: np.ndarray, lamp: np.ndarray) -> None:
         """Draws the shadow map."""
@@ -277,10 +289,10 @@ class Renderer:
         if size not in self._targets:
             gl, both = self._gl, (size, size)
             sampled = gl.framebuffer(
-                gl.renderbuffer(both, 4, samples=_SAMPLES, dtype="f2"),
+                gl.renderbuffer(both, 4, samples=_SAMPLES),
                 gl.depth_renderbuffer(both, samples=_SAMPLES),
             )
-            resolved = gl.framebuffer(gl.renderbuffer(both, 4, dtype="f2"))
+            resolved = gl.framebuffer(gl.renderbuffer(both, 4))
             self._targets[size] = (sampled, resolved)
         return self._targets[size]
 
@@ -296,8 +308,8 @@ class Renderer:
         return self._textures[part.key]
 
     def _walls(self, panorama: scene.Panorama) -> Any:
-        name, held = self._panorama
-        if name != panorama.name:
+        known, held = self._panorama
+        if known is not panorama:
             if held is not None:
                 held.release()
             height, width = panorama.radiance.shape[:2]
@@ -305,7 +317,7 @@ class Renderer:
             held = self._gl.texture((width, height), 3, data.tobytes(), dtype="f2")
             held.filter = (self._gl.LINEAR, self._gl.LINEAR)
             held.repeat_y = False
-            self._panorama = (panorama.name, held)
+            self._panorama = (panorama, held)
         return held
 
 

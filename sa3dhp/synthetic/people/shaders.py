@@ -24,6 +24,16 @@ SHADOW_FRAGMENT = """#version 330
 void main() {}
 """
 
+# The film: a shoulder, gamma 2. Samples of a pixel are averaged after it, else the
+# edges of what stands before a bright sky would be jagged.
+_FILM = """
+uniform vec3 gain;
+vec4 film(vec3 radiance) {
+    vec3 x = gain * radiance;
+    return vec4(sqrt(min(x * (1.0 + x / 9.0) / (1.0 + x), 1.0)), 1.0);
+}
+"""
+
 # Light and shadow: shared by people, things and the room.
 _LIGHT = """
 uniform vec3 harmonics[9];
@@ -62,6 +72,7 @@ PERSON_VERTEX = f"""#version 330
 {_LIGHT}
 uniform vec3 eye;
 uniform float gloss;
+uniform float open;  // 1 where triangles are seen from behind as well
 in vec3 normal;
 in vec2 uv;
 in vec3 paint;
@@ -73,7 +84,7 @@ void main() {{
     vec4 here = bend * vec4(at, 1.0);
     vec3 n = normalize(mat3(bend) * normal);
     vec3 back = normalize(eye - here.xyz);
-    if (dot(n, back) < 0.0) n = -n;
+    if (open > 0.5 && dot(n, back) < 0.0) n = -n;
     float facing = dot(n, towards);
     float free = facing > 0.0 ? lit(here.xyz + 0.012 * n, 0.004) : 0.0;
     matt = paint * (ambient(n) + light * max(facing, 0.0) * free);
@@ -87,7 +98,8 @@ void main() {{
 }}
 """
 
-PERSON_FRAGMENT = """#version 330
+PERSON_FRAGMENT = f"""#version 330
+{_FILM}
 uniform sampler2D picture;
 uniform vec4 recolour;  // rgb, and how much of it
 uniform float cut;
@@ -95,14 +107,14 @@ in vec3 matt;
 in vec3 shine;
 in vec2 place;
 out vec4 seen;
-void main() {
+void main() {{
     vec4 texel = texture(picture, place);
     if (texel.a < cut) discard;
     vec3 albedo = texel.rgb * texel.rgb;
     float grey = dot(albedo, vec3(0.2126, 0.7152, 0.0722));
     albedo = mix(albedo, recolour.rgb * grey, recolour.a);
-    seen = vec4(albedo * matt + shine, 1.0);
-}
+    seen = film(albedo * matt + shine);
+}}
 """
 
 # A sphere of radius w at xyz keeps light of the room from a point.
@@ -132,6 +144,7 @@ void main() {
 
 # Rays onto the floor, or the dome, and from there into the panorama.
 ROOM_FRAGMENT = f"""#version 330
+{_FILM}
 {_LIGHT}
 {_SPHERES}
 uniform sampler2D panorama;
@@ -178,7 +191,7 @@ void main() {{
     vec2 p = place * vec2(400.0, 200.0);
     float noise = smooth_random(p) + smooth_random(2.7 * p);
     radiance *= max(1.0 + grain * rough * (noise - 1.0), 0.1);
-    seen = vec4(radiance * dark, 1.0);
+    seen = film(radiance * dark);
 }}
 """
 
@@ -200,6 +213,7 @@ void main() {
 """
 
 THING_FRAGMENT = f"""#version 330
+{_FILM}
 {_LIGHT}
 uniform vec3 colours[2];
 uniform vec3 pattern;  // stripes per metre along each axis; 0 is plain
@@ -219,6 +233,6 @@ void main() {{
     vec3 albedo = mix(colours[0], colours[1], which);
     float facing = max(dot(n, towards), 0.0);
     float free = lit(world + 0.02 * n, 0.004);
-    seen = vec4(albedo * (ambient(n) + light * facing * free), 1.0);
+    seen = film(albedo * (ambient(n) + light * facing * free));
 }}
 """

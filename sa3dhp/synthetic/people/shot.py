@@ -21,6 +21,7 @@ _LONG = 1000.0  # longer side of a picture, pixels; crops are rendered at their 
 _ASPECTS = (16 / 9, 4 / 3, 1.0, 3 / 4, 9 / 16)
 _LOWEST = 0.2  # metres, of the camera over the floor
 _NEAREST = 0.7  # metres, from the camera to the nearest joint
+_FLESH = 1.15  # of a body over its joints
 _FAR_OFF = 0.12  # share of shots whose person is far off the middle
 _OCCLUDED = 0.3  # share of shots with one or two things before the person
 _HIDDEN = 5  # of 17 joints, that one of these may hide
@@ -66,11 +67,11 @@ def draw_camera(rng: np.random.Generator, joints: np.ndarray) -> Camera:
     share = rng.uniform(0.2, 0.6)  # of the shorter side that the person takes
     spread = np.linalg.norm(flat - middle, axis=1).max()
     distance = max(extent * focal / (share * size.min()), spread + _NEAREST)
-    inside = extent * focal / distance  # pixels of the person
-    offset = rng.uniform(-0.5, 0.5, size=2) * np.maximum(size - inside, 0.1 * size)
+    inside = _FLESH * extent * focal / distance  # pixels of the person
+    offset = rng.uniform(-0.5, 0.5, size=2) * np.maximum(size - inside, 0.0)
     if rng.uniform() < _FAR_OFF:
-        edge = rng.choice([-0.5, 0.5]) * rng.uniform(0.8, 1.0)
-        offset[rng.integers(2)] = edge * max(size.min() - inside, 0.0)
+        axis, edge = rng.integers(2), rng.choice([-0.5, 0.5]) * rng.uniform(0.8, 1.0)
+        offset[axis] = edge * max(size[axis] - inside, 0.0)
     ahead = np.array([*offset / focal, 1.0])
     ahead = ahead / np.linalg.norm(ahead)
     yaw, roll = rng.uniform(-np.pi, np.pi), np.radians(np.clip(rng.normal(0, 3), -8, 8))

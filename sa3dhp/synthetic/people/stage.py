@@ -18,7 +18,8 @@ from sa3dhp.synthetic.people import motion, person, picture, rasteriser, scene, 
 
 AROUND = 2  # frames before and after a picture, of which it may be blurred
 _BLURRED = 0.3  # share of cameras with a long exposure
-_STILL = 1.2  # pixels of 192: what moves less is not blurred
+_STILL = 1.2  # pixels of 192: what moves less is not blurred,
+_FAST = 5.0  # and what moves more in the finest steps there are
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,9 +117,11 @@ class Stage:
         view = rasteriser.View(
             matrix @ camera.intrinsics, camera.rotation, camera.eye, size, self._gain
         )
-        times = [place]
-        if self._moves(view, place) > _STILL * size / 192:
-            times = [place - self._exposure, place, place + self._exposure]
+        times: Sequence[int] = [place]
+        moved = self._moves(view, place) * 192 / size
+        if moved > _STILL:
+            step = self._exposure if moved < _FAST else 1
+            times = range(place - self._exposure, place + self._exposure + 1, step)
         drawn = [
             rasteriser.renderer().draw(
                 person.bone_matrices(self._posed, time),
@@ -129,8 +132,10 @@ class Stage:
             )
             for time in times
         ]
-        radiance = drawn[0] if len(drawn) == 1 else np.mean(drawn, axis=0)
-        return picture.develop(cut_off(radiance, matrix, camera.size), self._film, rng)
+        image = drawn[0]
+        if len(drawn) > 1:
+            image = np.mean(drawn, axis=0, dtype=np.float32)
+        return picture.develop(cut_off(image, matrix, camera.size), self._film, rng)
 
     def _moves(self, view: rasteriser.View, place: int) -> float:
         """Pixels by which the fastest joint moves during the exposure."""

@@ -46,6 +46,7 @@ class Data:
     held_out_subjects: tuple[str, ...] = ()  # of it: kept from the priors, to test
     views: int = positive(4)  # cameras that each captured motion is seen from [D]
     mixed: float = share(0.0)  # ours: of captured limbs, taken from another motion
+    bent: float = share(0.0)  # ours: deviation of captured limbs, held otherwise
     mirrored: float = share(0.0)  # ours: of captured motions, seen in a mirror
     rolled: float = share(0.0)  # ours: of unpaired bodies, seen by a rolled camera
     source: Literal["procedural", "prepared"] = "procedural"  # labelled images

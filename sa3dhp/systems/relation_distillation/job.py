@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from sa3dhp import provenance
+from sa3dhp import errors, provenance
 from sa3dhp.data import augment, pipeline
 from sa3dhp.data.videos import video_folder
 from sa3dhp.evaluation import prediction, protocol
@@ -252,7 +252,7 @@ class Job:
 
 
 def find_target(
-    config: configs.Config, *, detector: str = "hog", boxes: str | None = None
+    config: configs.Config, *, detector: str = "auto", boxes: str | None = None
 ) -> targets.Target:
     """Returns what a configuration adapts to.
 
@@ -309,7 +309,7 @@ def prepared_target(config: configs.Config) -> targets.Target:
         f"{len(clips)} clips of {videos} sequences in {config.data.target_path}",
         clips,
         clips.videos,
-        truth=_truth(config),
+        truth=truth_of(config),
         labelled=_labelled(config),
         names=list(clips.names),
     )
@@ -330,7 +330,7 @@ def video_target(
         found.clips,
         videos,
         spans=spans,
-        truth=_truth(config),
+        truth=truth_of(config),
         names=[window.name for window in found.windows],
         notes=[line for line in found.summary().splitlines() if line.strip()],
         found=found,
@@ -355,12 +355,23 @@ def card_of(workdir: str | os.PathLike) -> str:
     return configs.of_run(workdir).data.evaluation_card
 
 
-def _truth(config: configs.Config) -> targets.Truth | None:
+def truth_of(config: configs.Config) -> targets.Truth | None:
+    """Returns what a configuration's results are measured on; None without any.
+
+    Raises:
+        InputError: if it is not there, or in 2D, where no adaptation is measured.
+    """
     data = config.data
     if not data.evaluation_path:
         return None
-    pictures = prediction.read_prepared(data.evaluation_path)
-    return targets.Truth(*pictures, protocol.load(data.evaluation_card))
+    images, truth = prediction.read_prepared(data.evaluation_path)
+    if truth.flat:
+        number = len(truth.joints)
+        raise errors.InputError(
+            f"data.evaluation_path: {number} of {number} pictures of {truth.source} "
+            "have no 3D joints; give a data set in 3D"
+        )
+    return targets.Truth(images, truth, protocol.load(data.evaluation_card))
 
 
 def _labelled(

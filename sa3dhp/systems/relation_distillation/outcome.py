@@ -15,7 +15,12 @@ from sa3dhp.export import domain_pack, saved_model
 from sa3dhp.geometry import crop, pictures
 from sa3dhp.models import pose_model
 from sa3dhp.skeleton import conversion
-from sa3dhp.systems.relation_distillation import adaptation, report, selection
+from sa3dhp.systems.relation_distillation import (
+    adaptation,
+    report,
+    selection,
+    verdict,
+)
 from sa3dhp.systems.relation_distillation import target as targets
 from sa3dhp.visualisation import grids, skeleton_plot
 
@@ -100,6 +105,7 @@ class Outcome:
             "steps": choice.step,
             "adapted_model": choice.adapted,
             "verdict": choice.verdict,
+            "poses": verdict.of(course.kept).entry(),
             **({} if told is None else {"label_free_choice": told.verdict}),
             "monitors": {"source_only": course.start, "adapted": course.kept},
             "floor": dict(course.floor),
@@ -181,8 +187,13 @@ def write(outcome: Outcome) -> dict:
     Of videos also `overlays.png`. Returns what `result.json` holds.
     """
     result, folder = outcome.result(), outcome.workdir
-    verdict = outcome.course.choice.verdict
-    about = {"model": "sa3dhp", "target": outcome.target.name, "verdict": verdict}
+    kept = outcome.course.choice.verdict
+    about = {
+        "model": "sa3dhp",
+        "target": outcome.target.name,
+        "verdict": kept,
+        "poses": result["poses"]["words"],
+    }
     commit = outcome.facts["commit"]
     saved_model.export_model(
         folder / MODEL,
@@ -196,7 +207,7 @@ def write(outcome: Outcome) -> dict:
         outcome.base_hash,
         target=outcome.target.name,
         monitors=result["monitors"],
-        verdict=verdict,
+        verdict=kept,
         licence=LICENCE,
         config=outcome.config,
     )
@@ -241,8 +252,11 @@ def _write_overlays(
 
 
 def summary(result: Mapping) -> str:
-    """Returns what the tool prints: before and after, and the verdict."""
-    lines = [tables.align_columns(_rows(result)), "", result["verdict"]]
+    """Returns what the tool prints: before and after, which step, of what use it is."""
+    lines = [tables.align_columns(_rows(result)), ""]
+    if "poses" in result:
+        lines.append(f"the poses there: {verdict.Verdict(**result['poses'])}")
+    lines.append(result["verdict"])
     if "label_free_choice" in result:
         lines.append(f"without a label: {result['label_free_choice']}")
     return "\n".join(lines)

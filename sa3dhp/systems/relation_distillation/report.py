@@ -19,7 +19,12 @@ from matplotlib import figure as mpl_figure
 from sa3dhp import errors, files
 from sa3dhp.evaluation import metrics, protocol, tables
 from sa3dhp.skeleton import skeleton as skeletons
-from sa3dhp.systems.relation_distillation import adaptation, glossary, selection
+from sa3dhp.systems.relation_distillation import (
+    adaptation,
+    glossary,
+    selection,
+    verdict,
+)
 from sa3dhp.visualisation import curves, skeleton_plot
 
 _DPI = 84
@@ -29,6 +34,7 @@ background:#fff;max-width:1040px;margin:2.5rem auto;padding:0 1.25rem}
 h1{font-size:1.5rem;margin:0 0 .3rem}h2{font-size:1.15rem;margin:2.4rem 0 .6rem}
 .lead{font-size:1.2rem;line-height:1.45;margin:.4rem 0 1rem}
 .verdict{background:#f3f6f9;border-left:4px solid #1f6fb4;padding:.6rem .9rem}
+.bad{border-color:#b22222;background:#fbf0f0}
 .kept{border-color:#b8860b;background:#fbf8ef}
 table{border-collapse:collapse;margin:.6rem 0;width:100%}
 td:first-child{white-space:nowrap}
@@ -92,6 +98,7 @@ def write(
         f"<h1>{_text(title)}</h1>",
         f'<p class="lead">{_text(headline(result, course))}</p>',
         _verdict(course),
+        _poses(result),
         *(f"<p>{_text(note)}</p>" for note in notes),
         _numbers(result),
         _strips(strips),
@@ -150,6 +157,20 @@ def _verdict(course: adaptation.Course) -> str:
         sentences.append(f"without a label: {course.label_free.verdict}")
     text = ". ".join(x[:1].upper() + x[1:].rstrip(".") for x in sentences)
     return f'<p class="{kind}">{_text(text)}.</p>'
+
+
+def _poses(result: Mapping) -> str:
+    """Of what use the poses are, and how that is known."""
+    if "poses" not in result:
+        return ""
+    told = verdict.Verdict(**result["poses"])
+    kind = {verdict.GOOD: "verdict", verdict.ROUGH: "verdict kept"}.get(told.words)
+    text = (
+        f"The poses on the target: {told}. This is read without a label, from how "
+        "much poses differ, how human they are, how they move and what the light "
+        "changes."
+    )
+    return f'<p class="{kind or "verdict bad"}">{_text(text)}</p>'
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

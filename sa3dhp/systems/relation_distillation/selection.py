@@ -20,9 +20,9 @@ from sa3dhp import errors
 # on the way to giving everyone the same pose. Turns of 100 degrees and more, which G^s
 # never saw, cost 4 to 16 % and 10 to 109 mm; where Res-3 gained it was 3.5 % at most.
 MAX_SPREAD_LOSS = 0.05
-# The target's latents must spread over this share of the source's, or what the videos
-# show is hardly people; and on its own source the source model must miss a relation by
-# no more than this times what T itself errs by, or the rule does not hold at all.
+# The target's latents must spread over this share of the source's, or the model tells
+# the pictures hardly apart; and on its own source the source model must miss a relation
+# by no more than this times what T itself errs by, or the rule does not hold at all.
 MIN_SPREAD = 0.5
 MAX_MISS = 3.0
 # A target whose relations hold within this of the source's own (a mean logarithm, so a
@@ -105,7 +105,8 @@ def doubt(
     if SPREAD in source and start[SPREAD] < MIN_SPREAD * source[SPREAD]:
         return (
             f"its latents spread by {start[SPREAD]:.2f} over the target and by "
-            f"{source[SPREAD]:.2f} over its source: are there people in the videos?"
+            f"{source[SPREAD]:.2f} over its source: its poses there are guesses, too "
+            "alike to learn by"
         )
     return ""
 

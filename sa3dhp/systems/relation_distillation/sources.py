@@ -17,7 +17,7 @@ import tensorflow as tf
 from sa3dhp import errors
 from sa3dhp.data import augment, mixing, pipeline, prepared, schema, shards
 from sa3dhp.data.datasets import cmu
-from sa3dhp.data.videos import video_folder
+from sa3dhp.data.videos import detection, video_folder
 from sa3dhp.geometry import pictures
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import domain, world
@@ -82,7 +82,9 @@ def unpaired(config: configs.Config, held_out: bool = False) -> Unpaired:
         for _ in range(data.views)
     ]
     if not held_out:
-        motions = list(mixing.mix_limbs(motions, rng, data.mixed, SKELETON))
+        motions = mixing.vary_limbs(
+            motions, rng, SKELETON, mixed=data.mixed, bent=data.bent
+        )
     return Unpaired(tuple(motions), cmu.fixed_bone_lengths(train))
 
 
@@ -294,6 +296,21 @@ def videos(
         boxes=boxes,
         progress=progress,
     )
+
+
+def check_videos(config: configs.Config, detector: str, boxes: str | None) -> None:
+    """Raises the `InputError` of `videos` that can be told before any work.
+
+    A detector or boxes for a target that is no videos are an error too.
+    """
+    if config.data.target == "videos":
+        video_folder.check(config.data.target_path, detector, boxes)
+    elif boxes is not None or detector != detection.AUTO:
+        name, value = ("detector", detector) if boxes is None else ("boxes", boxes)
+        raise errors.InputError(
+            f"--{name}={value}: is for videos alone, got the target "
+            f"{config.data.target}; give --videos= too, or leave it out"
+        )
 
 
 def source_folders(config: configs.Config) -> tuple[str, ...]:

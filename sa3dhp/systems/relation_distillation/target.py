@@ -95,6 +95,7 @@ def _some(whole: poses.Poses, rows: np.ndarray) -> poses.Poses:
         joints=whole.joints[rows],
         mask=None if whole.mask is None else whole.mask[rows],
         labels={key: value[rows] for key, value in whole.labels.items()},
+        keypoints=None if whole.keypoints is None else whole.keypoints[rows],
     )
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import tarfile
 
 import miniature
+import miniature_makehuman
 import numpy as np
 import pytest
 
@@ -11,9 +12,10 @@ from sa3dhp import errors
 from sa3dhp.data import schema
 from sa3dhp.data.datasets import cmu
 from sa3dhp.data.datasets.rendered_people import turns
+from sa3dhp.data.formats import bvh
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic.people import body as bodies
-from sa3dhp.synthetic.people import motion
+from sa3dhp.synthetic.people import makehuman, motion
 
 SKELETON = skeletons.SA3DHP17
 AT = SKELETON.index
@@ -88,6 +90,52 @@ def test_genuine_motions_are_those_of_the_captures(shared_data, person, name) ->
     np.testing.assert_allclose(ours[:, 0] - ours[0, 0], path_gap, atol=1e-3)
 
 
+def _figure(source: bvh.Motion, names: dict[str, str], leg: float):
+    """The captured figure itself, as a rig and as a skeleton at rest, metres.
+
+    Bones that the rig has are called as there, the others as in the file.
+    """
+    theirs = {name: ours for ours, name in names.items()}
+    inner = [joint for joint in source.joints if joint.channels]
+    rows = {id(joint): n for n, joint in enumerate(inner)}
+    parents = [
+        rows[id(source.joints[joint.parent])] if joint.parent >= 0 else -1
+        for joint in inner
+    ]
+    heads = np.zeros((len(inner), 3))
+    for n, joint in enumerate(inner[1:], 1):
+        heads[n] = heads[parents[n]] + joint.offset * turns.ASF_UNIT
+    known = tuple(theirs.get(joint.name, joint.name) for joint in inner)
+    rig = makehuman.Rig(known, np.array(parents), (), (), np.zeros((0, len(inner))))
+    bones = dict(bodies.STARTS, pelvis="Hips", neck="Neck", head_top="Head")
+    owners = np.array([rig.index(bones[name]) for name in SKELETON.joint_names])
+    return rig, bodies.Skeleton(heads, heads, heads[owners], owners, leg, 0.0)
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLES if name.endswith(".bvh")])
+def test_the_captured_figure_moves_as_the_readers_kinematics(shared_data, name) -> None:
+    """Nothing is to be aligned or scaled: every bone starts where the file has it."""
+    recording = turns.read(shared_data / "mocap_cmu/samples" / name)
+    rows = np.arange(0, recording.length, 20)
+    capture = recording.capture(rows)
+    rig, skeleton = _figure(recording.source, recording.names, capture.leg)
+    posed = motion.pose(rig, skeleton, capture, curl=(0.0, 0.0))
+    starts = np.einsum("tbij,bj->tbi", posed.turns, skeleton.heads) + posed.places
+    bones = [bone for bone in recording.names if bone in rig.names]
+    assert len(bones) >= 25
+    taken = dataclasses.replace(recording.source, values=recording.source.values[rows])
+    theirs = bvh.forward_kinematics(taken, [recording.names[bone] for bone in bones])
+    theirs = theirs * turns.ASF_UNIT
+    ours = starts[:, [rig.index(bone) for bone in bones]]
+    root = bones.index("Hips")
+    shift = ours[0, root] - theirs[0, root]  # onto the floor, above the origin
+    np.testing.assert_allclose(ours - shift, theirs, atol=1e-5)  # 10 um
+    sides = starts[:, rig.index("LeftUpLeg")] - starts[:, rig.index("RightUpLeg")]
+    np.testing.assert_allclose(
+        posed.joints[:, AT("left_hip")] - posed.joints[:, AT("right_hip")], sides
+    )
+
+
 def test_left_is_left_and_feet_are_on_the_floor(shared_data, person) -> None:
     body, skeleton, _ = person
     recording = turns.read(shared_data / "mocap_cmu/samples" / SAMPLES[0])
@@ -140,6 +188,25 @@ def test_a_miniature_capture_is_read(tmp_path) -> None:
     limb = _unit(joints[:, AT("left_knee")] - joints[:, AT("left_hip")])
     got = capture.turns["LeftUpLeg"] @ capture.rest["LeftUpLeg"]
     np.testing.assert_allclose(got, limb, atol=1e-4)
+
+
+def test_a_miniature_conversion_is_read(tmp_path) -> None:
+    folder = miniature_makehuman.captures(tmp_path, ("07",), 1, 40)
+    recording = turns.read(folder / "07/07_01.bvh")
+    assert (recording.length, recording.fps) == (40, 120.0)  # without the T-pose
+    rows = np.array([3, 20])
+    capture = recording.capture(rows)
+    theirs = _captured(folder / "07/07_01.bvh", rows)
+    for end, start, bone in (
+        ("left_knee", "left_hip", "LeftUpLeg"),
+        ("right_wrist", "right_elbow", "RightForeArm"),
+    ):
+        limb = _unit(theirs[:, AT(end)] - theirs[:, AT(start)])
+        got = capture.turns[bone] @ capture.rest[bone]
+        np.testing.assert_allclose(got, limb, atol=1e-5)
+    np.testing.assert_allclose(
+        np.diff(capture.path, axis=0), np.diff(theirs[:, 0], axis=0), atol=1e-5
+    )
 
 
 def test_other_rigs_are_refused(shared_data) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from sa3dhp.data import calibration, schema
 from sa3dhp.data.preparing import cutting, units
-from sa3dhp.data.videos import people
+from sa3dhp.data.videos import people, screening
 
 SETTINGS = units.Settings(96, 64)
 
@@ -119,7 +119,11 @@ def test_a_clip_without_one_of_its_pictures_is_left_out_and_counted() -> None:
 
 def test_a_track_in_a_video_is_cut_as_for_adaptation() -> None:
     boxes = np.tile(np.float32([10, 10, 40, 90]), (130, 1))
-    scan = people.Scan([people.Track("a.mp4", np.arange(130), boxes, 1.0)], 4.3, [])
+    scan = people.Scan(
+        [screening.Track("a.mp4", np.arange(130), boxes, 1.0, np.ones(130), 30.0)],
+        4.3,
+        [],
+    )
     cuts = cutting.scan_cuts(scan)
     assert [cut.rows[0] for cut in cuts] == [0, 70]
     assert cuts[0].side == pytest.approx(1.25 * 80)

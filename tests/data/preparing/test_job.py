@@ -17,6 +17,7 @@ import pytest
 from sa3dhp import errors
 from sa3dhp.data import datasets, records
 from sa3dhp.data.preparing import job, local, on_beam, transform, units
+from sa3dhp.data.videos import blazepose
 
 SETTINGS = units.Settings(96, 64)
 ALONE = functools.partial(local.run, processes=1)
@@ -281,3 +282,26 @@ def test_an_unknown_detector_is_refused_before_work(raw, tmp_path) -> None:
     with pytest.raises(errors.InputError, match="boxes"):
         _run("videos", raw("videos"), tmp_path / "out", boxes="none.json")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["boxes", "detector"])
+def test_boxes_and_detectors_are_for_videos_alone(raw, tmp_path, name) -> None:
+    with pytest.raises(errors.InputError, match=f"--{name}=x: is of videos alone, got"):
+        _run("surreal", raw("surreal"), tmp_path / "out", **{name: "x"})
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_detector_is_known_by_its_own_name(raw, monkeypatch, tmp_path) -> None:
+    """What is installed in the middle of a preparation does not change it."""
+    for found, name in ((None, "hog"), (tmp_path, "blazepose")):
+        monkeypatch.setattr(blazepose, "find", lambda found=found: found)
+        settings, advice = job._checked("videos", SETTINGS)
+        assert settings.detector == name and bool(advice) == (name == "hog")
+        boxes = dataclasses.replace(SETTINGS, boxes=str(raw("videos") / "boxes.json"))
+        assert job._checked("videos", boxes)[1] == []
+
+
+def test_where_no_detector_is_asked_a_plan_is_what_it_always_was() -> None:
+    plan = units.Plan("frames", (), {"train": "sa3dhp17"})
+    hog = dataclasses.replace(SETTINGS, detector="hog")
+    assert plan.fingerprint("lsp", SETTINGS) == plan.fingerprint("lsp", hog)

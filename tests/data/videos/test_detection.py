@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from sa3dhp import errors
-from sa3dhp.data.videos import detection
+from sa3dhp.data.videos import blazepose, detection
 
 CELLS = 20  # the network's picture is 20 x 20 cells of 32 pixels
 
@@ -207,3 +207,45 @@ def test_invalid_rows_of_a_detector_are_dropped_and_the_best_come_first() -> Non
     np.testing.assert_allclose(detection._best(rows)[:, 4], [0.9, 0.5])
     many = np.concatenate([rows[:2]] * 50)
     assert len(detection._best(many)) == detection.MAX_BOXES
+
+
+def test_auto_is_blazepose_where_it_is_installed(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(blazepose, "find", lambda: None)
+    name, note = detection.choose("auto")
+    assert name == "hog" and note.endswith("pip install --no-deps mediapipe==0.10.14")
+    with pytest.raises(errors.InputError, match="run `pip install --no-deps"):
+        detection.make("blazepose")
+    (tmp_path / "d.tflite").write_text("hello")
+    monkeypatch.setattr(blazepose, "find", lambda: tmp_path / "d.tflite")
+    assert detection.choose("auto") == ("blazepose", "")
+    assert detection.choose("hog") == ("hog", "")
+    with pytest.raises(errors.InputError, match="does not load as TFLite"):
+        detection.make("auto")
+
+
+def test_yolox_boxes_are_decoded_from_their_cells(tmp_path) -> None:
+    rows = np.full((1, 8400, 7), -9.0, np.float32)  # two classes
+    rows[..., 4:] = 0.0
+    at = 80 * 80 + 40 * 2 + 3  # stride 16, row 2, column 3: corner 48, 32
+    rows[0, at] = [0.5, 1.0, np.log(2.0), np.log(4.0), 0.8, 0.5, 0.1]
+    rows[0, at + 1] = [0.5, 1.0, np.log(2.0), np.log(4.0), 0.8, 0.1, 0.9]  # a thing
+    found = detection._decode_onnx(rows, tmp_path)
+    lit = found[found[:, 4] > 0.01]
+    np.testing.assert_allclose(lit, [[40, 16, 72, 80, 0.4]], rtol=1e-5)
+
+
+def test_yolov5_boxes_are_in_pixels_already(tmp_path) -> None:
+    rows = np.zeros((1, 25200, 7), np.float32)
+    rows[0, 5] = [100, 200, 20, 40, 0.5, 0.8, 0.1]
+    found = detection._decode_onnx(rows, tmp_path)
+    lit = found[found[:, 4] > 0.01]
+    np.testing.assert_allclose(lit, [[90, 180, 110, 220, 0.4]], rtol=1e-5)
+
+
+def test_a_real_yolox_finds_the_person(shared_data, standing) -> None:
+    path = shared_data / "assets" / "pose_models" / "yolox_nano.onnx"
+    if not path.is_file():
+        pytest.skip(f"no such file: {path}")
+    (boxes,) = detection.make(path)(standing[None])
+    assert boxes[0, 4] > 0.7
+    np.testing.assert_allclose(boxes[0, :4], [88, 85, 262, 506], atol=25)

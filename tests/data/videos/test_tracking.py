@@ -18,7 +18,8 @@ def _centres(path):
 
 def _link(detections, looks=LOOKS, num_frames=300):
     arrays = [np.array(boxes, np.float32).reshape(-1, 5) for boxes in detections]
-    return tracking.link(looks, arrays, 30.0, num_frames)
+    paths = tracking.link(looks, arrays, 30.0, num_frames)
+    return [path for path in paths if not path.doubt]
 
 
 def test_a_walk_is_one_track_that_follows_it() -> None:
@@ -162,3 +163,38 @@ def test_given_boxes_are_filled_linearly() -> None:
     path = tracking.from_boxes(np.array([5, 9]), boxes)
     assert path.first == 5 and path.confidence == 1.0
     np.testing.assert_allclose(path.boxes[:, 0], [0, 10, 20, 30, 40])
+
+
+def _all(detections, looks=LOOKS, num_frames=300):
+    arrays = [np.array(boxes, np.float32).reshape(-1, 5) for boxes in detections]
+    return tracking.link(looks, arrays, 30.0, num_frames)
+
+
+def test_what_is_left_out_says_why() -> None:
+    (path,) = _all([[_box(300, score=0.4)] for _ in LOOKS])
+    assert path.doubt == "low confidence: 0.40, needs 0.5"
+    first, second = _all([[_box(100), _box(600, score=0.55)] for _ in LOOKS])
+    assert first.doubt == "" and second.doubt == "low confidence: 0.55, needs 0.6"
+
+
+def test_a_second_person_of_the_same_size_nearby_is_told_apart() -> None:
+    first, second = _all([[_box(300, score=0.9), _box(345, score=0.8)] for _ in LOOKS])
+    assert first.doubt == "" and second.doubt == tracking.BESIDE
+    np.testing.assert_allclose(_centres(second)[:, 0], 345, atol=1)
+    first, second = _all([[_box(300), _box(400, score=0.8)] for _ in LOOKS])
+    assert first.doubt == second.doubt == ""
+
+
+def test_a_box_that_jumps_about_is_nobody() -> None:
+    heights = [100 if k % 2 else 130 for k in range(len(LOOKS))]
+    (path,) = _all([[_box(300, height=h)] for h in heights])
+    assert path.doubt.startswith("its box jumps by 26 %")
+
+
+def test_scores_are_those_of_the_looks_around_and_a_miss_is_0() -> None:
+    detections = [[_box(300, score=0.9)] for _ in LOOKS]
+    detections[50] = []
+    (path,) = _all(detections)
+    assert path.scores.shape == (300,) and path.scores[0] == np.float32(0.9)
+    assert path.scores[150] == 0 and 0 < path.scores[149] < 0.9
+    assert path.seen == 0.99 and abs(path.confidence - 0.9 * 0.99) < 1e-6

@@ -190,3 +190,45 @@ def test_resampling_commutes_with_reversing_time(fps, count) -> None:
     # Where a source frame changes exactly in the middle of an interval either will do.
     assert np.abs(reverse - index).max() <= 1
     assert (reverse == index).mean() >= 0.8
+
+
+def test_one_file_one_picture_or_several_are_sources_too(tmp_path) -> None:
+    _write(tmp_path / "a, b.mp4", 3)
+    (tmp_path / "c").mkdir()
+    _write(tmp_path / "c" / "c.avi", 3)
+    _write_folder(tmp_path / "d" / "f", [(8, 8)] * 2)
+    (one,) = video.discover(tmp_path / "a, b.mp4")  # a comma may be in the name
+    assert one == video.Source("a, b.mp4", tmp_path / "a, b.mp4")
+    picture = tmp_path / "d" / "f" / "f1.png"
+    (still,) = video.discover(str(picture))
+    assert still.images == (picture,) and video.probe(still).declared_frames == 1
+    assert video.probe(still).notes == ()
+    (frame,) = [frame for _, frame in video.frames(still, _everything)]
+    assert frame.shape == (8, 8, 3)
+    several = video.discover(f"{picture}, {tmp_path / 'd'},{tmp_path / 'c/c.avi'}")
+    assert [source.name for source in several] == ["c.avi", "d/f", "f1.png"]
+    assert video.discover([tmp_path / "d" / "f", picture])[0].name == "f"
+
+
+@pytest.mark.parametrize("where", ["typo.mp4", "a.mp4,typo.mp4", "a.mp4,", "", []])
+def test_a_path_that_is_not_there_is_named(tmp_path, monkeypatch, where) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    with pytest.raises(errors.InputError, match="no such file or folder; give"):
+        video.discover(where)
+
+
+def test_what_is_no_video_or_named_twice_is_refused(tmp_path) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    with pytest.raises(errors.InputError, match="not a video nor a picture"):
+        video.discover(tmp_path / "notes.txt")
+    with pytest.raises(errors.InputError, match=r"a\.mp4 is named twice"):
+        video.discover([tmp_path / "a.mp4", tmp_path / "a.mp4"])
+
+
+def test_until_stops_after_the_last_frame_in_use(tmp_path) -> None:
+    _write(tmp_path / "v.mp4")
+    got = list(video.until(_only(tmp_path), {7, 3}))
+    assert [index for index, _ in got] == [3, 7]
+    assert list(video.until(_only(tmp_path), ())) == []

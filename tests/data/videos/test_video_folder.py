@@ -193,13 +193,12 @@ def test_a_video_whose_end_is_lost_gives_its_beginning(tmp_path, monkeypatch) ->
 def test_a_source_that_fails_the_second_time_is_left_out(tmp_path, monkeypatch) -> None:
     _write(tmp_path / "a.mp4")
     _write(tmp_path / "b.mp4")
+    stream = video_folder.video.until
     monkeypatch.setattr(
-        video_folder,
-        "_until",
+        video_folder.video,
+        "until",
         lambda source, uses: (
-            video_folder.video.frames(source, uses.__contains__)
-            if source.name == "a.mp4"
-            else iter(())
+            stream(source, uses) if source.name == "a.mp4" else iter(())
         ),
     )
     assert set(_load(tmp_path).video_ids) == {0}
@@ -281,9 +280,14 @@ def test_progress_names_each_source(tmp_path) -> None:
     assert calls == [("a.mp4", 0, 2), ("b.mp4", 1, 2)]
 
 
-def test_real_clips_hold_the_whole_person(shared_data, capfd) -> None:
+@pytest.mark.parametrize("detector", ["hog", "blazepose"])
+def test_real_clips_hold_the_whole_person(shared_data, capfd, detector) -> None:
     folder = shared_data / "person_clips"
-    found = video_folder.load(folder, stored_size=96, image_size=64)
+    if detector == "blazepose":
+        detector = shared_data / "assets" / "pose_models" / "pose_detection.tflite"
+        if not detector.is_file():
+            pytest.skip(f"no such file: {detector}")
+    found = video_folder.load(folder, stored_size=96, image_size=64, detector=detector)
     used = {window.name for window in found.windows}
     assert used == {"squats_tfjs.mp4", "single_person_mmhuman3d.mp4"}
     reasons = dict(found.skipped)
@@ -299,3 +303,39 @@ def test_real_clips_hold_the_whole_person(shared_data, capfd) -> None:
             assert inside.all(axis=-1).mean() > 0.98
             tall = np.ptp(points[..., 1], axis=1).max()
             assert 0.6 < tall / window.side < 0.95
+
+
+def test_no_thing_is_followed_in_a_real_room(shared_data) -> None:
+    """One man; cameras on the wall look like people to the detector, and are told."""
+    folder = shared_data / "real_multiview"
+    detector = shared_data / "assets" / "pose_models" / "pose_detection.tflite"
+    if not (folder.is_dir() and detector.is_file()):
+        pytest.skip("the clips or the detector are not at hand")
+    clips = [folder / f"SinglePerson_cam0{k}.mp4" for k in (1, 3)]
+    found = video_folder.load(clips, stored_size=96, image_size=64, detector=detector)
+    assert [track.name for track in found.tracks] == [path.name for path in clips]
+    assert all(track.seen == 1 and track.confidence > 0.8 for track in found.tracks)
+    assert {track.dropped for track in found.dropped} == {
+        "it does not move, and the detector is not sure: a thing"
+    }
+    assert "a track of 1.7 s was dropped: it does not move" in found.summary()
+
+
+def test_tracks_that_give_no_clip_are_told_apart(tmp_path) -> None:
+    _write(tmp_path / "a.mp4")
+    _write(tmp_path / "b.mp4", 20)
+    found = _load(tmp_path)
+    assert [t.name for t in found.tracks] == ["a.mp4"]
+    assert [(t.name, t.dropped) for t in found.dropped] == [
+        ("b.mp4", "good, but too short for a clip")
+    ]
+    assert found.write_sheet(tmp_path / "out").is_file()
+
+
+def test_the_old_detector_is_told_with_the_remedy(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(video_folder.detection.blazepose, "find", lambda: None)
+    monkeypatch.setattr(video_folder.detection, "make", lambda name: _red_detector)
+    _write(tmp_path / "a.mp4")
+    text = _load(tmp_path, detector="auto").summary()
+    assert "note     all: people are searched with OpenCV's old detector (hog)" in text
+    assert "pip install --no-deps mediapipe==0.10.14" in text

@@ -1,5 +1,7 @@
 """What people wear lies on them and bends with them."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,15 @@ def test_a_picture_starts_below(cast, tmp_path) -> None:
     (tmp_path / "a.png").write_bytes(b"nothing")
     with pytest.raises(errors.InputError, match="not a picture"):
         clothes.picture(tmp_path / "a.png")
+
+
+def test_the_picture_of_a_garment_is_that_of_its_colours(folder, tmp_path) -> None:
+    shutil.copytree(folder / "assets", tmp_path / "assets")
+    home = tmp_path / "assets/hair/short01"
+    for name in ("short01_ao.png", "short01_normal.png"):
+        shutil.copy(home / "short01_diffuse.png", home / name)
+    found = clothes.Wardrobe(tmp_path / "assets").garment("hairs", "short01")
+    assert found.texture.name == "short01_diffuse.png"
 
 
 def test_a_folder_without_its_files_is_named(tmp_path) -> None:

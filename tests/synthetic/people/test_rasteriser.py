@@ -48,13 +48,15 @@ def standing(cast, skeleton, average, renderer):
 
 
 def _draw(renderer, posed, view, room, things=()):
-    return renderer.draw(
+    image = renderer.draw(
         person.bone_matrices(posed, 0),
         view,
         room,
         spheres=shot.spheres(posed.joints[0]),
         things=things,
     )
+    assert image.dtype == np.uint8 and image.shape == (SIZE, SIZE, 3)
+    return (image / 255.0) ** 2  # linear, but for the shoulder
 
 
 def _middle(mask: np.ndarray) -> np.ndarray:
@@ -96,12 +98,16 @@ def test_the_same_is_drawn_twice(renderer, standing) -> None:
         _draw(renderer, standing, _view(), _room(_grey())) for _ in range(2)
     )
     np.testing.assert_array_equal(first, second)
-    assert first.dtype == np.float32 and first.shape == (SIZE, SIZE, 3)
-    half = _draw(
-        renderer, standing, dataclasses.replace(_view(), gain=np.full(3, 0.5)),
-        _room(_grey()),
-    )  # fmt: skip
-    np.testing.assert_allclose(half, first / 2, rtol=1e-3)
+
+
+def test_exposure_rises_to_white(renderer, standing) -> None:
+    levels = []
+    for gain in (0.05, 0.2, 1.0, 10.0):
+        view = dataclasses.replace(_view(), gain=np.full(3, gain))
+        image = 255 * np.sqrt(_draw(renderer, standing, view, _room(_grey())))
+        levels.append(np.median(image[:20]))  # the room, of radiance 1
+    assert (np.diff(levels) > 0).all() and levels[-1] == 255
+    assert 95 < levels[1] < 125  # mid grey
 
 
 @pytest.mark.parametrize("yaw", [0.0, 0.3, -0.4])
@@ -144,14 +150,15 @@ def test_light_comes_from_its_side_and_throws_a_shadow(renderer, standing) -> No
 
 def test_the_side_towards_the_light_is_brighter(renderer, standing) -> None:
     head = (standing.joints[0, AT("head_top")] + standing.joints[0, AT("neck")]) / 2
-    view = _view()
-    x, y, depth = view.intrinsics @ view.rotation @ (head - view.eye)
-    x, y = round(x / depth), round(y / depth)
-    for column, sign in ((47, 1), (15, -1)):  # from +x, right in the picture; from -x
+    near = _view(eye=np.array([0.0, head[1] + 0.05, 2.0]), focal=200.0)
+    left, right = [], []  # of the picture
+    for column in (47, 15):  # from +x, which is right in the picture; from -x
         picture = 0.05 * _grey()
         picture[14, column : column + 2] = 400.0
-        image = _draw(renderer, standing, view, _room(picture))
-        assert sign * (image[y, x + 1 : x + 3].mean() - image[y, x - 3 : x].mean()) > 0
+        image = _draw(renderer, standing, near, _room(picture))[SIZE // 2 - 3 :][:6]
+        left.append(image[:, SIZE // 2 - 6 :][:, :3].mean())
+        right.append(image[:, SIZE // 2 + 3 :][:, :3].mean())
+    assert right[0] > 1.1 * left[0] and left[1] > 1.1 * right[1]
 
 
 def test_a_thing_in_front_hides_and_one_behind_does_not(renderer, standing) -> None:

@@ -19,6 +19,7 @@ PAPER = {
     "data.held_out_subjects": (),
     "data.views": 4,
     "data.mixed": 0.0,
+    "data.bent": 0.0,
     "data.mirrored": 0.0,
     "data.rolled": 0.0,
     "data.source": "procedural",
@@ -186,6 +187,7 @@ CMU = {
 }
 PEOPLE = {
     **CMU,
+    "data.bent": 0.15,
     "data.source": "prepared",
     "data.source_paths": ("data/rendered_people",),
     "data.image_size": 128,
@@ -194,6 +196,7 @@ PEOPLE = {
     "image_encoder.batch_norm": "reestimated",
     "image_encoder.head_channels": (128, 128, 64),
     "image_encoder.head_units": 256,
+    "pose_autoencoder.steps": 20000,
     "pose_autoencoder.batch_size": 128,
     "pose_autoencoder.right_enough": 0.75,
     "pose_autoencoder.discriminator_noise": 0.1,
@@ -259,6 +262,7 @@ PUBLISHED = ("s2h", "s2h_semi", "h2m", "s2w", "sh2w")
 # What we added to the paper, and where it is off.
 ADDED = {
     "data.mixed": 0.0,
+    "data.bent": 0.0,
     "data.mirrored": 0.0,
     "data.rolled": 0.0,
     "image_encoder.batch_norm": "train",

@@ -6,15 +6,21 @@ import numpy as np
 import pytest
 
 from sa3dhp.evaluation import poses, protocol
-from sa3dhp.systems.relation_distillation import adaptation, outcome, selection
+from sa3dhp.systems.relation_distillation import (
+    adaptation,
+    outcome,
+    selection,
+    verdict,
+)
 from sa3dhp.systems.relation_distillation import target as targets
 
 LAST = selection.Choice(20, True, "kept the last step, 20", False)
 OTHER = selection.Choice(10, True, "kept step 10: its predictions are better")
+SEEN = {"spread": 0.3, "prior_distance": 0.1, "acceleration": 9.0, "lcr": 1.0}
 HISTORY = [
-    {"step": 0, "z3": 2.0, "implausibility": 20.0},
-    {"step": 10, "z3": 1.2, "implausibility": 15.0},
-    {"step": 20, "z3": 0.9, "implausibility": 22.0},
+    {"step": 0, "z3": 2.0, "implausibility": 20.0, **SEEN},
+    {"step": 10, "z3": 1.2, "implausibility": 15.0, **SEEN},
+    {"step": 20, "z3": 0.9, "implausibility": 22.0, **SEEN},
 ]
 
 
@@ -79,6 +85,12 @@ def test_the_result_holds_both_choices_the_readings_and_the_facts():
     assert (found["target"], found["target_information"]) == ("here", "R")
     assert (found["seed"], found["command"]) == (7, "tools/adapt.py")
     assert "source_only" not in found  # no truth, no error
+
+
+def test_the_result_says_of_what_use_the_poses_are():
+    found = _outcome().result()
+    assert found["poses"] == verdict.of(SEEN).entry()
+    assert f"the poses there: {verdict.of(SEEN)}" in outcome.summary(found)
 
 
 def test_a_choice_without_labels_is_not_said_twice():

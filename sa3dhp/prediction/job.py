@@ -1,0 +1,176 @@
+"""Predictions of several videos in one folder, written whole or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+import pathlib
+import shlex
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import sa3dhp
+from sa3dhp import errors, files
+from sa3dhp.data.videos import boxes_file, detection, track_sheet, video
+from sa3dhp.prediction import overlay, prediction, predictor
+
+RESULT = "prediction.json"  # tells such a folder from others
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How people are found and what is written.
+
+    Attributes:
+        detector: see `detection.make`.
+        boxes: a boxes file in its place.
+        frames_fps: rate of folders of frames.
+        draw: whether to write the drawn videos.
+    """
+
+    detector: str | os.PathLike = detection.AUTO
+    boxes: str | os.PathLike | None = None
+    frames_fps: float = video.ASSUMED_FPS
+    draw: bool = True
+
+
+def run(
+    model: predictor.Model,
+    sources: Sequence[video.Source],
+    output: str | os.PathLike,
+    options: Options,
+    *,
+    name: str = "",
+    progress: Callable[[str, str, int, int], None] = lambda *told: None,
+) -> dict[str, Any]:
+    """Predicts every source and writes a folder.
+
+    It holds `poses.npz` and `overlay.mp4` (of a picture `overlay.png`) of a single
+    source, of several in a folder each; `tracks.png`, every track that was found; and
+    `prediction.json`.
+
+    Args:
+        model: such as `sa3dhp.load` returns.
+        sources: see `video.discover`.
+        output: of an earlier prediction, which is replaced, or new.
+        options: see there.
+        name: of the model, for the record.
+        progress: told the source, a stage, how much is done, and of how much.
+
+    Returns:
+        What `prediction.json` holds.
+
+    Raises:
+        InputError: if the output holds other things, or no source can be read.
+    """
+    chosen, advice = detection.choose(options.detector)
+    detector = chosen if options.boxes else detection.make(chosen)
+    folders = _folders(sources)
+    with files.replaced_folder(output, RESULT) as new:
+        told: dict[str, Any] = {
+            "model": name,
+            "version": sa3dhp.__version__,
+            "detector": "boxes" if options.boxes else chosen,
+            "notes": [advice] if advice and not options.boxes else [],
+            "sources": {},
+        }
+        found: list[prediction.Prediction] = []
+        for source, folder in zip(sources, folders):
+            tell = functools.partial(progress, source.name)
+            try:
+                made = predictor.predict_video(
+                    model,
+                    source,
+                    name=name,
+                    detector=detector,
+                    boxes=options.boxes,
+                    frames_fps=options.frames_fps,
+                    progress=tell,
+                )
+                entry = _written(new / folder, source, made, options, tell)
+            except video.UnreadableError as error:
+                told["sources"][source.name] = {"skipped": str(error)}
+                continue
+            told["sources"][source.name] = {"folder": folder, **entry}
+            found.append(made)
+        if all("skipped" in entry for entry in told["sources"].values()):
+            reasons = [f"{n}: {e['skipped']}" for n, e in told["sources"].items()]
+            raise errors.InputError(
+                f"nothing can be read ({'; '.join(reasons)}); give other videos"
+            )
+        track_sheet.write(
+            new / track_sheet.NAME,
+            [track for made in found for track in made.tracks],
+            [track for made in found for track in made.dropped],
+        )
+        files.write_json(new / RESULT, told)
+    return told
+
+
+def check(options: Options) -> None:
+    """Raises the `InputError` of options that `run` would refuse, at once."""
+    if options.boxes is not None:
+        boxes_file.read(options.boxes)
+    else:
+        detection.make(options.detector)
+
+
+def summary(told: dict[str, Any], output: str | os.PathLike) -> str:
+    """What came of a run, as text; the last line can be pasted into a shell.
+
+    Args:
+        told: what `run` returned.
+        output: its folder.
+    """
+    lines = []
+    for name, entry in told["sources"].items():
+        if "skipped" in entry:
+            lines.append(f"  skipped  {name}: {entry['skipped']}")
+            continue
+        people = "1 person" if entry["people"] == 1 else f"{entry['people']} people"
+        seen = f"{entry['poses']} poses of {people} in {entry['frames']} frames"
+        lines.append(f"  {name}: {seen}")
+        lines += [f"  note     {name}: {note}" for note in entry["notes"]]
+    lines += [f"  note     {note}" for note in told["notes"]]
+    entries = [entry for entry in told["sources"].values() if entry.get("poses")]
+    lines.append(f"written: {output}; look at {track_sheet.NAME} there")
+    if not entries:
+        lines.append("no person was found: try another --detector, or give --boxes")
+        return "\n".join([*lines, "next: python tools/predict.py --help"])
+    path = os.path.normpath(os.path.join(output, entries[0]["folder"], prediction.NAME))
+    code = (
+        f"import numpy; a = numpy.load({json.dumps(path)}); "
+        'print(a["joints"].shape, a["names"], a["frame"])'
+    )
+    return "\n".join([*lines, f"next: python -c {shlex.quote(code)}"])
+
+
+def _written(
+    folder: pathlib.Path,
+    source: video.Source,
+    made: prediction.Prediction,
+    options: Options,
+    progress: predictor.Progress,
+) -> dict[str, Any]:
+    """Writes what is made of one source; returns what is to be said of it."""
+    made.save(folder / prediction.NAME)
+    entry: dict[str, Any] = {
+        "frames": len(set(made.frame.tolist())),
+        "people": made.num_people,
+        "poses": len(made.frame),
+        "notes": list(made.notes),
+    }
+    if options.draw:
+        entry["drawn"] = overlay.write(folder, source, made, progress)
+    return entry
+
+
+def _folders(sources: Sequence[video.Source]) -> list[str]:
+    """Where each source goes, below the output: its name without the ending."""
+    if len(sources) == 1:
+        return ["."]
+    names = ["frames" if source.name == "." else source.name for source in sources]
+    short = [os.path.splitext(name)[0] for name in names]
+    return [b if short.count(b) == 1 else name for b, name in zip(short, names)]

@@ -1,0 +1,134 @@
+"""What a model sees in one video: 3D poses of every person in every frame, as a file.
+
+`poses.npz` holds N poses, one per person and frame, sorted by frame, then person. It
+loads with `numpy.load(path)`; nothing in it is pickled. Its arrays:
+
+* `joints` `[N, J, 3]` float32, mm, relative to the pelvis, in the frame of a camera
+  that looks at the person: x to the right in the picture, y down, z away from it;
+* `names` `[J]` text and `parents` `[J]` int: the joints, and where each hangs (the
+  pelvis on itself); `skeleton`: the id of this order;
+* `frame` `[N]` int, from 0, of the video, and `time` `[N]` seconds from its start;
+* `person` `[N]` int: the same number is the same track, from 0, the best first;
+* `box` `[N, 4]` float32: x1 y1 x2 y2 of the person, pixels of the video's picture; it
+  is smoothed over time and may reach beyond the picture;
+* `confidence` `[N]` float32, 0 to 1: of the detector that there is a person, **not** of
+  the pose; 1 for given boxes;
+* `fps` (0 for a single picture), `source`, `size` `[2]` (width and height, pixels);
+* `model` (its name), `model_hash` (of its weights) and `version` (of sa3dhp).
+
+`tools/evaluate.py --predictions=` reads the same file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+
+import numpy as np
+
+import sa3dhp
+from sa3dhp import errors, files
+from sa3dhp.data.videos import screening
+from sa3dhp.skeleton import skeleton as skeletons
+
+NAME = "poses.npz"
+_ROWS = ("joints", "frame", "time", "person", "box", "confidence")  # of length N
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Prediction:
+    """Poses of the people in one video, see the arrays in the module's text.
+
+    Attributes:
+        joints: `[N, J, 3]`, mm.
+        frame: `[N]`.
+        time: `[N]`, seconds.
+        person: `[N]`.
+        box: `[N, 4]`, pixels.
+        confidence: `[N]`.
+        skeleton: id.
+        fps: of the video; 0 for a picture.
+        size: width and height of its pictures, pixels.
+        source: name of the video.
+        model: name of the model.
+        model_hash: of its weights.
+        tracks: who was followed; not in the file.
+        dropped: tracks that are no person; not in the file.
+        notes: what had to be assumed or was left out; not in the file.
+    """
+
+    joints: np.ndarray
+    frame: np.ndarray
+    time: np.ndarray
+    person: np.ndarray
+    box: np.ndarray
+    confidence: np.ndarray
+    skeleton: str
+    fps: float
+    size: tuple[int, int]
+    source: str
+    model: str
+    model_hash: str
+    tracks: tuple[screening.Track, ...] = ()
+    dropped: tuple[screening.Track, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def num_people(self) -> int:
+        """How many tracks there are."""
+        return len(np.unique(self.person))
+
+    def rows(self, person: int) -> np.ndarray:
+        """Which rows are of a person, in the order of frames."""
+        return np.flatnonzero(self.person == person)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes the file, whole or not at all."""
+        skeleton = skeletons.get(self.skeleton)
+        with files.atomic(path) as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(
+                file,
+                **{name: getattr(self, name) for name in _ROWS},
+                names=np.array(skeleton.joint_names),
+                parents=np.array(skeleton.parents),
+                skeleton=np.array(self.skeleton),
+                fps=np.array(self.fps),
+                size=np.array(self.size),
+                source=np.array(self.source),
+                model=np.array(self.model),
+                model_hash=np.array(self.model_hash),
+                version=np.array(sa3dhp.__version__),
+            )
+
+
+def load(path: str | os.PathLike) -> Prediction:
+    """Reads what `Prediction.save` wrote.
+
+    Raises:
+        InputError: if it is no such file.
+    """
+    path = pathlib.Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            width, height = archive["size"].tolist()
+            return Prediction(
+                joints=archive["joints"],
+                frame=archive["frame"],
+                time=archive["time"],
+                person=archive["person"],
+                box=archive["box"],
+                confidence=archive["confidence"],
+                skeleton=str(archive["skeleton"]),
+                fps=float(archive["fps"]),
+                size=(width, height),
+                source=str(archive["source"]),
+                model=str(archive["model"]),
+                model_hash=str(archive["model_hash"]),
+            )
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise errors.InputError(
+            f"prediction {path}: not readable ({reason}); give the {NAME} that "
+            "tools/predict.py wrote"
+        ) from None

@@ -1,0 +1,117 @@
+"""Videos to poses."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import small_video
+
+from sa3dhp import errors
+from sa3dhp.data.videos import video
+from sa3dhp.prediction import predictor
+
+
+def _predict(source, **options):
+    options = {"detector": small_video.detect, **options}
+    return predictor.predict_video(small_video.Model(), source, **options)
+
+
+@pytest.mark.parametrize("fps", [10.0, 30.0, 50.0])
+def test_every_frame_has_a_pose_where_the_person_is(tmp_path, fps) -> None:
+    small_video.write(tmp_path / "v.mp4", 60, fps)
+    made = _predict(tmp_path / "v.mp4", name="still")
+    np.testing.assert_array_equal(made.frame, np.arange(60))
+    np.testing.assert_allclose(made.time, np.arange(60) / fps)
+    assert (made.person == 0).all() and made.confidence[30] == np.float32(0.9)
+    centres = (made.box[:, :2] + made.box[:, 2:]) / 2
+    np.testing.assert_allclose(centres[:, 0], 40 + np.arange(60) // 2, atol=4)
+    assert (made.fps, made.size, made.source) == (fps, (160, 120), "v.mp4")
+    assert (made.model, made.model_hash) == ("still", "abc")
+
+
+def test_the_model_sees_the_crop_of_each_row(tmp_path) -> None:
+    """A red figure of 20 x 50 in a grey square of 1.25 * 52: mean red is known."""
+    small_video.write(tmp_path / "v.mp4")
+    made = _predict(tmp_path / "v.mp4")
+    pose = small_video.Model().pose
+    size = (made.joints / np.where(pose == 0, 1, pose))[:, 1:].mean(axis=(1, 2))
+    share = 20 * 52 / (1.25 * 52) ** 2
+    np.testing.assert_allclose(size, 90 + share * 130, atol=6)
+
+
+def test_several_people_are_rows_sorted_by_frame(tmp_path) -> None:
+    small_video.write(tmp_path / "v.mp4", others=(130,))
+    made = _predict(tmp_path / "v.mp4")
+    assert made.num_people == 2 and len(made.frame) == 120
+    order = np.lexsort((made.person, made.frame))
+    np.testing.assert_array_equal(order, np.arange(120))
+    right = made.box[:, 0] > 100
+    assert len(np.unique(made.person[right])) == 1
+
+
+def test_people_who_stand_together_are_all_predicted(tmp_path) -> None:
+    small_video.write(tmp_path / "v.mp4", 20, others=(75,))
+    assert _predict(tmp_path / "v.mp4").num_people == 2
+
+
+def test_batches_do_not_change_the_poses(tmp_path, monkeypatch) -> None:
+    small_video.write(tmp_path / "v.mp4", 20, others=(130,))
+    whole = _predict(tmp_path / "v.mp4")
+    monkeypatch.setattr(predictor, "BATCH", 7)
+    model = small_video.Model()
+    parts = predictor.predict_video(
+        model, tmp_path / "v.mp4", detector=small_video.detect
+    )
+    assert model.batches == [7, 7, 7, 7, 7, 5]
+    np.testing.assert_array_equal(parts.joints, whole.joints)
+
+
+def test_a_picture_and_a_folder_of_frames_are_sources_too(tmp_path) -> None:
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for k in range(6):
+        cv2.imwrite(str(folder / f"{k}.png"), small_video.frame(k)[..., ::-1])
+    made = _predict(folder, frames_fps=12.0)
+    np.testing.assert_allclose(made.time, np.arange(6) / 12)
+    assert made.notes == ("frame folder taken as 12 fps",)
+    still = _predict(folder / "3.png")
+    assert len(still.frame) == 1 and still.fps == 0 and still.time[0] == 0
+    np.testing.assert_allclose(still.box[0], [31, 35, 51, 86], atol=4)
+
+
+def test_given_boxes_take_the_place_of_the_detector(tmp_path) -> None:
+    small_video.write(tmp_path / "v.mp4")
+    rows = [[k, 30 + k // 2, 35, 20, 50] for k in (10, 40)]
+    (tmp_path / "boxes.json").write_text(json.dumps({"v": rows}))
+    made = _predict(tmp_path / "v.mp4", boxes=tmp_path / "boxes.json")
+    np.testing.assert_array_equal(made.frame, np.arange(10, 41))
+    assert (made.confidence == 1).all()
+
+
+def test_nobody_is_no_pose(tmp_path) -> None:
+    small_video.write(tmp_path / "v.mp4")
+    made = _predict(
+        tmp_path / "v.mp4",
+        detector=lambda frames: [np.zeros((0, 5), np.float32) for _ in frames],
+    )
+    assert made.joints.shape == (0, 17, 3) and made.num_people == 0
+    assert made.size == (160, 120)
+
+
+def test_bad_sources_are_named(tmp_path) -> None:
+    with pytest.raises(errors.InputError, match="no such file or folder"):
+        _predict(tmp_path / "none.mp4")
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).write_text("hello")
+    with pytest.raises(errors.InputError, match=r"holds 2 videos \(a.mp4, b.mp4"):
+        _predict(tmp_path)
+    with pytest.raises(video.UnreadableError, match="cannot be decoded"):
+        _predict(tmp_path / "a.mp4")
+
+
+def test_it_tells_how_far_it_is(tmp_path) -> None:
+    small_video.write(tmp_path / "v.mp4")
+    told = []
+    _predict(tmp_path / "v.mp4", progress=lambda *args: told.append(args))
+    assert ("predicting", 60, 60) in told and told[0] == ("searching", 46, 60)

@@ -1,0 +1,82 @@
+"""Predicts 3D poses of the people in videos: files with joints, and drawn videos.
+
+    python tools/predict.py --input=VIDEO --output=DIR
+    python tools/predict.py --input=FOLDER --output=DIR --model=workdir/mine
+
+The input is a video, a folder of videos or of frames, a single picture, or several of
+them with commas between. DIR gets `poses.npz` (joints in mm with names, frames, times,
+boxes and confidences; `sa3dhp/prediction/prediction.py` documents each array),
+`overlay.mp4`, `tracks.png` (who was followed, and what was dropped and why) and
+`prediction.json`; of several videos each has a folder. The drawing over the picture is
+the 3D pose fitted into the person's box: it is no detection of joints.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from absl import flags
+
+from sa3dhp import cli, errors, files
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string(
+    "input",
+    None,
+    "A video, a folder of videos or of frames, a picture; or several with commas.",
+)
+flags.DEFINE_string(
+    "output", None, "Folder to write; an earlier prediction is replaced."
+)
+flags.DEFINE_string(
+    "model",
+    files.VIDEO_MODEL,
+    "A shipped model's name; or the folder of an adaptation, an exported model or "
+    "networks.",
+)
+flags.DEFINE_string(
+    "detector",
+    "auto",
+    "Of people: blazepose, hog, a .tflite or .onnx file, or a SavedModel; auto is "
+    "blazepose where mediapipe is installed, else hog.",
+)
+flags.DEFINE_string("boxes", None, "JSON or CSV file of the person's boxes instead.")
+flags.DEFINE_float("fps", 30.0, "Rate of folders of frames.", lower_bound=1.0)
+flags.DEFINE_bool("draw", True, "Whether to write drawn videos.")
+
+
+def main() -> None:
+    """Predicts, shows how far it is, and says what came of it."""
+    for name in ("input", "output"):
+        if not FLAGS[name].value:
+            raise errors.InputError(f"--{name}: expected a value, got none")
+    from sa3dhp.data.videos import video
+    from sa3dhp.prediction import job
+
+    sources = video.discover(FLAGS.input)
+    files.check_folder(FLAGS.output, job.RESULT)
+    options = job.Options(FLAGS.detector, FLAGS.boxes, FLAGS.fps, FLAGS.draw)
+    job.check(options)
+    from sa3dhp import api, progress
+
+    model = api.load(FLAGS.model)
+    stack = contextlib.ExitStack()
+    bars: dict[tuple[str, str], progress.Progress] = {}
+
+    def show(source: str, stage: str, done: int, total: int) -> None:
+        key = source, stage
+        if key not in bars:
+            stack.close()
+            title = f"{stage} {source}"
+            bars[key] = stack.enter_context(progress.Progress(title, 0, max(total, 1)))
+        bars[key].update(min(done, max(total, 1)), {})
+
+    with stack:
+        told = job.run(
+            model, sources, FLAGS.output, options, name=FLAGS.model, progress=show
+        )
+    print(cli.as_started(job.summary(told, FLAGS.output)))
+
+
+if __name__ == "__main__":
+    cli.run(main)
