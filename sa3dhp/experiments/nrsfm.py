@@ -17,7 +17,6 @@ from sa3dhp import errors, files
 from sa3dhp.evaluation import statistics
 from sa3dhp.systems.nrsfm import (
     classical,
-    lifting,
     predictions,
     scoring,
     sources,
@@ -231,14 +230,14 @@ def _reference(method: Callable) -> Callable:
 
 
 def _low_rank(points: np.ndarray, config: configs.Config) -> np.ndarray:
-    c, scaled = config.classical, config.data.source != "motions"
+    c, scaled = config.classical, config.data.scale == "frame"
     return classical.low_rank(points, c.rank, iterations=c.iterations, scaled=scaled)
 
 
 def _teacher(config: configs.Config, folder: pathlib.Path) -> Callable:
     made = networks_.Networks(config, _trained(config, folder) / "checkpoints")
-    network, sign = made.teacher(), made.reflection()
-    return lambda side: lifting.lift(network, side.points, sign).joints
+    lifter = made.lifter()
+    return lambda side: lifter.lift(side.points).joints
 
 
 def _student(config: configs.Config, folder: pathlib.Path) -> Callable:
@@ -255,7 +254,7 @@ def _student(config: configs.Config, folder: pathlib.Path) -> Callable:
 _PREDICTORS: dict[str, Callable] = {
     "rigid": _reference(
         lambda points, config: classical.rigid(
-            points, scaled=config.data.source != "motions"
+            points, scaled=config.data.scale == "frame"
         )
     ),
     "low_rank": _reference(_low_rank),

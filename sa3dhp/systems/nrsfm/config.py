@@ -37,12 +37,16 @@ class Data:
     source: Literal["motions", "pictures", "world", "npz"] = "pictures"
     path: str = ""  # the prepared folder, or the .npz file; unused for the world
     skeleton: str = ""  # id; the points are converted to it; "": the data set's own
+    split: str = "train"  # of prepared pictures, that trains
     subjects: tuple[str, ...] = ()  # only these; () for all
     held_out_subjects: tuple[str, ...] = ()  # kept from the training of both networks
     # Of motion capture: `any` is uniform over all rotations ([K]); `level` any heading,
     # up to 20 degrees up or down, as cameras of people stand [D].
     cameras: Literal["any", "level"] = "any"
     views: int = positive(1)  # cameras that each captured pose is seen from [D]
+    # Each frame by its own box ([N] 5.1), or all by one number: where cameras are known
+    # to be orthographic a short limb then says that it points away ([K]).
+    scale: Literal["frame", "one"] = "frame"
     domain: str = "studio"  # of the embedded world
     pictures: int = positive(4000)  # of the embedded world, that train
     unseen: int = positive(1000)  # poses or pictures that measure, at most [D]

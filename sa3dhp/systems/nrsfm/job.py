@@ -10,7 +10,7 @@ import numpy as np
 from sa3dhp import errors
 from sa3dhp.evaluation import poses
 from sa3dhp.systems.nrsfm import config as configs
-from sa3dhp.systems.nrsfm import lifting, networks, predictions, sources
+from sa3dhp.systems.nrsfm import networks, predictions, sources
 
 # What each network is told of what it is measured on, see `protocol`.
 _KNOWS = {"teacher": "G", "student": "N"}
@@ -52,7 +52,7 @@ def predicted(
     if name == "student":
         joints = predictions.see(made.student(), side)
     else:
-        joints = lifting.lift(made.teacher(), side.points, made.reflection()).joints
+        joints = made.lifter().lift(side.points).joints
     labels = labels_of(side)
     source = f"{name} of {workdir}"
     pred = poses.Poses(joints, side.skeleton, labels=labels, source=source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import NamedTuple
 
 import numpy as np
@@ -29,27 +30,37 @@ class Lifted(NamedTuple):
     size: np.ndarray
 
 
-def lift(network: teachers.Teacher, points: np.ndarray, reflection: int = 1) -> Lifted:
-    """Lifts points to 3D.
+@dataclasses.dataclass(frozen=True)
+class Lifter:
+    """A teacher, with what its training points settled.
 
-    Args:
+    Attributes:
         network: the teacher.
-        points: `[N, P, 2]`, any unit.
         reflection: +1, or -1 to turn all depths around, see `scoring.reflection`.
-
-    Raises:
-        InputError: if there is another number of points than the network's, or they
-            are not usable, see `points.check`.
+        unit: see `points.normalised`.
     """
-    expected = network.num_points
-    points = points_.check(points, source="points", expected=expected)
-    flat, _, size = points_.normalised(points)
-    parts = [
-        network(tf.constant(flat[i : i + _BATCH])) for i in range(0, len(flat), _BATCH)
-    ]
-    joints, camera, code = (
-        np.concatenate([part[key].numpy() for part in parts])
-        for key in ("joints", "camera", "code")
-    )
-    joints = (joints - joints.mean(axis=1, keepdims=True)) * size
-    return Lifted(joints * [1, 1, reflection], camera, code, size)
+
+    network: teachers.Teacher
+    reflection: int = 1
+    unit: float | None = None
+
+    def lift(self, points: np.ndarray) -> Lifted:
+        """Lifts points `[N, P, 2]`, of any unit where the teacher has none, to 3D.
+
+        Raises:
+            InputError: if there is another number of points than the network's, or
+                they are not usable, see `points.check`.
+        """
+        expected = self.network.num_points
+        points = points_.check(points, source="points", expected=expected)
+        flat, _, size = points_.normalised(points, self.unit)
+        parts = [
+            self.network(tf.constant(flat[i : i + _BATCH]))
+            for i in range(0, len(flat), _BATCH)
+        ]
+        joints, camera, code = (
+            np.concatenate([part[key].numpy() for part in parts])
+            for key in ("joints", "camera", "code")
+        )
+        joints = (joints - joints.mean(axis=1, keepdims=True)) * size
+        return Lifted(joints * [1, 1, self.reflection], camera, code, size)

@@ -6,6 +6,7 @@ import os
 
 from sa3dhp import errors
 from sa3dhp.systems.nrsfm import config as configs
+from sa3dhp.systems.nrsfm import lifting
 from sa3dhp.systems.nrsfm import student as students
 from sa3dhp.systems.nrsfm import teacher as teachers
 from sa3dhp.training import precision, store
@@ -51,26 +52,23 @@ class Networks:
             depth_cells=c.depth_cells,
         )
 
-    def teacher(self) -> teachers.Teacher:
-        """Returns the trained teacher, frozen.
+    def lifter(self) -> lifting.Lifter:
+        """Returns the trained teacher, frozen, with its reflection and unit.
 
         Raises:
             InputError: if its file is missing or damaged, or of another configuration.
         """
         network = self.new_teacher(self._points("teacher"))
         self.store.load("teacher", network)
-        return network
+        meta = self.store.meta("teacher")
+        return lifting.Lifter(network, meta["reflection"], meta["unit"] or None)
 
     def student(self) -> students.Student:
-        """Returns the trained student, frozen; raises `InputError` as `teacher`."""
+        """Returns the trained student, frozen; raises `InputError` as `lifter`."""
         network = self.new_student(self._points("student"), bare=True)
         size = self._config.data.image_size
         self.store.load("student", network, image_size=size)
         return network
-
-    def reflection(self) -> int:
-        """Returns which way the trained teacher's depth runs, +1 or -1."""
-        return int(self.store.meta("teacher").get("reflection", 1))
 
     def _points(self, name: str) -> int:
         meta = self.store.meta(name)

@@ -14,7 +14,7 @@ class Normalised(NamedTuple):
     """Points without place and size.
 
     Attributes:
-        points: `[N, P, 2]`, float32; half the longer side of their box is 1.
+        points: `[N, P, 2]`, float32.
         centre: `[N, 1, 2]`, what was subtracted.
         scale: `[N, 1, 1]`, what they were divided by, in the source's unit.
     """
@@ -105,12 +105,22 @@ def _check_known(
         )
 
 
-def normalised(points: np.ndarray) -> Normalised:
-    """Centres points and scales them by their box ([N] 5.1).
+def normalised(points: np.ndarray, unit: float | None = None) -> Normalised:
+    """Centres points and scales them, each by its box or all by one unit.
 
     Args:
         points: `[N, P, 2]`, see `check`.
+        unit: of all; None: half the longer side of its box for each ([N] 5.1).
     """
     centre = points.mean(axis=1, keepdims=True)
-    scale = np.ptp(points, axis=1).max(axis=-1)[:, None, None] / 2
+    scale = np.full([len(points), 1, 1], unit) if unit else _half_sides(points)
     return Normalised(((points - centre) / scale).astype(np.float32), centre, scale)
+
+
+def typical_size(points: np.ndarray) -> float:
+    """Returns the median of half the longer sides of the boxes of `[N, P, 2]`."""
+    return float(np.median(_half_sides(points)))
+
+
+def _half_sides(points: np.ndarray) -> np.ndarray:
+    return np.ptp(points, axis=1).max(axis=-1)[:, None, None] / 2

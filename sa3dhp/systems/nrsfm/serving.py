@@ -18,8 +18,8 @@ from sa3dhp.export import saved_model
 from sa3dhp.export import serving as servings
 from sa3dhp.geometry import crop
 from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.systems.nrsfm import lifting
 from sa3dhp.systems.nrsfm import student as students
-from sa3dhp.systems.nrsfm import teacher as teachers
 from sa3dhp.training import checkpoint
 
 AXES = "camera frame: x to the right in the image, y down, z away from the camera"
@@ -73,37 +73,37 @@ class Serving(tf.Module):
         return {"serving_default": self.serve, "describe": self.describe}
 
 
-def of_teacher(
-    network: teachers.Teacher, *, skeleton: str, reflection: int, run: Mapping
-) -> Serving:
+def of_teacher(lifter: lifting.Lifter, *, skeleton: str, run: Mapping) -> Serving:
     """Returns 2D points `[N, P, 2]` -> `joints [N, P, 3]`, `camera`, `code`.
 
     Args:
-        network: the trained teacher.
+        lifter: the trained teacher.
         skeleton: id of the points, or "".
-        reflection: +1, or -1 to turn all depths around.
         run: JSON values about the run, stored as `run`.
     """
+    network, unit = lifter.network, lifter.unit
+    sizes = "in the unit it was trained in" if unit else "of any unit"
     count = network.num_points
 
     def serve(points: tf.Tensor) -> dict[str, tf.Tensor]:
         centre = tf.reduce_mean(points, axis=1, keepdims=True)
         box = tf.reduce_max(points, axis=1) - tf.reduce_min(points, axis=1)
         size = tf.reduce_max(box, axis=-1)[:, None, None] / 2.0
+        size = tf.ones_like(size) * unit if unit else size
         flat = (points - centre) / tf.maximum(size, 1e-12)
         found = network(flat)
         joints = found["joints"]
         joints -= tf.reduce_mean(joints, axis=1, keepdims=True)
-        joints *= size * tf.constant([1.0, 1.0, float(reflection)])
+        joints *= size * tf.constant([1.0, 1.0, float(lifter.reflection)])
         return {"joints": joints, "camera": found["camera"], "code": found["code"]}
 
     about = {
         **_points(skeleton),
         "input": f"points: float32 [N, {count}, 2], every point of every frame, x to "
-        "the right and y down, any unit and place",
+        f"the right and y down, any place, {sizes}",
         "output": f"joints: float32 [N, {count}, 3]; camera [N, 3, 2]; code",
         "units": "those of the points",
-        "axes": AXES + _ORIGIN + _sign(reflection),
+        "axes": AXES + _ORIGIN + _sign(lifter.reflection),
         "weights_hash": checkpoint.weights_hash(network),
         "run": dict(run),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from scipy.spatial import transform
@@ -103,7 +103,9 @@ def unseen(config: configs.Config) -> Projections | None:
         found = _READ[data.source](config, False)
         kept = np.isin(found.subjects, data.held_out_subjects)
         found = found.take(np.flatnonzero(kept))
-    elif data.source in ("world", "pictures"):
+    elif data.source == "world" or (
+        data.source == "pictures" and data.split == prepared.TRAIN
+    ):
         found = _READ[data.source](config, True)
     else:
         return None
@@ -135,8 +137,8 @@ def _motions(config: configs.Config, unseen: bool) -> Projections:
     """Captured poses, each under cameras of its own."""
     del unseen  # all subjects; the caller divides them
     data = config.data
-    _only(data.skeleton, skeletons.SA3DHP17.id, "motion capture is prepared as")
-    sequences = prepared.motions(data.path, 30.0)
+    skeleton = skeletons.get(data.skeleton or skeletons.SA3DHP17.id)
+    sequences = prepared.motions(data.path, 30.0, skeleton)
     joints = np.concatenate([s.joints for s in sequences]).astype(np.float64)
     joints = np.repeat(joints - joints.mean(axis=1, keepdims=True), data.views, axis=0)
     turns = _cameras(config, len(joints))
@@ -145,7 +147,7 @@ def _motions(config: configs.Config, unseen: bool) -> Projections:
     return Projections(
         points=truth[..., :2],
         truth=truth,
-        skeleton=skeletons.SA3DHP17.id,
+        skeleton=skeleton.id,
         subjects=np.repeat([s.subject for s in sequences], lengths),
         sequences=np.repeat([s.name for s in sequences], lengths),
         source=data.path,
@@ -166,7 +168,11 @@ def _cameras(config: configs.Config, count: int) -> np.ndarray:
 def _world(config: configs.Config, unseen: bool) -> Projections:
     """People of the embedded world, upright, each in a picture of their own."""
     data = config.data
-    _only(data.skeleton, skeletons.SA3DHP17.id, "the embedded world has")
+    if data.skeleton not in ("", skeletons.SA3DHP17.id):
+        raise errors.InputError(
+            f"data.skeleton: got {data.skeleton!r}, expected '' or "
+            f"{skeletons.SA3DHP17.id!r}, which the people of the embedded world have"
+        )
     count, first = (data.unseen, _UNSEEN_CHUNKS) if unseen else (data.pictures, 0)
     make = functools.partial(_chunks, config, first, count)
     flat, joints = make(world.keypoints)
@@ -205,7 +211,7 @@ def _pictures(config: configs.Config, unseen: bool) -> Projections:
     """Prepared pictures with their 2D labels."""
     data = config.data
     sizes = prepared.Sizes(data.image_size, data.stored_size)
-    name = prepared.TRAIN
+    name = data.split
     if unseen:
         has = shards.manifest(data.path).splits
         name = next((name for name in prepared.UNSEEN if name in has), "test")
@@ -306,21 +312,9 @@ def _npz(config: configs.Config, unseen: bool) -> Projections:
     )
 
 
-def _only(asked: str, known: str, what: str) -> None:
-    if asked not in ("", known):
-        raise errors.InputError(
-            f"data.skeleton: got {asked!r}, expected '' or {known!r}: {what} {known}"
-        )
-
-
 _READ: dict[str, Callable[[configs.Config, bool], Projections]] = {
     "motions": _motions,
     "world": _world,
     "pictures": _pictures,
     "npz": _npz,
 }
-
-
-def subjects(config: configs.Config) -> Sequence[str]:
-    """Returns whose points the networks train on, each once."""
-    return sorted(set(training(config).subjects.tolist()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from sa3dhp.systems.nrsfm.steps import teacher as teacher_step
 from sa3dhp.training import stage as stages_
 
 MODELS = {"teacher": "teacher_model", "student": "saved_model"}  # in the workdir
+PICTURE = "reconstruction.png"  # some that it never saw, where there are such
 LIFTED = "reconstruction.npz"  # what the teacher makes of the points it trained on
 _LAST = 0.75  # of the student's steps, after which the last rate begins
 
@@ -69,24 +71,22 @@ class Stages:
     def _teacher(self) -> stages_.Stage:
         c, own = self._config.teacher, sources.training(self._config)
         network = self._networks.new_teacher(own.points.shape[1])
-        flat = points_.normalised(own.points).points
-        meta: dict[str, Any] = {"num_points": network.num_points, "reflection": 1}
+        one = self._config.data.scale == "one"
+        unit = points_.typical_size(own.points) if one else None
+        flat = points_.normalised(own.points, unit).points
+        meta: dict[str, Any] = {"num_points": network.num_points, "unit": unit or 0.0}
         some = own.evenly(self._config.data.unseen)
 
-        def finalise() -> None:
-            if some.truth is not None:
-                joints = lifting.lift(network, some.points).joints
-                meta["reflection"] = scoring.reflection(joints, some.truth)
-
         def measure() -> dict[str, float]:
-            finalise()
+            """Chooses the reflection too, on points that are trained on."""
+            lifter, meta["reflection"] = lifting.Lifter(network, 1, unit), 1
+            if some.truth is not None:
+                joints = lifter.lift(some.points).joints
+                meta["reflection"] = scoring.reflection(joints, some.truth)
+            lifter = dataclasses.replace(lifter, reflection=meta["reflection"])
             sides = {"own": some, "unseen": sources.unseen(self._config)}
             return _measured(
-                self._config,
-                sides,
-                lambda side: (
-                    lifting.lift(network, side.points, meta["reflection"]).joints
-                ),
+                self._config, sides, lambda side: lifter.lift(side.points).joints
             )
 
         def draw(step: int) -> np.ndarray:
@@ -107,7 +107,6 @@ class Stages:
             {"teacher": network},
             measure,
             meta=meta,
-            finalise=finalise,
         )
 
     def _student(self) -> stages_.Stage:
@@ -117,14 +116,14 @@ class Stages:
                 f"{own.source}: has no pictures, expected some for the student; train "
                 "--stage=teacher alone, or take data.source=world or pictures"
             )
-        teacher = self._networks.teacher()
-        network = self._networks.new_student(teacher.num_points)
-        taught = targets(self._config, own, lifting.lift(teacher, own.points))
-        dictionary = tf.constant(teacher.dictionary)
+        lifter = self._networks.lifter()
+        network = self._networks.new_student(lifter.network.num_points)
+        taught = targets(self._config, own, lifter.lift(own.points))
+        dictionary = tf.constant(lifter.network.dictionary)
         losses = {
             "distilled": student_step.distilled(dictionary, c.l1_weight),
             "teacher": student_step.of_teacher(dictionary),
-            "truth": student_step.of_truth(self._networks.reflection()),
+            "truth": student_step.of_truth(lifter.reflection),
         }
         step = student_step.StudentStep(
             network,
@@ -132,7 +131,7 @@ class Stages:
             learning_rate=tf.keras.optimizers.schedules.PiecewiseConstantDecay(
                 [max(1, round(_LAST * c.steps))], [c.learning_rate, c.last_rate]
             ),
-            reflection=self._networks.reflection(),
+            reflection=lifter.reflection,
         )
         some = own.evenly(self._config.data.unseen)
         sides = {"own": some, "unseen": sources.unseen(self._config)}
@@ -173,20 +172,22 @@ class Stages:
         return pipeline.stream(make)
 
     def _export(self, name: str, folder: pathlib.Path, measured: Mapping) -> None:
-        """Writes the SavedModel of a stage and, of the teacher, the lifted points."""
+        """Writes the SavedModel of a stage; of the teacher, what it lifts too."""
         own = sources.training(self._config)
         run = {"system": "nrsfm", "stage": name, "measured": dict(measured)}
         if name == "student":
             network = self._networks.student()
             made = serving.of_student(network, skeleton=own.skeleton, run=run)
             return serving.export(folder, made)
-        teacher, sign = self._networks.teacher(), self._networks.reflection()
-        made = serving.of_teacher(
-            teacher, skeleton=own.skeleton, reflection=sign, run=run
-        )
+        lifter = self._networks.lifter()
+        made = serving.of_teacher(lifter, skeleton=own.skeleton, run=run)
         serving.export(folder, made)
-        lifted = lifting.lift(teacher, own.points, sign)
+        lifted = lifter.lift(own.points)
         predictions.write(folder.parent / LIFTED, own, lifted.joints)
+        if own.skeleton:
+            shown = sources.unseen(self._config) or own
+            joints = lifter.lift(shown.points).joints
+            predictions.draw(folder.parent / PICTURE, shown, joints)
 
 
 def make(config: configs.Config, folder: str | os.PathLike) -> Stages:

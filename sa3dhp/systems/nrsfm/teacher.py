@@ -87,12 +87,12 @@ class Teacher(tf.keras.Model):
                 f"{self.num_points} points"
             )
         cameras = self.cameras(points)  # [B, H, 3, 2]
-        repeated = tf.repeat(points, self.hypotheses, axis=0)  # [B H, P, 2]
-        tried = tf.reshape(cameras, [-1, 3, 2])
-        codes = self._decoded(self.bottleneck(repeated, tried))  # [B H, K_1]
-        shapes = self.shape_of(codes)
-        best = self._cheapest(repeated, tried, codes, shapes)
-        code, shape, camera = (self._chosen(x, best) for x in (codes, shapes, tried))
+        # No gradient passes the choice: the chosen code is computed once more, which is
+        # cheaper than the way back through all of them.
+        best = self._cheapest(points, cameras)
+        camera = tf.gather(cameras, best, axis=1, batch_dims=1)
+        code = self.code(points, camera)
+        shape = self.shape_of(code)
         joints = tf.matmul(shape, stiefel.rotation(camera))
         return {"camera": camera, "code": code, "shape": shape, "joints": joints}
 
@@ -121,10 +121,11 @@ class Teacher(tf.keras.Model):
         cameras = tf.tensordot(blocks, self.to_camera, axes=1)  # [B, 2, 3, H]
         return stiefel.nearest(tf.transpose(cameras, [0, 3, 2, 1]))
 
-    def bottleneck(self, points: tf.Tensor, camera: tf.Tensor) -> tf.Tensor:
-        """Returns phi_n of q_phi(W, M), `[B, K_n]`.
+    def code(self, points: tf.Tensor, camera: tf.Tensor) -> tf.Tensor:
+        """Returns q_phi(W, M), the codes phi_1, `[B, K_1]`.
 
-        phi_i = relu(D_i' phi_(i-1) - b_i), from phi_0 = W M'.
+        phi_i = relu(D_i' phi_(i-1) - b_i), from phi_0 = W M' to phi_n; then
+        phi_(i-1) = relu(D_i phi_i - b_i), down to phi_1.
 
         Args:
             points: W, `[B, P, 2]`.
@@ -134,27 +135,21 @@ class Teacher(tf.keras.Model):
         code = tf.reshape(lifted, [-1, 3 * self.num_points])
         for dictionary, bias in zip(self.dictionaries, self.code_biases):
             code = tf.nn.relu(tf.matmul(code, dictionary) - bias)
-        return code
-
-    def _decoded(self, code: tf.Tensor) -> tf.Tensor:
-        """phi_(i-1) = relu(D_i phi_i - b_i), down to phi_1."""
         rest = list(zip(self.dictionaries[1:], self.decoder_biases))
         for dictionary, bias in reversed(rest):
             code = tf.nn.relu(tf.matmul(code, dictionary, transpose_b=True) - bias)
         return code
 
-    def _cheapest(
-        self, points: tf.Tensor, camera: tf.Tensor, code: tf.Tensor, shape: tf.Tensor
-    ) -> tf.Tensor:
-        """Which of the H hypotheses of each sample costs least by eq. 4, `[B]`."""
-        error = reprojection(tf.matmul(shape, camera), points)
+    def _cheapest(self, points: tf.Tensor, cameras: tf.Tensor) -> tf.Tensor:
+        """Which of each sample's cameras `[B, H, 3, 2]` costs least by eq. 4, `[B]`."""
+        if self.hypotheses == 1:
+            return tf.zeros([tf.shape(points)[0]], tf.int64)
+        points = tf.repeat(points, self.hypotheses, axis=0)  # [B H, P, 2]
+        cameras = tf.reshape(cameras, [-1, 3, 2])
+        code = self.code(points, cameras)
+        error = reprojection(tf.matmul(self.shape_of(code), cameras), points)
         price = error + self._sparsity * tf.reduce_sum(code, axis=-1)
         return tf.argmin(tf.reshape(price, [-1, self.hypotheses]), axis=1)
-
-    def _chosen(self, values: tf.Tensor, best: tf.Tensor) -> tf.Tensor:
-        """Of `[B H, ...]` the row of each sample's best hypothesis, `[B, ...]`."""
-        values = tf.reshape(values, [-1, self.hypotheses, *values.shape[1:]])
-        return tf.gather(values, best, axis=1, batch_dims=1)
 
     def _biases(self, side: str, sizes: Sequence[int]) -> list[tf.Variable]:
         return [

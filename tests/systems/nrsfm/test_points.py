@@ -67,3 +67,18 @@ def test_normalised_points_forget_place_and_size_and_can_be_put_back():
     np.testing.assert_allclose(
         found.points * found.scale + found.centre, given, rtol=1e-5
     )
+
+
+def test_one_unit_keeps_the_sizes_of_frames():
+    made = np.random.default_rng(1).normal(size=(5, 6, 2))
+    made *= np.array([1.0, 2, 3, 4, 50])[:, None, None]
+    unit = points.typical_size(made)
+    half = np.ptp(made, axis=1).max(axis=-1) / 2
+    assert unit == sorted(half)[2]
+    found = points.normalised(made, unit)
+    np.testing.assert_allclose(
+        np.ptp(found.points, axis=1).max(-1) / 2, half / unit, rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        found.points * found.scale + found.centre, made, atol=1e-4
+    )

@@ -185,7 +185,33 @@ def test_a_missing_folder_is_told_with_the_command_that_makes_it(load):
         sources.check(config)
 
 
-def test_world_and_motions_have_one_skeleton(load):
+def test_motions_come_in_the_skeleton_asked_for(load, motions):
+    config = load("data.source=motions", f"data.path={motions}")
+    asked = load(
+        *("data.source=motions", f"data.path={motions}"), "data.skeleton=sa3dhp17"
+    )
+    assert sources.training(config).skeleton == "sa3dhp17"
+    found, same = sources.training(asked).points, sources.training(config).points
+    np.testing.assert_array_equal(found, same)
+    lacking = load(
+        *("data.source=motions", f"data.path={motions}"), "data.skeleton=cmu31"
+    )
+    with pytest.raises(errors.InputError, match="lacks joints of cmu31"):
+        sources.training(lacking)
+
+
+def test_the_split_that_measures_may_be_what_trains(load, pictures):
+    """Of few pictures all are lifted, as an unordered set; none is then unseen."""
+    config = load(
+        *("data.source=pictures", f"data.path={pictures}", "data.split=test"),
+        "teacher.atoms=[8, 4]",
+    )
+    found = sources.training(config)
+    assert set(found.subjects) == {"S9"} and len(found) == 8
+    assert sources.unseen(config) is None
+
+
+def test_the_world_has_one_skeleton(load):
     config = load("data.source=world", "data.skeleton=h36m17")
     with pytest.raises(errors.InputError, match="expected '' or 'sa3dhp17'"):
         sources.training(config)

@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,7 +10,7 @@ import tensorflow as tf
 from sa3dhp import errors
 from sa3dhp.evaluation import poses, prediction
 from sa3dhp.systems.nrsfm import config as configs
-from sa3dhp.systems.nrsfm import job, lifting, networks, sources, stages
+from sa3dhp.systems.nrsfm import job, lifting, networks, points, sources, stages
 
 
 def _train(config, workdir, *names):
@@ -27,14 +28,17 @@ def test_a_teacher_of_motions_is_kept_exported_and_measured(load, motions, tmp_p
     names = ("mpjpe", "pa_mpjpe", "depth_error", "normalised_error")
     assert set(measured) == {f"{side}_{x}" for side in ("own", "unseen") for x in names}
     made = networks.Networks(config, tmp_path / "checkpoints")
-    teacher, sign = made.teacher(), made.reflection()
-    assert sign in (1, -1) and made.store.meta("teacher")["num_points"] == 17
+    lifter = made.lifter()
+    assert lifter.reflection in (1, -1) and lifter.unit is None
+    assert made.store.meta("teacher")["num_points"] == 17
     own = sources.training(config)
-    lifted = lifting.lift(teacher, own.points, sign)
+    lifted = lifter.lift(own.points)
     # The file is what `tools/evaluate.py --predictions` reads.
     written = poses.read(tmp_path / stages.LIFTED, "predictions")
     np.testing.assert_allclose(written.joints, lifted.joints, atol=1e-2)
     assert written.skeleton == "sa3dhp17" and written.target_information == "G"
+    picture = cv2.imread(str(tmp_path / stages.PICTURE))
+    assert picture.shape[1] > picture.shape[0] and picture.std() > 5
     # The exported model says the same, in the unit of the points.
     model = tf.saved_model.load(str(tmp_path / "teacher_model"))
     points = tf.constant(own.points[:4] + 1000, tf.float32)
@@ -51,6 +55,28 @@ def test_a_teacher_of_motions_is_kept_exported_and_measured(load, motions, tmp_p
     assert len(pred.joints) == len(truth.joints) == 6
 
 
+def test_a_teacher_of_one_scale_knows_its_unit(load, motions, tmp_path, eagerly):
+    source = ("data.source=motions", f"data.path={motions}", "data.scale=one")
+    config = load(*source)
+    _train(config, tmp_path, "teacher")
+    own = sources.training(config)
+    lifter = networks.Networks(config, tmp_path / "checkpoints").lifter()
+    assert lifter.unit == pytest.approx(points.typical_size(own.points))
+    lifted = lifter.lift(own.points[:4])
+    np.testing.assert_allclose(lifted.size, lifter.unit)
+    flat = (own.points - own.points.mean(axis=1, keepdims=True)) / lifter.unit
+    expected = lifter.network(flat[:4])["joints"].numpy() * lifter.unit
+    np.testing.assert_allclose(lifted.joints[..., :2], _centred(expected), atol=1e-2)
+    model = tf.saved_model.load(str(tmp_path / "teacher_model"))
+    near = tf.constant(own.points[:4] + 1000, tf.float32)
+    joints = model.signatures["serving_default"](points=near)["joints"]
+    np.testing.assert_allclose(joints, lifted.joints, atol=0.5)
+
+
+def _centred(joints):
+    return (joints - joints.mean(axis=1, keepdims=True))[..., :2]
+
+
 def test_a_stopped_teacher_ends_as_one_that_was_not(load, motions, tmp_path):
     source = ("data.source=motions", f"data.path={motions}", "teacher.turned=true")
     whole = load(*source)
@@ -60,7 +86,7 @@ def test_a_stopped_teacher_ends_as_one_that_was_not(load, motions, tmp_path):
     again = load(*source)
     _train(again, tmp_path / "parts", "teacher")
     a, b = (
-        networks.Networks(whole, tmp_path / name / "checkpoints").teacher()
+        networks.Networks(whole, tmp_path / name / "checkpoints").lifter().network
         for name in ("whole", "parts")
     )
     different = load(*source, "training.seed=1")
@@ -75,6 +101,7 @@ def test_a_teacher_of_bare_points_needs_no_truth(load, npz, tmp_path, eagerly):
     assert _train(config, tmp_path, "teacher") == {}
     with np.load(tmp_path / stages.LIFTED) as file:
         assert file["joints"].shape == (15, 5, 3) and "skeleton" not in file
+    assert not (tmp_path / stages.PICTURE).exists()
     with pytest.raises(errors.InputError, match="has nothing to measure on; name subj"):
         job.predicted(tmp_path)
 

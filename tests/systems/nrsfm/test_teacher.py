@@ -110,8 +110,8 @@ def test_the_code_of_a_shape_does_not_change_as_camera_and_points_roll(network, 
     """W Q and M Q show the same shape: q_phi(W Q, M Q) = q_phi(W, M)."""
     camera = network(points)["camera"].numpy()
     turn = np.array([[0.6, -0.8], [0.8, 0.6]], np.float32)
-    same = network.bottleneck(tf.constant(points @ turn), tf.constant(camera @ turn))
-    np.testing.assert_allclose(same, network.bottleneck(points, camera), atol=1e-5)
+    same = network.code(tf.constant(points @ turn), tf.constant(camera @ turn))
+    np.testing.assert_allclose(same, network.code(points, camera), atol=1e-5)
 
 
 def test_of_several_cameras_the_cheapest_is_kept(points):
@@ -126,10 +126,35 @@ def test_of_several_cameras_the_cheapest_is_kept(points):
         prices = []
         for h in range(4):
             flat = tf.constant(points[n : n + 1])
-            code = made._decoded(made.bottleneck(flat, cameras[n : n + 1, h]))
+            code = made.code(flat, cameras[n : n + 1, h])
             error = made.shape_of(code)[0].numpy() @ cameras[n, h] - points[n]
             prices.append(np.linalg.norm(error) + 0.1 * np.sum(code))
         best = int(np.argmin(prices))
         np.testing.assert_allclose(out["camera"][n], cameras[n, best], atol=1e-6)
     # The first alone is the plain teacher.
     np.testing.assert_allclose(one(points)["camera"], cameras[:, 0], atol=1e-5)
+
+
+def test_learning_reaches_the_chosen_camera_alone(points):
+    """The gradient is that of eq. 4 at the chosen cameras, whatever else was tried."""
+    tf.keras.utils.set_random_seed(1)
+    made = teacher.Teacher(P, ATOMS, hypotheses=4, sparsity=0.1)
+    flat = tf.constant(points)
+
+    def loss(camera, code):
+        seen = tf.matmul(made.shape_of(code), camera)
+        return tf.reduce_sum(teacher.reprojection(seen, flat)) + tf.reduce_sum(code)
+
+    chosen = []
+    with tf.GradientTape(persistent=True) as tape:
+        out = made(flat)
+        found = loss(out["camera"], out["code"])
+        cameras = made.cameras(flat)
+        for n in range(7):
+            distance = np.abs(cameras[n] - out["camera"][n]).sum(axis=(1, 2))
+            chosen.append(cameras[n, int(np.argmin(distance))])
+        camera = tf.stack(chosen)
+        expected = loss(camera, made.code(flat, camera))
+    weights = made.trainable_variables
+    for a, b in zip(tape.gradient(found, weights), tape.gradient(expected, weights)):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
