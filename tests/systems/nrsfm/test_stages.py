@@ -22,17 +22,19 @@ def _train(config, workdir, *names):
 def test_a_teacher_of_motions_is_kept_exported_and_measured(load, motions, tmp_path):
     config = load(
         *("data.source=motions", f"data.path={motions}"),
-        "data.held_out_subjects=['02']",
+        *("data.held_out_subjects=['02']", "data.scale=one"),
     )
     measured = _train(config, tmp_path, "teacher")
     names = ("mpjpe", "pa_mpjpe", "depth_error", "normalised_error")
     assert set(measured) == {f"{side}_{x}" for side in ("own", "unseen") for x in names}
     made = networks.Networks(config, tmp_path / "checkpoints")
     lifter = made.lifter()
-    assert lifter.reflection in (1, -1) and lifter.unit is None
+    assert lifter.reflection in (1, -1)
     assert made.store.meta("teacher")["num_points"] == 17
     own = sources.training(config)
+    assert lifter.unit == pytest.approx(points.typical_size(own.points))
     lifted = lifter.lift(own.points)
+    np.testing.assert_allclose(lifted.size, lifter.unit)
     # The file is what `tools/evaluate.py --predictions` reads.
     written = poses.read(tmp_path / stages.LIFTED, "predictions")
     np.testing.assert_allclose(written.joints, lifted.joints, atol=1e-2)
@@ -41,8 +43,8 @@ def test_a_teacher_of_motions_is_kept_exported_and_measured(load, motions, tmp_p
     assert picture.shape[1] > picture.shape[0] and picture.std() > 5
     # The exported model says the same, in the unit of the points.
     model = tf.saved_model.load(str(tmp_path / "teacher_model"))
-    points = tf.constant(own.points[:4] + 1000, tf.float32)
-    joints = model.signatures["serving_default"](points=points)["joints"]
+    moved = tf.constant(own.points[:4] + 1000, tf.float32)
+    joints = model.signatures["serving_default"](points=moved)["joints"]
     np.testing.assert_allclose(joints, lifted.joints[:4], atol=0.5)
     about = json.loads(model.signatures["describe"]()["json"].numpy())
     assert (
@@ -55,30 +57,8 @@ def test_a_teacher_of_motions_is_kept_exported_and_measured(load, motions, tmp_p
     assert len(pred.joints) == len(truth.joints) == 6
 
 
-def test_a_teacher_of_one_scale_knows_its_unit(load, motions, tmp_path, eagerly):
-    source = ("data.source=motions", f"data.path={motions}", "data.scale=one")
-    config = load(*source)
-    _train(config, tmp_path, "teacher")
-    own = sources.training(config)
-    lifter = networks.Networks(config, tmp_path / "checkpoints").lifter()
-    assert lifter.unit == pytest.approx(points.typical_size(own.points))
-    lifted = lifter.lift(own.points[:4])
-    np.testing.assert_allclose(lifted.size, lifter.unit)
-    flat = (own.points - own.points.mean(axis=1, keepdims=True)) / lifter.unit
-    expected = lifter.network(flat[:4])["joints"].numpy() * lifter.unit
-    np.testing.assert_allclose(lifted.joints[..., :2], _centred(expected), atol=1e-2)
-    model = tf.saved_model.load(str(tmp_path / "teacher_model"))
-    near = tf.constant(own.points[:4] + 1000, tf.float32)
-    joints = model.signatures["serving_default"](points=near)["joints"]
-    np.testing.assert_allclose(joints, lifted.joints, atol=0.5)
-
-
-def _centred(joints):
-    return (joints - joints.mean(axis=1, keepdims=True))[..., :2]
-
-
-def test_a_stopped_teacher_ends_as_one_that_was_not(load, motions, tmp_path):
-    source = ("data.source=motions", f"data.path={motions}", "teacher.turned=true")
+def test_a_stopped_teacher_ends_as_one_that_was_not(load, npz, tmp_path, eagerly):
+    source = ("data.source=npz", f"data.path={npz()}", "teacher.turned=true")
     whole = load(*source)
     _train(whole, tmp_path / "whole", "teacher")
     sources.training.cache_clear()
@@ -90,7 +70,7 @@ def test_a_stopped_teacher_ends_as_one_that_was_not(load, motions, tmp_path):
         for name in ("whole", "parts")
     )
     different = load(*source, "training.seed=1")
-    c = networks.Networks(different, tmp_path).new_teacher(17)
+    c = networks.Networks(different, tmp_path).new_teacher(5)
     for x, y in zip(a.weights, b.weights):
         np.testing.assert_allclose(x, y, atol=2e-3)  # the cosine of other lengths
     assert np.abs(a.weights[0] - c.weights[0]).max() > 0.05
@@ -101,7 +81,13 @@ def test_a_teacher_of_bare_points_needs_no_truth(load, npz, tmp_path, eagerly):
     assert _train(config, tmp_path, "teacher") == {}
     with np.load(tmp_path / stages.LIFTED) as file:
         assert file["joints"].shape == (15, 5, 3) and "skeleton" not in file
+        lifted = file["joints"]
     assert not (tmp_path / stages.PICTURE).exists()
+    # Each frame has a size of its own: twice as large is the same shape.
+    model = tf.saved_model.load(str(tmp_path / "teacher_model"))
+    flat = tf.constant(2 * sources.training(config).points, tf.float32)
+    joints = model.signatures["serving_default"](points=flat)["joints"]
+    np.testing.assert_allclose(joints, 2 * lifted, atol=1e-2)
     with pytest.raises(errors.InputError, match="has nothing to measure on; name subj"):
         job.predicted(tmp_path)
 
