@@ -13,7 +13,8 @@ CONFIGS = sorted(FOLDER.glob("nrsfm*.yaml"))
 
 def test_shipped_configurations_are_found():
     names = {path.stem for path in CONFIGS}
-    assert names == {"nrsfm", "nrsfm_h36m", "nrsfm_npz", "nrsfm_world"}
+    others = {"nrsfm_h36m", "nrsfm_npz", "nrsfm_real", "nrsfm_world"}
+    assert names == {"nrsfm", *others}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.name)

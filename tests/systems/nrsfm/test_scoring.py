@@ -59,3 +59,12 @@ def test_the_error_of_public_code_forgives_camera_and_reflection():
     assert scoring.turned_error(moved, truth) < 1e-6
     noisy = truth + np.random.default_rng(1).normal(size=truth.shape) * 100
     assert 10 < scoring.turned_error(noisy, truth) < 40
+
+
+def test_the_card_of_the_real_clip_knows_no_size_and_no_place():
+    truth = np.random.default_rng(3).normal(size=(4, 12, 3)) * 300
+    pred = 0.01 * truth + np.array([5, 6, 7])
+    found = scoring.score(pred, truth, "blazepose12", "nrsfm_real")
+    assert max(found["overall"].values()) < 1e-6
+    turned = scoring.score(pred * [1, 1, -1], truth, "blazepose12", "nrsfm_real")
+    assert turned["overall"]["depth_error"] > 100
