@@ -419,6 +419,28 @@ def test_prepared_motions_train_the_prior_but_for_the_subjects_held_back(tmp_pat
         sources.unpaired(config.load(None, settings[:2]))
 
 
+def test_turned_motions_are_seen_upside_down_but_not_those_held_back(tmp_path):
+    upright = _motion("01")
+    upright.joints[:, 1] = upright.joints[:, 0] + (0.0, -500.0, 0.0)  # the neck
+    held = dataclasses.replace(upright, name="02_01", subject="02")
+    folder = _motions(tmp_path / "cmu", upright, held)
+    settings = [
+        "data.unpaired=prepared",
+        f"data.unpaired_path={folder}",
+        "data.held_out_subjects=['02']",
+        "data.views=32",
+    ]
+
+    def necks(held_out, *more):
+        found = sources.unpaired(config.load(None, [*settings, *more]), held_out)
+        return np.array([motion[0, 1] for motion in found.motions])  # y is down
+
+    assert (necks(False)[:, 1] < 0).all()
+    some = (necks(False, "data.turned=0.5")[:, 1] > 0).mean()
+    assert 0.1 < some < 0.4  # half of a half
+    np.testing.assert_array_equal(necks(True, "data.turned=0.5"), necks(True))
+
+
 def test_a_prior_needs_every_joint(tmp_path):
     folder = _motions(tmp_path / "h36m", _motion("01", "h36m17"))
     with pytest.raises(errors.InputError, match="lacks joints of sa3dhp17"):

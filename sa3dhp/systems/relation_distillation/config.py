@@ -49,6 +49,7 @@ class Data:
     bent: float = share(0.0)  # ours: deviation of captured limbs, held otherwise
     mirrored: float = share(0.0)  # ours: of captured motions, seen in a mirror
     rolled: float = share(0.0)  # ours: of unpaired bodies, seen by a rolled camera
+    turned: float = share(0.0)  # ours: of captured ones, seen at any roll, upside down
     source: Literal["procedural", "prepared"] = "procedural"  # labelled images
     source_paths: tuple[str, ...] = ()  # prepared folders, drawn from equally [D]
     # Unlabelled clips.

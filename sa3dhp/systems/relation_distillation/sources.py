@@ -76,8 +76,9 @@ def unpaired(config: configs.Config, held_out: bool = False) -> Unpaired:
         )
     train = [s for s in sequences if s.subject not in data.held_out_subjects]
     test = [s for s in sequences if s.subject in data.held_out_subjects]
+    turned = 0.0 if held_out else data.turned
     motions = [
-        _seen(sequence, rng, data.rolled, data.mirrored)
+        _seen(sequence, rng, data, turned)
         for sequence in (test if held_out else train)
         for _ in range(data.views)
     ]
@@ -89,12 +90,22 @@ def unpaired(config: configs.Config, held_out: bool = False) -> Unpaired:
 
 
 def _seen(
-    sequence: schema.Sequence, rng: np.random.Generator, rolled: float, mirrored: float
+    sequence: schema.Sequence,
+    rng: np.random.Generator,
+    data: configs.Data,
+    turned: float,
 ) -> np.ndarray:
-    """Motion capture from a random heading and height, maybe rolled or mirrored."""
+    """Motion capture from a random heading and height, maybe rolled or mirrored.
+
+    A share `turned` is rolled by any angle: few captured bodies stand on their hands,
+    and an auto-encoder that saw none cannot code those that do.
+    """
     yaw, pitch, _ = schema.random_view(rng)
-    joints = schema.to_camera(sequence, yaw, pitch, world.draw_roll(rng, rolled))
-    if rng.uniform() < mirrored:
+    roll = world.draw_roll(rng, data.rolled)
+    if turned and rng.uniform() < turned:
+        roll = rng.uniform(-np.pi, np.pi)
+    joints = schema.to_camera(sequence, yaw, pitch, roll)
+    if rng.uniform() < data.mirrored:
         joints = joints[:, list(SKELETON.flip_indices)] * _MIRROR
     return joints
 

@@ -22,6 +22,7 @@ PAPER = {
     "data.bent": 0.0,
     "data.mirrored": 0.0,
     "data.rolled": 0.0,
+    "data.turned": 0.0,
     "data.source": "procedural",
     "data.source_paths": (),
     "data.target": "procedural",
@@ -188,6 +189,7 @@ CMU = {
 PEOPLE = {
     **CMU,
     "data.bent": 0.15,
+    "data.turned": 0.25,
     "data.source": "prepared",
     "data.source_paths": ("data/rendered_people",),
     "data.image_size": 128,
@@ -265,6 +267,7 @@ ADDED = {
     "data.bent": 0.0,
     "data.mirrored": 0.0,
     "data.rolled": 0.0,
+    "data.turned": 0.0,
     "image_encoder.batch_norm": "train",
     "pose_autoencoder.local_weight": 0.0,
     "pose_autoencoder.right_enough": 0.95,
