@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pathlib
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import numpy as np
 from absl import logging
@@ -242,7 +242,10 @@ def read_folder(
     ]
 
 
-READERS = {".amc": read_amc, ".bvh": read_bvh}
+READERS: dict[str, Callable[..., schema.Sequence]] = {
+    ".amc": read_amc,
+    ".bvh": read_bvh,
+}
 
 
 def clip_files(
