@@ -33,10 +33,12 @@ def test_the_student_table_compares_with_teacher_and_weaksup():
     assert _configure()(table["bound"].overrides).student.depth == "truth"
 
 
+# Eager steps are quicker than traced ones here; the reader of records says it is none.
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run")
 def test_the_teacher_table_is_over_all_and_for_each_of_some_subjects(
-    motions,
-    tmp_path,
+    motions, tmp_path, eagerly, monkeypatch
 ):
+    monkeypatch.setattr(nrsfm, "_SUBJECTS", 1)
     configure = _configure(
         *("data.source=motions", f"data.path={motions}"),
         *("data.held_out_subjects=['02']", "classical.rank=1"),
@@ -45,7 +47,6 @@ def test_the_teacher_table_is_over_all_and_for_each_of_some_subjects(
     assert [row.id for row in table] == [
         *("rigid", "low_rank", "teacher"),
         *("rigid_01", "low_rank_01", "teacher_01"),
-        *("rigid_03", "low_rank_03", "teacher_03"),
     ]
     text = nrsfm.run(configure, "nrsfm_teacher", [0], tmp_path, FACTS)
     found = json.loads((tmp_path / "nrsfm_teacher.json").read_text())
@@ -54,7 +55,7 @@ def test_the_teacher_table_is_over_all_and_for_each_of_some_subjects(
         for side in nrsfm.SIDES:
             values = [x["median"] for x in line[side].values()]
             assert len(values) == 5 and np.isfinite(values).all()
-    assert "subject 03 alone" in text and "low_rank: " in text
+    assert "subject 01 alone" in text and "low_rank: " in text
     assert text == (tmp_path / "nrsfm_teacher.md").read_text()
     # The same command again makes nothing anew.
     records = sorted((tmp_path / "nrsfm_teacher").glob("*.json"))
