@@ -28,7 +28,7 @@ FEWER = {
     "lsp_2d": ("pck_2d",),
     "single_frames": ("mpjpe", "pa_mpjpe"),
 }
-SCALED = {"nrsfm", "nrsfm_h36m"}  # of methods that know no unit
+SCALED = {"nrsfm", "nrsfm_h36m", "nrsfm_real"}  # of methods that know no unit
 
 PINNED = {
     "3dpw_14": "2c5011ac8c60",
@@ -39,6 +39,7 @@ PINNED = {
     "mpi_inf_3dhp_17": "4686f5f78abc",
     "nrsfm": "b4f5a3b3cfab",
     "nrsfm_h36m": "b776489fd105",
+    "nrsfm_real": "a0a9726cd010",
     "procedural": "26f852d490c8",
     "real_multiview": "ba6374448584",
     "person_clips": "774ca8440b65",
