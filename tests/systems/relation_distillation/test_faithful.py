@@ -198,7 +198,7 @@ PEOPLE = {
     "image_encoder.batch_norm": "reestimated",
     "image_encoder.head_channels": (128, 128, 64),
     "image_encoder.head_units": 256,
-    "pose_autoencoder.steps": 20000,
+    "pose_autoencoder.steps": 50000,
     "pose_autoencoder.batch_size": 128,
     "pose_autoencoder.right_enough": 0.75,
     "pose_autoencoder.discriminator_noise": 0.1,
