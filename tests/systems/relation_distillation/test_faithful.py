@@ -205,7 +205,7 @@ PEOPLE = {
     "motion_autoencoder.steps": 6000,
     "source.steps": 6000,
     "source.batch_size": 32,
-    "source.learning_rate": 0.001,
+    "source.learning_rate": 0.0003,
     "source.backbone_rate": 0.0001,
     "source.augmentation": 1.0,
     "source.rolled": 0.3,
