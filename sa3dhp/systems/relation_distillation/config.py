@@ -229,7 +229,7 @@ class Config:
         if frozen != "nothing" and norm == "train":
             raise errors.InputError(
                 f"source.frozen_up_to: got {frozen}, expected nothing where "
-                "image_encoder.batch_norm is train: its statistics would move; set that "
+                "image_encoder.batch_norm is train: statistics would move; set that "
                 "to frozen or reestimated"
             )
         if data.stored_size < data.image_size:
