@@ -9,6 +9,7 @@ import shutil
 import miniature
 import numpy as np
 import pytest
+import small_resnet
 import tool_runner
 
 from sa3dhp import errors
@@ -130,12 +131,14 @@ def test_prepared_motions_are_those_that_the_reader_gives(prepared):
 def test_semi_supervised_setting_runs_from_files_as_distributed(prepared, monkeypatch):
     """Bones of CMU, G from SURREAL, adapted to Human3.6M; the prior stays untrained."""
     from sa3dhp.evaluation import evaluator, inputs, protocol
+    from sa3dhp.models import backbone
     from sa3dhp.systems.relation_distillation import job as jobs
     from sa3dhp.systems.relation_distillation import networks as networks_
     from sa3dhp.systems.relation_distillation import outcome, sources, stages
     from sa3dhp.training import store
 
     monkeypatch.chdir(prepared)
+    monkeypatch.setattr(backbone, "resnet50", small_resnet.make)
     few = ("relations.rules=[z3]", "adaptation.terms=[z3, source]")
     config = configs.load(_path("s2h_semi"), (*SMALL, *few))
     configs.begin(config, "run")

@@ -3,6 +3,7 @@
 import pathlib
 
 import pytest
+import small_resnet
 from small_nrsfm import eagerly, motions, small_backbone  # noqa: F401
 
 from sa3dhp.synthetic import world
@@ -26,7 +27,13 @@ SMALL = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package", autouse=True)
+def _resnet():
+    with small_resnet.used():
+        yield
+
+
+@pytest.fixture(scope="package")
 def configure():
     """From overrides to a configuration of a few steps of everything."""
 
@@ -36,8 +43,8 @@ def configure():
     return make
 
 
-@pytest.fixture(scope="session")
-def checkpoints(configure, tmp_path_factory):
+@pytest.fixture(scope="package")
+def checkpoints(_resnet, configure, tmp_path_factory):
     """Networks as they are made, but for the relations'."""
     folder = tmp_path_factory.mktemp("checkpoints")
     known = store.Store(folder)
