@@ -7,11 +7,11 @@ import pytest
 import tensorflow as tf
 
 from sa3dhp.data import records, schema
+from sa3dhp.models import integral
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import world
 from sa3dhp.systems.nrsfm import config as configs
 from sa3dhp.systems.nrsfm import sources
-from sa3dhp.systems.nrsfm import student as students
 
 SMALL = (
     *("teacher.atoms=[12, 6, 4]", "teacher.steps=4", "teacher.batch_size=8"),
@@ -54,7 +54,7 @@ def small_backbone(monkeypatch):
             ]
         )
 
-    monkeypatch.setattr(students.backbones, "resnet50", make)
+    monkeypatch.setattr(integral.backbones, "resnet50", make)
 
 
 @pytest.fixture
