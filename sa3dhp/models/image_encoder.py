@@ -156,6 +156,31 @@ class ImageEncoder(tf.keras.Model):
             )
         return [v for layer in chosen for v in layer.trainable_variables]
 
+    def variables_above(self, block: str) -> list[tf.Variable]:
+        """Returns the trainable variables of all that comes after a block.
+
+        Args:
+            block: `res2` or `res3`; `nothing` for the whole network.
+
+        Raises:
+            InputError: if there is no such block.
+        """
+        if block == "nothing":
+            return list(self.trainable_variables)
+        if block not in BLOCKS:
+            raise errors.InputError(
+                f"block: expected nothing, {', '.join(BLOCKS)}; got {block!r}"
+            )
+        names = list(BLOCKS)
+        above = tuple(BLOCKS[name] for name in names[names.index(block) + 1 :])
+        below = {
+            id(variable)
+            for layer in self.backbone.layers
+            if not layer.name.startswith(above or ("none",))
+            for variable in layer.trainable_variables
+        }
+        return [v for v in self.trainable_variables if id(v) not in below]
+
     @property
     def res3_variables(self) -> list[tf.Variable]:
         """The variables that adaptation updates ([S] Alg. 1, line 10)."""

@@ -62,6 +62,23 @@ def test_unknown_block_is_refused(encoder):
         encoder.res_variables("res5")
 
 
+def test_what_lies_above_a_block_is_the_blocks_after_it_and_the_head():
+    encoder = image_encoder.ImageEncoder(32)
+    whole = {id(v) for v in encoder.trainable_variables}
+    old = {id(v) for v in encoder.backbone.trainable_variables}
+    blocks = {b: {id(v) for v in encoder.res_variables(b)} for b in ("res3", "res4")}
+    above = {
+        b: {id(v) for v in encoder.variables_above(b)}
+        for b in ("nothing", "res2", "res3", "res4")
+    }
+    head = whole - old
+    assert above["nothing"] == whole and above["res4"] == head
+    assert above["res3"] == head | blocks["res4"]
+    assert above["res2"] == head | blocks["res4"] | blocks["res3"]
+    with pytest.raises(errors.InputError, match="expected nothing, res2, res3, res4"):
+        encoder.variables_above("res5")
+
+
 def test_head_stride_sets_the_resolution_of_the_head():
     sizes = [
         image_encoder.ImageEncoder(64, head_stride=stride).count_params()

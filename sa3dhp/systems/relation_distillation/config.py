@@ -128,6 +128,9 @@ class Source:
     learning_rate: float = 1e-4  # Adam [D]
     # Ours: learning rate of the backbone, whose weights are not new; 0: as the head's.
     backbone_rate: float = 0.0
+    # Ours: what keeps the weights that it came with, from the first layer on. Cheaper,
+    # and low features of real pictures stay those of real pictures.
+    frozen_up_to: Literal["nothing", "res2", "res3"] = "nothing"
     joints_weight: float = 1.0  # of the distance of the joints, in 100 mm
     latent_weight: float = 0.0  # ours: of |G(x) - E_p(y)|
     augmentation: float = 1.0  # strength of the changes of light and colour [D]
@@ -218,9 +221,17 @@ class Config:
         """Checks what ties values to each other.
 
         Raises:
-            InputError: if the stored pictures are smaller than what the network sees.
+            InputError: if the stored pictures are smaller than what the network sees,
+                or blocks are frozen whose batch norm is not.
         """
         data = self.data
+        frozen, norm = self.source.frozen_up_to, self.image_encoder.batch_norm
+        if frozen != "nothing" and norm == "train":
+            raise errors.InputError(
+                f"source.frozen_up_to: got {frozen}, expected nothing where "
+                "image_encoder.batch_norm is train: statistics would move; set that "
+                "to frozen or reestimated"
+            )
         if data.stored_size < data.image_size:
             raise errors.InputError(
                 f"data.stored_size: got {data.stored_size}, expected at least "

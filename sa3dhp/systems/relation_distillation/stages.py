@@ -151,12 +151,12 @@ class Stages:
         c, config = self._config.source, self._config
         network = self._networks.new("image_encoder")
         features, statistics = None, config.image_encoder.batch_norm
+        trained = network.variables_above(c.frozen_up_to)
         if statistics == "reestimated":
             seen = sources.source_examples(config, _ESTIMATED)
             batch_norm.reestimate(network, seen, _CHUNK)
         if statistics != "train":
-            fold = folded.fold(network, network.backbone.trainable_variables)
-            features = fold.features
+            features = folded.fold(network, trained).features
         step = source_step.SourceStep(
             network,
             source_loss(config, self._networks.pose_prior),
@@ -167,6 +167,7 @@ class Stages:
             clip_norm=c.clip_norm or None,
             ema=c.ema,
             features=features,
+            variables=trained,
         )
         yield stages_.Stage(
             "source",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -75,6 +75,7 @@ class SourceStep:
         clip_norm: float | None,
         ema: float,
         features: Callable[[tf.Tensor], tf.Tensor] | None = None,
+        variables: Sequence[tf.Variable] | None = None,
     ):
         """Builds the optimizer.
 
@@ -90,16 +91,19 @@ class SourceStep:
                 batch's, and keeps a moving average of them, as the head's always does.
                 (On fixed ones the head, which is new, runs away from them: after 500
                 steps 99 % of its last ReLUs were dead.)
+            variables: of G, those that train; all by default.
         """
         self._encoder, self._loss, self._features = encoder, loss, features
-        self._variables = encoder.trainable_variables
+        self._variables = list(variables or encoder.trainable_variables)
         self._ema = ema
         old = encoder.backbone.trainable_variables if backbone_rate is not None else []
         known = {id(variable) for variable in old}
-        new = [v for v in self._variables if id(v) not in known]
+        parts: tuple[list, list] = ([], [])
+        for variable in self._variables:
+            parts[id(variable) in known].append(variable)
         self._groups = [
             (optimisation.adam(rate, part, clip_norm=clip_norm, ema=ema), part)
-            for rate, part in ((learning_rate, new), (backbone_rate, old))
+            for rate, part in zip((learning_rate, backbone_rate), parts)
             if part
         ]
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)

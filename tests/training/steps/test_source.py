@@ -181,6 +181,31 @@ def test_backbone_and_head_have_rates_of_their_own(eagerly, resnet, loss, poses,
     assert moved == [still == "learning_rate", still == "backbone_rate"]
 
 
+@pytest.mark.parametrize("rate", [None, 1e-3])
+def test_frozen_blocks_stay_and_what_lies_above_moves(
+    eagerly, resnet, loss, poses, rate
+):
+    above = resnet.variables_above("res3")
+    fold = folded.fold(resnet, above)
+    step = _step(
+        resnet,
+        loss,
+        learning_rate=1e-3,
+        backbone_rate=rate,
+        features=fold.features,
+        variables=above,
+    )
+    chosen = {id(v) for v in above}
+    below = [v for v in resnet.trainable_variables if id(v) not in chosen]
+    before = [[v.numpy() for v in part] for part in (below, above)]
+    step((tf.random.stateless_uniform([2, 32, 32, 3], [0, 0]), poses(2)))
+    for variable, value in zip(below, before[0]):
+        np.testing.assert_array_equal(variable, value)
+    moved = [v.name for v, old in zip(above, before[1]) if (v.numpy() != old).any()]
+    for part in ("conv4_block1", "head_conv_0", "fc_0", "latent"):
+        assert any(part in name for name in moved), part
+
+
 def test_finalise_puts_the_moving_average_in(small_encoder, loss, batch):
     step = _step(small_encoder, loss, learning_rate=1e-2, ema=0.5)
     average = [v.numpy() for v in small_encoder.trainable_variables]
