@@ -3,7 +3,6 @@
 import pytest
 import tensorflow as tf
 
-from sa3dhp.models import integral
 from sa3dhp.systems.interventions import config as configs
 from sa3dhp.systems.interventions import sources
 
@@ -12,7 +11,7 @@ SMALL = (
     *("generator.noise_size=3", "generator.steps=3", "generator.batch_size=4"),
     *("estimator.weights=none", "estimator.channels=4", "estimator.depth_cells=4"),
     *("estimator.strides=[1, 1, 1]", "estimator.batch_size=4"),
-    *("estimator.source_steps=3", "estimator.steps=3"),
+    *("estimator.source_steps=3", "estimator.steps=3", "estimator.decoded=0.25"),
     *("data.image_size=32", "data.stored_size=32", "data.unseen=6"),
     *("data.pictures=10", "training.precision=float32", "training.log_every=1"),
     *("training.checkpoint_every=2",),
@@ -23,33 +22,6 @@ SMALL = (
 def _fresh():
     tf.keras.utils.set_random_seed(0)
     sources.place.cache_clear()
-
-
-@pytest.fixture
-def eagerly():
-    """Tracing takes longer than a few steps."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
-@pytest.fixture
-def small_backbone(monkeypatch):
-    """One convolution in place of ResNet-50, which takes seconds to build and trace."""
-
-    def make(image_size, weights):
-        assert weights is None
-        layers = tf.keras.layers
-        return tf.keras.Sequential(
-            [
-                layers.Input((image_size, image_size, 3)),
-                layers.Rescaling(1 / 255),
-                layers.Conv2D(1024, 16, strides=16),
-                layers.BatchNormalization(),
-            ]
-        )
-
-    monkeypatch.setattr(integral.backbones, "resnet50", make)
 
 
 @pytest.fixture

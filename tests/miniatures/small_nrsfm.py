@@ -49,7 +49,7 @@ def small_backbone(monkeypatch):
             [
                 layers.Input((image_size, image_size, 3)),
                 layers.Rescaling(1 / 255),
-                layers.Conv2D(6, 16, strides=16),
+                layers.Conv2D(1024, 16, strides=16),
                 layers.BatchNormalization(),
             ]
         )

@@ -49,6 +49,9 @@ class Data:
     # Multi-UDs, generalisation).
     unlabelled: tuple[str, ...] = ("street",)
     target: str = "street"  # the place it is measured in
+    # Of the table `interventions`: the places of its rows SD + UD (the first) and SD +
+    # Multi-UDs (all).
+    others: tuple[str, ...] = ("hall", "night", "park")
     split: str = "train"  # of prepared pictures, that trains
     pictures: int = positive(4000)  # of each place of the embedded world, that train
     unseen: int = positive(500)  # pictures that measure, of each place, at most [D]
@@ -91,9 +94,10 @@ class Estimator:
     channels: int = positive(256)  # of each deconvolution (Sun et al.)
     depth_cells: int = positive(64)  # of a volume (Sun et al.)
     source_steps: int = positive(100_000, may_change=True)  # of the stage `source` [D]
-    # Share of the labelled pictures that the stage `source` shows as M(E(x)): f and h
-    # must read the pictures that M makes [D].
-    decoded: float = share(0.25)
+    # Share of the labelled pictures that the stage `source` shows as M(E(x)), so that f
+    # and h know the pictures that M makes [D]; 0 keeps that stage free of the VAE, and
+    # all methods start from one network.
+    decoded: float = share(0.0)
     # What the stage `estimator` adds to the labels of the source.
     method: Method = "counterfactual"
     method_weight: float = 1.0  # of that [D]

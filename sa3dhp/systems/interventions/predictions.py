@@ -23,9 +23,18 @@ def see(
     parts = []
     for start in range(0, len(pictures), _BATCH):
         rows = np.arange(start, min(start + _BATCH, len(pictures)))
-        shown = tf.constant(pictures.images(rows), tf.float32) / 255.0
-        parts.append(in_mm(network(shown, training=False), limb_mm).numpy())
+        found = read(network, pictures.images(rows))
+        parts.append(in_mm(tf.constant(found), limb_mm).numpy())
     return np.concatenate(parts).astype(np.float64)
+
+
+def read(network: integral.IntegralRegressor, images: np.ndarray) -> np.ndarray:
+    """Returns the poses in pictures uint8, `[N, P, 3]`, half sides."""
+    parts = []
+    for start in range(0, len(images), _BATCH):
+        shown = tf.constant(images[start : start + _BATCH], tf.float32) / 255.0
+        parts.append(network(shown, training=False).numpy())
+    return np.concatenate(parts)
 
 
 def in_mm(poses: tf.Tensor, limb_mm: float) -> tf.Tensor:
@@ -43,6 +52,30 @@ def in_mm(poses: tf.Tensor, limb_mm: float) -> tf.Tensor:
     return poses * (limb_mm / tf.maximum(length, 1e-6))
 
 
+def features(
+    made_by: generator.Generator, poses: np.ndarray, noises: int, seed: int
+) -> np.ndarray:
+    """Returns g's features of each pose under the same noises, `[N, K, code_size]`.
+
+    Args:
+        made_by: g.
+        poses: `[N, P, 3]`, half sides; what is not known is taken for 0.
+        noises: K.
+        seed: of the noises.
+    """
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=(noises, made_by.noise_size)).astype(np.float32)
+    many = np.repeat(np.nan_to_num(poses), noises, axis=0)
+    made = made_by(many, np.tile(noise, (len(poses), 1)), training=False)
+    return made.numpy().reshape(len(poses), noises, -1)
+
+
+def shown(decoder: vae.Decoder, codes: np.ndarray) -> np.ndarray:
+    """Returns M's pictures of codes `[N, code_size]`, uint8 `[N, S, S, 3]`."""
+    pixels = decoder(tf.constant(codes), training=False).numpy()
+    return np.round(255 * np.clip(pixels, 0, 1)).astype(np.uint8)
+
+
 def counterfactual(
     made_by: generator.Generator,
     decoder: vae.Decoder,
@@ -51,13 +84,9 @@ def counterfactual(
     seed: int,
 ) -> np.ndarray:
     """Returns pictures of each pose under the same noises, uint8 `[N, K, S, S, 3]`."""
-    rng = np.random.default_rng(seed)
-    noise = rng.normal(size=(noises, made_by.noise_size)).astype(np.float32)
-    many = np.repeat(np.nan_to_num(poses), noises, axis=0)
-    features = made_by(many, np.tile(noise, (len(poses), 1)), training=False)
-    shown = np.clip(decoder(features, training=False).numpy(), 0, 1)
-    side = decoder.image_size
-    return np.round(255 * shown).astype(np.uint8).reshape(-1, noises, side, side, 3)
+    codes = features(made_by, poses, noises, seed)
+    images = shown(decoder, codes.reshape(-1, codes.shape[-1]))
+    return images.reshape(*codes.shape[:2], *images.shape[1:])
 
 
 def draw(path: str | os.PathLike, rows: np.ndarray) -> None:

@@ -298,8 +298,8 @@ class Stages:
         for name in dict.fromkeys((data.source, *data.unlabelled)):
             side = sources.place(self._config, name, unseen=True).evenly(_NOISES)
             images = side.images(np.arange(len(side)))
-            shown = decoder(encoder.features(_pixels(images)), training=False)
-            rows += [images, np.round(255 * np.clip(shown, 0, 1)).astype(np.uint8)]
+            codes = encoder.features(_pixels(images)).numpy()
+            rows += [images, predictions.shown(decoder, codes)]
         return np.stack([row[: min(map(len, rows))] for row in rows])
 
     def _counterfactual(self) -> np.ndarray:

@@ -1,8 +1,4 @@
 """Small data and small networks, which the tests of the system share."""
 
-from small_interventions import (  # noqa: F401
-    _fresh,
-    eagerly,
-    load,
-    small_backbone,
-)
+from small_interventions import _fresh, load  # noqa: F401
+from small_nrsfm import eagerly, small_backbone  # noqa: F401
