@@ -202,6 +202,8 @@ def trained(config: configs.Config, stage: str, folder: pathlib.Path) -> pathlib
         The workdir of the stage, whose checkpoints hold those it needed too.
     """
     home = folder / f"{stage}_{kept.name_of(_settings(config, stage))}"
+    if (home / "checkpoints" / f"{configs.STAGES[stage]}.npz").is_file():
+        return home  # written when a stage has ended
     for before in _needs(config, stage):
         earlier = trained(config, before, folder)
         for path in sorted((earlier / "checkpoints").glob("*.npz")):
