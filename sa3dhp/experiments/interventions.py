@@ -290,7 +290,10 @@ def _draw(config: configs.Config, workdir: pathlib.Path) -> None:
     features = predictions.features(made.generator(), known, _DOTS, seed=0)
     flat = features.reshape(-1, features.shape[-1])
     embedding = manifold.TSNE(
-        init="pca", perplexity=min(30, len(flat) // 4), random_state=0
+        init="pca",
+        perplexity=min(30, len(flat) // 4),
+        method="exact",  # of so few it is the faster one
+        random_state=0,
     )
     places = embedding.fit_transform(flat).reshape(len(known), _DOTS, 2)
     figure = scatter.groups(places, [f"pose {n + 1}" for n in range(len(known))])

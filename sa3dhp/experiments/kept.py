@@ -60,6 +60,7 @@ def records(
             path = folder / f"{row.id}-seed{seed}.json"
             method = getattr(row, "method", None)
             settings = {"method": method, **dataclasses.asdict(config)}
+            settings = json.loads(json.dumps(settings))  # as the file has them
             record = _done(path, settings)
             if record is None:
                 print(f"\n{folder.name}: {row.title}, seed {seed}", flush=True)
@@ -83,8 +84,7 @@ def _done(path: pathlib.Path, settings: Mapping) -> dict | None:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    same = record.get("settings") == json.loads(json.dumps(settings))
-    return record if same else None
+    return record if record.get("settings") == settings else None
 
 
 def by_row(found: Sequence[Mapping]) -> dict[str, list[Mapping]]:
