@@ -213,8 +213,12 @@ class Stages:
         clips = sources.motion_pairs(self._config, motions, length, count)
         return clips[:, 0] if rule.space == "pose" else clips
 
+    @functools.cached_property
+    def _source_test(self) -> tuple[np.ndarray, np.ndarray]:
+        return sources.source_test(self._config, _REPORTED)
+
     def _unseen_images(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        images, joints = sources.source_test(self._config, _REPORTED)
+        images, joints = self._source_test
         for i in range(0, len(images), _CHUNK):
             part = images[i : i + _CHUNK].astype(np.float32) / 255
             yield part, joints[i : i + _CHUNK]
