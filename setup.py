@@ -51,6 +51,7 @@ setuptools.setup(
     extras_require={
         # The newest that goes with protobuf 4 and numpy 1 of TensorFlow 2.15.
         "beam": ["apache-beam==2.60.0"],
+        "figures": ["scikit-learn"],  # t-SNE
         "h36m": ["cdflib"],  # Human3.6M's original files
         # The detector of people. `pip install --no-deps mediapipe==0.10.14` is enough:
         # its file alone is read. The second as the first brings it, without numpy 2.
@@ -63,6 +64,7 @@ setuptools.setup(
             "pytest>=7",
             "pytest-xdist",  # two tests at a time
             "ruff==0.17.5",
+            "scikit-learn",  # of the extra [figures]
             "types-PyYAML==6.0.12.20261122",
             "wheel",  # setuptools before 70 needs it; a test looks into the wheel
         ],

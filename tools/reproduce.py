@@ -15,13 +15,14 @@ row and seed in WORKDIR/TABLE/.
 
 from __future__ import annotations
 
+import importlib
 import pathlib
 import typing
 from collections.abc import Callable, Sequence
 
 from absl import flags
 
-from sa3dhp import cli, errors, files
+from sa3dhp import cli, errors, files, systems
 from sa3dhp.experiments import rows
 from sa3dhp.systems.relation_distillation import config as configs
 
@@ -29,20 +30,24 @@ if typing.TYPE_CHECKING:
     from sa3dhp.experiments import session
 
 FLAGS = flags.FLAGS
-# Of the system nrsfm: a table, and the configuration that its rows differ from.
+# Of the other systems: a table, and the configuration that its rows differ from.
 _NRSFM = {
     "nrsfm_teacher": "configs/nrsfm.yaml",
     "nrsfm_student": "configs/nrsfm_world.yaml",
     "nrsfm_weight": "configs/nrsfm_world.yaml",
 }
-NAMES = (*rows.NAMES, *_NRSFM)
+_INTERVENTIONS = dict.fromkeys(
+    ("interventions", "feature_size"), "configs/interventions_world.yaml"
+)
+NAMES = (*rows.NAMES, *_NRSFM, *_INTERVENTIONS)
 flags.DEFINE_enum("table", None, NAMES, "What to make.")
 flags.DEFINE_list("seeds", ["0", "1", "2"], "Of everything random, clips included.")
 flags.DEFINE_string(
     "config",
     None,
     "YAML file rows differ from, own or shipped. [configs/tables.yaml; of nrsfm_* "
-    "configs/nrsfm.yaml or configs/nrsfm_world.yaml]",
+    "configs/nrsfm.yaml or configs/nrsfm_world.yaml; of interventions and feature_size "
+    "configs/interventions_world.yaml]",
 )
 flags.DEFINE_multi_string("set", [], "Changes a value: section.key=value. Repeatable.")
 flags.DEFINE_string(
@@ -65,7 +70,9 @@ def main() -> None:
     if not FLAGS.seeds or not all(seed.isdigit() for seed in FLAGS.seeds):
         raise errors.InputError(f"--seeds: got {FLAGS.seeds}, expected such as 0,1,2")
     if FLAGS.table in _NRSFM:
-        _nrsfm()
+        _of_system("nrsfm", _NRSFM[FLAGS.table])
+    elif FLAGS.table in _INTERVENTIONS:
+        _of_system("interventions", _INTERVENTIONS[FLAGS.table])
     else:
         _adaptation()
 
@@ -128,24 +135,24 @@ def _real(configure: Callable[[Sequence[str]], configs.Config]) -> None:
         _table(context)
 
 
-def _nrsfm() -> None:
-    """Makes a table of the system nrsfm."""
-    from sa3dhp.systems.nrsfm import config as configs
+def _of_system(system: str, shipped: str) -> None:
+    """Makes a table of another system."""
+    configs = systems.part(system, "config")
 
-    def configure(overrides: Sequence[str] = ()) -> configs.Config:
-        path = FLAGS.config or _NRSFM[FLAGS.table]
+    def configure(overrides: Sequence[str] = ()) -> typing.Any:
+        path = FLAGS.config or shipped
         return configs.load(files.find(path), (*FLAGS.set, *overrides))
 
     config = configure()
     from sa3dhp import provenance
-    from sa3dhp.experiments import nrsfm
-    from sa3dhp.systems.nrsfm import sources
     from sa3dhp.training import precision
 
-    sources.check(config)  # hours before they are needed
+    systems.part(system, "sources").check(config)  # hours before they are needed
     precision.set_policy(config.training.precision)
-    facts = provenance.describe()
-    text = nrsfm.run(configure, FLAGS.table, _seeds(), FLAGS.workdir, facts)
+    tables = importlib.import_module(f"sa3dhp.experiments.{system}")
+    text = tables.run(
+        configure, FLAGS.table, _seeds(), FLAGS.workdir, provenance.describe()
+    )
     written = pathlib.Path(FLAGS.workdir) / FLAGS.table
     print(f"\n{text}\nwritten: {written}.json and .md")
 

@@ -33,6 +33,8 @@ STREAMS = {
     "points": 41,
     "cast": 42,
     "pictures": 43,
+    "unlabelled": 44,
+    "interventions": 45,
 }
 
 

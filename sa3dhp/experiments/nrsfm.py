@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import os
 import pathlib
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from sa3dhp import errors, files
-from sa3dhp.evaluation import statistics
+from sa3dhp.experiments import kept
 from sa3dhp.systems.nrsfm import (
     classical,
     predictions,
@@ -139,42 +136,21 @@ def run(
     Returns:
         The table as Markdown.
     """
-    workdir, records = pathlib.Path(workdir), []
+    workdir = pathlib.Path(workdir)
     table = rows(name, configure([f"training.seed={seeds[0]}"]))
-    for row in table:
-        for seed in seeds:
-            config = configure([*row.overrides, f"training.seed={seed}"])
-            path = workdir / name / f"{row.id}-seed{seed}.json"
-            settings = {"method": row.method, **dataclasses.asdict(config)}
-            record = _done(path, settings)
-            if record is None:
-                print(f"\n{name}: {row.title}, seed {seed}", flush=True)
-                began = time.monotonic()
-                record = {
-                    **facts,
-                    "row": row.id,
-                    "seed": seed,
-                    **_measure(row, config, workdir / "runs"),
-                    "settings": settings,
-                    "seconds": round(time.monotonic() - began, 1),
-                }
-                files.write_json(path, record)
-            records.append(record)
+    records = kept.records(
+        table,
+        seeds,
+        workdir / name,
+        configure,
+        lambda row, config: _measure(row, config, workdir / "runs"),
+        facts,
+    )
     found = summarise(name, table, records)
     files.write_json(workdir / f"{name}.json", found)
     text = markdown(found)
     files.write_text(workdir / f"{name}.md", text)
     return text
-
-
-def _done(path: pathlib.Path, settings: Mapping) -> dict | None:
-    """The record of a row that was made with these settings, or None."""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    same = record.get("settings") == json.loads(json.dumps(settings))
-    return record if same else None
 
 
 def _measure(row: Row, config: configs.Config, folder: pathlib.Path) -> dict:
@@ -242,7 +218,7 @@ def _teacher(config: configs.Config, folder: pathlib.Path) -> Callable:
 
 def _student(config: configs.Config, folder: pathlib.Path) -> Callable:
     teacher = _trained(config, folder)
-    home = folder / f"student_{_hash(dataclasses.asdict(config))}"
+    home = folder / f"student_{kept.name_of(dataclasses.asdict(config))}"
     copy = home / "checkpoints" / "teacher.npz"
     with files.atomic(copy) as temporary:
         shutil.copyfile(teacher / "checkpoints" / "teacher.npz", temporary)
@@ -268,21 +244,14 @@ def _trained(config: configs.Config, folder: pathlib.Path) -> pathlib.Path:
     known = dataclasses.asdict(config)
     for section in ("student", "classical"):
         del known[section]
-    home = folder / f"teacher_{_hash(known)}"
+    home = folder / f"teacher_{kept.name_of(known)}"
     stages.make(config, home / "checkpoints").train("teacher", home)
     return home
 
 
-def _hash(values: Mapping) -> str:
-    text = json.dumps(values, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
 def summarise(name: str, table: Sequence[Row], records: Sequence[Mapping]) -> dict:
     """Returns a table's numbers: medians over seeds, comparisons with intervals."""
-    by_row: dict[str, list[Mapping]] = {}
-    for record in records:
-        by_row.setdefault(record["row"], []).append(record)
+    by_row = kept.by_row(records)
     lines = []
     for row in table:
         own = by_row[row.id]
@@ -290,16 +259,10 @@ def summarise(name: str, table: Sequence[Row], records: Sequence[Mapping]) -> di
         for side in SIDES:
             if side not in own[0]:
                 continue
-            values = {
-                key: [r[side]["overall"][key] for r in own]
-                for key in own[0][side]["overall"]
-            }
-            line[side] = {
-                key: dataclasses.asdict(statistics.spread(x))
-                for key, x in values.items()
-            }
+            line[side] = kept.spreads([record[side]["overall"] for record in own])
             line[f"{side}_changes"] = {
-                other: _change(by_row[other], own, side) for other in row.against
+                other: kept.change(by_row[other], own, side, "depth_error")
+                for other in row.against
             }
         paper = _PAPER.get(row.id, (None, None))
         line["paper"] = dict(zip(SIDES, paper))
@@ -315,19 +278,6 @@ def summarise(name: str, table: Sequence[Row], records: Sequence[Mapping]) -> di
         "commits": sorted({r.get("commit", "unknown") for r in records}),
         "seconds": round(sum(record["seconds"] for record in records), 1),
     }
-
-
-def _change(before: Sequence[Mapping], after: Sequence[Mapping], side: str) -> dict:
-    """The change of the depth error from one row to another, over sequences."""
-    values = [
-        [
-            np.array([x["depth_error"] for x in r[side]["per_sequence"].values()])
-            for r in records
-        ]
-        for records in (before, after)
-    ]
-    interval = statistics.paired_change(*values)
-    return {**dataclasses.asdict(interval), "verdict": interval.verdict}
 
 
 _COLUMNS = {
@@ -350,14 +300,9 @@ def markdown(found: Mapping) -> str:
         heads = ["row", *_COLUMNS.values(), "change of depth error", "paper"]
         text += [f"*{side}*", "", f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
         for line in lines:
-            cells = [_cell(line[side][key]) for key in _COLUMNS]
-            changes = [
-                f"{other}: {x['mean']:+.1f} [{x['low']:+.1f}, {x['high']:+.1f}] "
-                f"{x['verdict']}"
-                for other, x in line[f"{side}_changes"].items()
-            ]
+            cells = [kept.cell(line[side][key]) for key in _COLUMNS]
             paper = line["paper"][side]
-            cells = [line["title"], *cells, "; ".join(changes)]
+            cells = [line["title"], *cells, kept.changes(line[f"{side}_changes"])]
             text.append(f"| {' | '.join([*cells, str(paper or '')])} |")
         text.append("")
     text += [
@@ -376,9 +321,3 @@ def markdown(found: Mapping) -> str:
         "",
     ]
     return "\n".join(text)
-
-
-def _cell(spread: Mapping) -> str:
-    if spread["low"] == spread["high"]:
-        return f"{spread['median']:.1f}"
-    return f"{spread['median']:.1f} ({spread['low']:.1f} to {spread['high']:.1f})"

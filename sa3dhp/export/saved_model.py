@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from sa3dhp import errors, files
+from sa3dhp.export import described
 from sa3dhp.export import serving as servings
 from sa3dhp.models import pose_model
 from sa3dhp.skeleton import skeleton as skeletons
@@ -55,7 +56,9 @@ def check(folder: str | os.PathLike) -> None:
     files.check_folder(folder, MARKER)
 
 
-def write(folder: str | os.PathLike, serving: servings.Serving) -> None:
+def write(
+    folder: str | os.PathLike, serving: servings.Serving | described.Described
+) -> None:
     """Writes a SavedModel whole or not at all; prints nothing.
 
     Raises:

@@ -94,6 +94,27 @@ def project_orthographic(
     return joints[..., :2] * scale + middle
 
 
+def weak_perspective_scale(points: np.ndarray, joints: np.ndarray) -> np.ndarray:
+    """Returns the scale of the weak-perspective camera that fits best, `[N]`.
+
+    The least-squares factor from centred x and y of the joints to centred points.
+
+    Args:
+        points: `[N, P, 2]`, pixels; what is NaN here or there is passed over.
+        joints: `[N, P, 3]`, mm, camera frame.
+
+    Returns:
+        Pixels per mm.
+    """
+    known = np.isfinite(points).all(axis=-1) & np.isfinite(joints).all(axis=-1)
+    share = (known / np.maximum(known.sum(axis=1, keepdims=True), 1))[..., None]
+    flat, solid = (np.where(known[..., None], x, 0.0) for x in (points, joints))
+    flat = flat - np.sum(share * flat, axis=1, keepdims=True)
+    solid = solid - np.sum(share * solid, axis=1, keepdims=True)
+    products = np.sum(share * flat * solid[..., :2], axis=(1, 2))
+    return products / np.sum(share * solid[..., :2] ** 2, axis=(1, 2))
+
+
 def project_perspective(joints: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
     """Returns pixels of points through a pinhole camera without distortion.
 

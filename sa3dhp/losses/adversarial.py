@@ -1,4 +1,4 @@
-"""Adversarial terms of the auto-encoders: how far logits are from +1 or -1 ([W])."""
+"""Adversarial terms: how far logits are from +1 or -1 ([W]), and cross-entropy."""
 
 from __future__ import annotations
 
@@ -22,6 +22,19 @@ def distance_to(
         A float32 scalar.
     """
     return tf.reduce_mean(_mean_logit(tf.abs(logits - label), weights))
+
+
+def cross_entropy(label: float, logits: tf.Tensor) -> tf.Tensor:
+    """Returns the mean of -log sigmoid(label logit): 0 where the sign is surely right.
+
+    Args:
+        label: `REAL` or `FAKE`.
+        logits: `[B]`.
+
+    Returns:
+        A float32 scalar, nats.
+    """
+    return tf.reduce_mean(tf.nn.softplus(-label * tf.cast(logits, tf.float32)))
 
 
 def share_taken_for(

@@ -79,7 +79,17 @@ STREET = Domain(
     proportions=0.6,
     frame_rate=0.5,
 )
-_PRESETS = {"studio": STUDIO, "street": STREET}
+# Three more places, each far from `studio` in its own way, none of them `street`.
+HALL = dataclasses.replace(
+    STUDIO, name="hall", background=0.7, occluders=0.2, texture=0.4, camera_pitch=0.6
+)
+NIGHT = dataclasses.replace(
+    STUDIO, name="night", light=0.8, noise=0.6, contrast=0.6, blur=0.4
+)
+PARK = dataclasses.replace(
+    STUDIO, name="park", palette=0.7, light=0.5, background=0.4, texture=0.3
+)
+_PRESETS = {d.name: d for d in (STUDIO, STREET, HALL, NIGHT, PARK)}
 
 
 def get(name: str) -> Domain:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import types
 
-NAMES = ("relation_distillation", "nrsfm")
+NAMES = ("relation_distillation", "nrsfm", "interventions")
 
 
 def part(system: str, module: str) -> types.ModuleType:

@@ -81,14 +81,6 @@ def test_the_weight_of_the_paper_is_the_student_of_the_other_table():
     assert _configure()(rows["weight_0.3"].overrides) == _configure()()
 
 
-def test_a_row_made_with_other_settings_is_made_again(tmp_path):
-    path = tmp_path / "row.json"
-    path.write_text(json.dumps({"settings": {"a": [1, 2]}, "row": "x"}))
-    assert nrsfm._done(path, {"a": (1, 2)})["row"] == "x"
-    assert nrsfm._done(path, {"a": (1, 3)}) is None
-    assert nrsfm._done(tmp_path / "none.json", {}) is None
-
-
 @pytest.mark.parametrize("name", nrsfm.NAMES)
 def test_the_tool_knows_every_table_and_a_configuration_for_it(name):
     text = (ROOT / "tools" / "reproduce.py").read_text()

@@ -93,3 +93,13 @@ def test_bad_views_are_named() -> None:
         camera.look_at(np.array([0.0, 5, 0]), np.zeros(3))
     with pytest.raises(errors.InputError, match="neither zero nor along"):
         camera.look_at(np.zeros(3), np.zeros(3))
+
+
+def test_scale_of_a_weak_perspective_camera_is_found_wherever_the_points_lie():
+    joints = np.random.default_rng(0).normal(size=(3, 6, 3)) * 200
+    scale = np.array([0.1, 0.2, 0.5])
+    points = joints[..., :2] * scale[:, None, None] + [60, -20]
+    far = joints + np.array([100, 0, 4000])
+    np.testing.assert_allclose(camera.weak_perspective_scale(points, far), scale)
+    points[1, 2], far[2, 0] = np.nan, np.nan
+    np.testing.assert_allclose(camera.weak_perspective_scale(points, far), scale)

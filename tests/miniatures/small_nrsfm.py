@@ -7,11 +7,11 @@ import pytest
 import tensorflow as tf
 
 from sa3dhp.data import records, schema
+from sa3dhp.models import integral
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import world
 from sa3dhp.systems.nrsfm import config as configs
 from sa3dhp.systems.nrsfm import sources
-from sa3dhp.systems.nrsfm import student as students
 
 SMALL = (
     *("teacher.atoms=[12, 6, 4]", "teacher.steps=4", "teacher.batch_size=8"),
@@ -49,12 +49,12 @@ def small_backbone(monkeypatch):
             [
                 layers.Input((image_size, image_size, 3)),
                 layers.Rescaling(1 / 255),
-                layers.Conv2D(6, 16, strides=16),
+                layers.Conv2D(1024, 16, strides=16),
                 layers.BatchNormalization(),
             ]
         )
 
-    monkeypatch.setattr(students.backbones, "resnet50", make)
+    monkeypatch.setattr(integral.backbones, "resnet50", make)
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from sa3dhp import errors
+from sa3dhp.models import integral
 from sa3dhp.systems.nrsfm import config as configs
 from sa3dhp.systems.nrsfm import lifting
-from sa3dhp.systems.nrsfm import student as students
 from sa3dhp.systems.nrsfm import teacher as teachers
 from sa3dhp.training import precision, store
 
@@ -34,7 +34,9 @@ class Networks:
             num_points, c.atoms, hypotheses=c.hypotheses, sparsity=c.sparsity
         )
 
-    def new_student(self, num_points: int, bare: bool = False) -> students.Student:
+    def new_student(
+        self, num_points: int, bare: bool = False
+    ) -> integral.IntegralRegressor:
         """Returns a student whose initial weights are a function of the seed.
 
         Args:
@@ -43,7 +45,7 @@ class Networks:
         """
         c = self._config.student
         precision.set_seed(self._config.training.seed, "student")
-        return students.Student(
+        return integral.IntegralRegressor(
             num_points,
             self._config.data.image_size,
             weights=None if bare or c.weights == "none" else c.weights,
@@ -63,7 +65,7 @@ class Networks:
         meta = self.store.meta("teacher")
         return lifting.Lifter(network, meta["reflection"], meta["unit"] or None)
 
-    def student(self) -> students.Student:
+    def student(self) -> integral.IntegralRegressor:
         """Returns the trained student, frozen; raises `InputError` as `lifter`."""
         network = self.new_student(self._points("student"), bare=True)
         size = self._config.data.image_size

@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from sa3dhp import files
+from sa3dhp.models import integral
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.systems.nrsfm import sources
-from sa3dhp.systems.nrsfm import student as students
 from sa3dhp.visualisation import skeleton_plot
 
 _BATCH = 64
@@ -18,7 +18,7 @@ _SHOWN = 10  # shapes in a picture
 _LIMB = 250.0  # mm, mean length of limbs as drawn: neither side has a unit
 
 
-def see(network: students.Student, side: sources.Projections) -> np.ndarray:
+def see(network: integral.IntegralRegressor, side: sources.Projections) -> np.ndarray:
     """Returns what a student finds in the pictures, `[N, P, 3]`, half sides."""
     assert side.images is not None
     parts = []

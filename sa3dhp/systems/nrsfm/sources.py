@@ -10,18 +10,11 @@ import numpy as np
 from scipy.spatial import transform
 
 from sa3dhp import errors
-from sa3dhp.data import pipeline, prepared, records, schema, shards
+from sa3dhp.data import labelled, pipeline, prepared, schema, shards
 from sa3dhp.evaluation import poses
-from sa3dhp.geometry import pictures
-from sa3dhp.skeleton import conversion
 from sa3dhp.skeleton import skeleton as skeletons
-from sa3dhp.synthetic import domain, world
 from sa3dhp.systems.nrsfm import config as configs
 from sa3dhp.systems.nrsfm import points as points_
-
-Images = Callable[[np.ndarray], np.ndarray]  # row numbers -> uint8 [n, S, S, 3]
-_CHUNK = 50  # people of the embedded world that are drawn from one seed
-_UNSEEN_CHUNKS = 1 << 20  # where those begin that measure
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -45,7 +38,7 @@ class Projections:
     skeleton: str
     subjects: np.ndarray
     sequences: np.ndarray
-    images: Images | None = None
+    images: labelled.Images | None = None
     source: str = "points"
 
     def __len__(self) -> int:
@@ -173,94 +166,39 @@ def _world(config: configs.Config, unseen: bool) -> Projections:
             f"data.skeleton: got {data.skeleton!r}, expected '' or "
             f"{skeletons.SA3DHP17.id!r}, which the people of the embedded world have"
         )
-    count, first = (data.unseen, _UNSEEN_CHUNKS) if unseen else (data.pictures, 0)
-    make = functools.partial(_chunks, config, first, count)
-    flat, joints = make(world.keypoints)
-    drawn = functools.lru_cache(maxsize=1)(lambda: make(world.frames)[0])
-    people = np.array([f"person_{n:06d}" for n in range(count)])
-    return Projections(
-        points=flat.astype(np.float64),
-        truth=joints.astype(np.float64),
-        skeleton=skeletons.SA3DHP17.id,
-        subjects=people,
-        sequences=people,
-        images=lambda rows: drawn()[rows],
-        source=f"the embedded world ({data.domain})",
+    found = labelled.of_world(
+        data.domain,
+        config.training.seed,
+        count=data.unseen if unseen else data.pictures,
+        size=data.image_size,
+        first=labelled.UNSEEN if unseen else 0,
     )
-
-
-def _chunks(
-    config: configs.Config, first: int, count: int, draw: Callable[..., tuple]
-) -> tuple[np.ndarray, ...]:
-    """Draws people, or their pictures, in chunks with a seed each."""
-    data = config.data
-    parts = [
-        draw(
-            domain.get(data.domain),
-            pipeline.rng(config.training.seed, "cast", first + number),
-            count=_CHUNK,
-            size=data.image_size,
-            rolled=0.0,
-        )
-        for number in range(-(-count // _CHUNK))
-    ]
-    return tuple(np.concatenate(part)[:count] for part in zip(*parts))
+    return _projections(found)
 
 
 def _pictures(config: configs.Config, unseen: bool) -> Projections:
     """Prepared pictures with their 2D labels."""
     data = config.data
     sizes = prepared.Sizes(data.image_size, data.stored_size)
-    name = data.split
-    if unseen:
-        has = shards.manifest(data.path).splits
-        name = next((name for name in prepared.UNSEEN if name in has), "test")
-    part = prepared.split(data.path, name, sizes)
-    frames = part.frames(range(len(part)), image=False)
-    bare = [frame.clip for frame in frames if frame.keypoints is None]
-    if bare or not frames:
+    name = labelled.unseen_split(data.path) if unseen else data.split
+    return _projections(labelled.of_prepared(data.path, name, sizes, data.skeleton))
+
+
+def _projections(found: labelled.Pictures) -> Projections:
+    if found.points is None:
         raise errors.InputError(
-            f"{data.path}: {len(bare)} of {len(frames)} pictures of {name} have no 2D "
-            "points, expected them in all; prepare a data set with cameras or 2D labels"
+            f"{found.source}: {found.bare} of {len(found)} pictures have no 2D points, "
+            "expected them in all; prepare a data set with cameras or 2D labels"
         )
-    margin = (data.stored_size - data.image_size) // 2
-    skeleton = data.skeleton or frames[0].skeleton
-    points = np.stack([_converted(f, f.keypoints, skeleton) for f in frames])
-    labelled = all(frame.joints is not None for frame in frames)
-    truth = [_converted(f, f.joints, skeleton) for f in frames if labelled]
-
-    def images(rows: np.ndarray) -> np.ndarray:
-        shown = [frame.image for frame in part.frames(rows)]
-        return pictures.center_crop(np.stack(shown), data.image_size)
-
     return Projections(
-        points=points - margin,
-        truth=np.stack(truth) if labelled else None,
-        skeleton=skeleton,
-        subjects=np.array([frame.subject for frame in frames]),
-        sequences=np.array([frame.sequence for frame in frames]),
-        images=images,
-        source=f"{data.path} ({name})",
+        points=found.points,
+        truth=found.joints,
+        skeleton=found.skeleton,
+        subjects=found.subjects,
+        sequences=found.sequences,
+        images=found.images,
+        source=found.source,
     )
-
-
-def _converted(
-    frame: records.Frame, values: np.ndarray | None, skeleton: str
-) -> np.ndarray:
-    """Labels of a picture in another skeleton; what is missing is NaN."""
-    assert values is not None
-    given = np.where(frame.mask[:, None], values, np.nan).astype(np.float64)
-    if skeleton == frame.skeleton:
-        return given
-    moved, valid = conversion.convert(given, frame.skeleton, skeleton)
-    if not valid.all():
-        names = skeletons.get(skeleton).joint_names
-        lacking = [name for name, good in zip(names, valid) if not good]
-        raise errors.InputError(
-            f"data.skeleton: got {skeleton!r}, whose {', '.join(lacking)} the pictures "
-            f"({frame.skeleton}) do not have; expected '' for their own points"
-        )
-    return moved
 
 
 def _npz(config: configs.Config, unseen: bool) -> Projections:

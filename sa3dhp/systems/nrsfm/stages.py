@@ -14,6 +14,7 @@ import tensorflow as tf
 from sa3dhp import errors
 from sa3dhp.data import augment, pipeline
 from sa3dhp.export import saved_model
+from sa3dhp.geometry import camera
 from sa3dhp.systems.nrsfm import config as configs
 from sa3dhp.systems.nrsfm import lifting, predictions, scoring, serving, sources
 from sa3dhp.systems.nrsfm import networks as networks_
@@ -216,7 +217,9 @@ def targets(
             raise errors.InputError(
                 f"{own.source}: has no 3D, expected it for student.depth=truth"
             )
-        depth = true_depth(own.points, own.truth) / lifted.size[..., 0]
+        scale = camera.weak_perspective_scale(own.points, own.truth)
+        along = own.truth[..., 2] - own.truth[..., 2].mean(axis=1, keepdims=True)
+        depth = scale[:, None] * along / lifted.size[..., 0]
     found = {
         "points": (own.points - middle) / half,
         "size": lifted.size / half,
@@ -225,23 +228,6 @@ def targets(
         "depth": depth,
     }
     return {name: value.astype(np.float32) for name, value in found.items()}
-
-
-def true_depth(points: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Returns centred depth `[N, P]` in the unit of the points.
-
-    The size of each sample is that of the weak-perspective camera which fits its truth
-    to its points best.
-
-    Args:
-        points: `[N, P, 2]`.
-        truth: `[N, P, 3]`, mm.
-    """
-    flat = points - points.mean(axis=1, keepdims=True)
-    solid = truth - truth.mean(axis=1, keepdims=True)
-    scale = np.sum(flat * solid[..., :2], axis=(1, 2))
-    scale = scale / np.sum(solid[..., :2] ** 2, axis=(1, 2))
-    return scale[:, None] * solid[..., 2]
 
 
 def _measured(

@@ -132,7 +132,7 @@ def test_pictures_without_points_are_refused(load, tmp_path):
     train = [made.frame("S1", n, keypoints=None) for n in range(13)]
     made.write_pictures(tmp_path, train, train[:2])
     config = load("data.source=pictures", f"data.path={tmp_path}")
-    with pytest.raises(errors.InputError, match="13 of 13 pictures of train have no 2"):
+    with pytest.raises(errors.InputError, match="13 of 13 pictures have no 2D po"):
         sources.training(config)
 
 

@@ -164,13 +164,3 @@ def test_targets_are_in_half_sides_of_the_picture(load):
     np.testing.assert_allclose(found["points"], (own.points - 15.5) / 16, atol=1e-5)
     np.testing.assert_allclose(found["size"], 0.5)
     assert np.abs(found["depth"]).max() < 3 and found["depth"].dtype == np.float32
-
-
-def test_true_depth_has_the_unit_of_the_points():
-    truth = np.random.default_rng(0).normal(size=(3, 6, 3)) * 200
-    sizes = np.array([0.1, 0.2, 0.5])[:, None, None]
-    depth = stages.true_depth(
-        truth[..., :2] * sizes + 60, truth + np.array([0, 0, 4000])
-    )
-    centred = truth[..., 2] - truth[..., 2].mean(axis=1, keepdims=True)
-    np.testing.assert_allclose(depth, centred * sizes[..., 0], atol=1e-9)

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from sa3dhp.models import integral
 from sa3dhp.systems.nrsfm import distillation
-from sa3dhp.systems.nrsfm import student as students
 from sa3dhp.training import optimisation
 
 
@@ -76,7 +76,7 @@ class StudentStep:
 
     def __init__(
         self,
-        network: students.Student,
+        network: integral.IntegralRegressor,
         depth_loss: DepthLoss,
         *,
         learning_rate: Any,

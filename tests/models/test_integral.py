@@ -1,16 +1,16 @@
-"""The student's expectation, form and errors."""
+"""The expectation of volumes, form and errors of the network."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from sa3dhp import errors
-from sa3dhp.systems.nrsfm import student
+from sa3dhp.models import integral
 
 
 def test_expectation_is_the_centre_of_mass_of_the_softmax():
     volumes = np.random.default_rng(0).normal(size=(2, 3, 4, 5, 6)).astype(np.float32)
-    got = student.expectation(tf.constant(volumes)).numpy()
+    got = integral.expectation(tf.constant(volumes)).numpy()
     for b in range(2):
         for p in range(3):
             share = np.exp(volumes[b, p]) / np.exp(volumes[b, p]).sum()
@@ -24,27 +24,27 @@ def test_expectation_is_the_centre_of_mass_of_the_softmax():
 def test_a_peak_is_found_where_it_stands():
     volumes = np.full((1, 1, 4, 4, 4), -50.0, np.float32)
     volumes[0, 0, 3, 0, 2] = 50.0  # bottom, left, behind the middle
-    got = student.expectation(tf.constant(volumes))[0, 0]
+    got = integral.expectation(tf.constant(volumes))[0, 0]
     np.testing.assert_allclose(got, [-0.75, 0.75, 0.25], atol=1e-5)
 
 
 @pytest.fixture
 def volumes(monkeypatch):
     """The shapes of the volumes that are averaged, `[B, P, H, W, Z]`, as they come."""
-    shapes, expectation = [], student.expectation
+    shapes, expectation = [], integral.expectation
 
     def told(values):
         shapes.append(tuple(values.shape))
         return expectation(values)
 
-    monkeypatch.setattr(student, "expectation", told)
+    monkeypatch.setattr(integral, "expectation", told)
     return shapes
 
 
 @pytest.fixture(scope="module")
 def network():
     tf.keras.utils.set_random_seed(0)
-    return student.Student(5, 32, strides=(1, 2), channels=4, depth_cells=4)
+    return integral.IntegralRegressor(5, 32, strides=(1, 2), channels=4, depth_cells=4)
 
 
 def test_points_lie_in_the_volume_and_start_near_its_middle(network):
@@ -65,5 +65,5 @@ def test_pictures_of_another_size_are_refused(network):
 
 
 def test_the_papers_size_has_volumes_of_64(volumes):
-    student.Student(17, 256, weights=None)
+    integral.IntegralRegressor(17, 256, weights=None)
     assert volumes == [(1, 17, 64, 64, 64)]

@@ -1,4 +1,7 @@
-"""The student: a picture to 3D points, integral regression (Sun et al., ECCV 2018)."""
+"""A picture to 3D points by integral regression (Sun et al., ECCV 2018).
+
+The student of [N] 4.4 and the estimator f, h of [C] 1.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from sa3dhp import errors
 from sa3dhp.models import backbone as backbones
 
 
-class Student(tf.keras.Model):
+class IntegralRegressor(tf.keras.Model):
     """ResNet-50 up to Res-4F, deconvolutions, a volume per point and its expectation.
 
     Sun et al. use all of ResNet-50, whose last block halves the picture once more; here
@@ -26,7 +29,7 @@ class Student(tf.keras.Model):
         strides: Sequence[int] = (1, 2, 2),
         channels: int = 256,
         depth_cells: int = 64,
-        name: str = "student",
+        name: str = "integral",
     ):
         """Builds the network.
 
@@ -72,9 +75,9 @@ class Student(tf.keras.Model):
         )
         self(tf.zeros([1, image_size, image_size, 3]))
 
-    def new(self) -> Student:
+    def new(self) -> IntegralRegressor:
         """Returns a network of this form with other weights, under today's policy."""
-        return Student(
+        return IntegralRegressor(
             self.num_points,
             self.image_size,
             strides=self._strides,
@@ -96,13 +99,25 @@ class Student(tf.keras.Model):
         Raises:
             InputError: if the pictures have another shape.
         """
+        return self.read(self.features(images, training), training)
+
+    def features(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Returns f, `[B, S / 16, S / 16, 1024]`, of pictures as `call` takes them.
+
+        Raises:
+            InputError: if the pictures have another shape.
+        """
         images, size = tf.convert_to_tensor(images), self.image_size
         if images.shape.rank != 4 or images.shape[1:] != (size, size, 3):
             raise errors.InputError(
                 f"images: expected [B, {size}, {size}, 3], got {tuple(images.shape)}; "
                 "crop or resize them first"
             )
-        x = self.backbone(backbones.prepared(images), training=training)
+        return self.backbone(backbones.prepared(images), training=training)
+
+    def read(self, features: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Returns h, the points that `call` returns, of the features of pictures."""
+        x = features
         for layer in self._decoder:
             x = layer(x, training=training)
         x = self._volumes(x)  # [B, H, W, P Z]

@@ -1,0 +1,146 @@
+"""Records of the rows of a table: what is done with the same settings is kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from sa3dhp import files
+from sa3dhp.evaluation import statistics
+
+
+class Row(Protocol):
+    """One line of a table."""
+
+    @property
+    def id(self) -> str:
+        """Of its file."""
+
+    @property
+    def title(self) -> str:
+        """For people."""
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """`section.key=value`, on top of the configuration's."""
+
+
+def records(
+    table: Sequence[Any],
+    seeds: Sequence[int],
+    folder: pathlib.Path,
+    configure: Callable[[Sequence[str]], Any],
+    measure: Callable[[Any, Any], Mapping],
+    facts: Mapping,
+) -> list[dict]:
+    """Runs the rows of a table that are not done, one file for each row and seed.
+
+    Args:
+        table: of `Row`.
+        seeds: `training.seed` of each run.
+        folder: gets `<row>-seed<seed>.json`; its name is that of the table.
+        configure: from overrides to a configuration.
+        measure: from a row and its configuration to what is recorded.
+        facts: kept with every row: command, commit and the like.
+
+    Returns:
+        The records, rows first, then seeds.
+    """
+    found = []
+    for row in table:
+        for seed in seeds:
+            config = configure([*row.overrides, f"training.seed={seed}"])
+            path = folder / f"{row.id}-seed{seed}.json"
+            method = getattr(row, "method", None)
+            settings = {"method": method, **dataclasses.asdict(config)}
+            settings = json.loads(json.dumps(settings))  # as the file has them
+            record = _done(path, settings)
+            if record is None:
+                print(f"\n{folder.name}: {row.title}, seed {seed}", flush=True)
+                began = time.monotonic()
+                record = {
+                    **facts,
+                    "row": row.id,
+                    "seed": seed,
+                    **measure(row, config),
+                    "settings": settings,
+                    "seconds": round(time.monotonic() - began, 1),
+                }
+                files.write_json(path, record)
+            found.append(record)
+    return found
+
+
+def _done(path: pathlib.Path, settings: Mapping) -> dict | None:
+    """The record of a row that was made with these settings, or None."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if record.get("settings") == settings else None
+
+
+def by_row(found: Sequence[Mapping]) -> dict[str, list[Mapping]]:
+    """Returns the records of each row, by its id."""
+    rows: dict[str, list[Mapping]] = {}
+    for record in found:
+        rows.setdefault(record["row"], []).append(record)
+    return rows
+
+
+def spreads(values: Sequence[Mapping[str, float]]) -> dict[str, dict]:
+    """Returns median, least and greatest over seeds, by metric."""
+    return {
+        key: dataclasses.asdict(statistics.spread([one[key] for one in values]))
+        for key in values[0]
+    }
+
+
+def change(
+    before: Sequence[Mapping], after: Sequence[Mapping], side: str, metric: str
+) -> dict:
+    """Returns the change of a metric from one row to another, over sequences.
+
+    Args:
+        before: records of the row that is compared with, by seed.
+        after: records of the row.
+        side: of the record, with `per_sequence`.
+        metric: its name there.
+    """
+    sides = [
+        [
+            np.array([x[metric] for x in record[side]["per_sequence"].values()])
+            for record in rows
+        ]
+        for rows in (before, after)
+    ]
+    interval = statistics.paired_change(*sides)
+    return {**dataclasses.asdict(interval), "verdict": interval.verdict}
+
+
+def cell(spread: Mapping) -> str:
+    """Returns a median with its extremes, as the tables print it."""
+    if spread["low"] == spread["high"]:
+        return f"{spread['median']:.1f}"
+    return f"{spread['median']:.1f} ({spread['low']:.1f} to {spread['high']:.1f})"
+
+
+def changes(found: Mapping[str, Mapping]) -> str:
+    """Returns the changes against other rows, as the tables print them."""
+    return "; ".join(
+        f"{other}: {x['mean']:+.1f} [{x['low']:+.1f}, {x['high']:+.1f}] {x['verdict']}"
+        for other, x in found.items()
+    )
+
+
+def name_of(values: Mapping) -> str:
+    """Returns twelve digits that name a mapping of JSON values."""
+    text = json.dumps(values, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,94 @@
+"""The networks of one configuration, new or trained, in one folder."""
+
+from __future__ import annotations
+
+import os
+
+from sa3dhp.models import integral
+from sa3dhp.systems.interventions import config as configs
+from sa3dhp.systems.interventions import generator, sources, vae
+from sa3dhp.training import precision, store
+
+_COMMAND = "python tools/pretrain.py --system=interventions"
+_POINTS = sources.SKELETON.num_joints
+SOURCE = "estimator_source"  # f and h before they are adapted
+FEATURES = 1024  # channels of f
+
+
+class Networks:
+    """Makes the networks of all stages, and loads them.
+
+    Attributes:
+        store: where the trained networks are, and go.
+    """
+
+    def __init__(self, config: configs.Config, folder: str | os.PathLike) -> None:
+        """Keeps what everything is built from."""
+        self._config = config
+        self.store = store.Store(folder, command=_COMMAND)
+
+    def new_vae(self) -> tuple[vae.Encoder, vae.Decoder]:
+        """Returns E and M whose initial weights are a function of the seed."""
+        self._seed("vae")
+        sizes = (self._config.data.image_size, self._config.vae.code_size)
+        return vae.Encoder(*sizes), vae.Decoder(*sizes)
+
+    def new_generator(self) -> generator.Generator:
+        """Returns g."""
+        self._seed("generator")
+        c = self._config
+        return generator.Generator(_POINTS, c.generator.noise_size, c.vae.code_size)
+
+    def new_discriminator(self) -> generator.Discriminator:
+        """Returns D."""
+        self._seed("discriminator")
+        return generator.Discriminator(self._config.vae.code_size)
+
+    def new_classifier(self) -> generator.Discriminator:
+        """Returns DANN's classifier of domains, on the features of f."""
+        self._seed("domain_classifier")
+        return generator.Discriminator(FEATURES, name="domain_classifier")
+
+    def new_estimator(self, bare: bool = False) -> integral.IntegralRegressor:
+        """Returns f and h.
+
+        Args:
+            bare: without ImageNet's weights, as others are about to be loaded.
+        """
+        self._seed("estimator")
+        c = self._config.estimator
+        return integral.IntegralRegressor(
+            _POINTS,
+            self._config.data.image_size,
+            weights=None if bare or c.weights == "none" else c.weights,
+            strides=c.strides,
+            channels=c.channels,
+            depth_cells=c.depth_cells,
+            name="estimator",
+        )
+
+    def vae(self) -> tuple[vae.Encoder, vae.Decoder]:
+        """Returns the trained E and M; raises `InputError` if they are not there."""
+        encoder, decoder = self.new_vae()
+        self.store.load("vae_encoder", encoder, image_size=encoder.image_size)
+        self.store.load("vae_decoder", decoder, image_size=decoder.image_size)
+        return encoder, decoder
+
+    def generator(self) -> generator.Generator:
+        """Returns the trained g; raises `InputError` if it is not there."""
+        network = self.new_generator()
+        self.store.load("generator", network)
+        return network
+
+    def estimator(self, name: str = "estimator") -> integral.IntegralRegressor:
+        """Returns f and h, adapted or, as `SOURCE`, before; raises `InputError`."""
+        network = self.new_estimator(bare=True)
+        self.store.load(name, network, image_size=network.image_size)
+        return network
+
+    def size(self, name: str = "estimator") -> float:
+        """Returns the mean length of a limb that an estimator was trained on, mm."""
+        return float(self.store.meta(name)["limb_mm"])
+
+    def _seed(self, use: str) -> None:
+        precision.set_seed(self._config.training.seed, use)

@@ -1,0 +1,228 @@
+"""Stages 2 and 4: the estimator f, h on labelled pictures, and what adapts it ([C] 1).
+
+`EstimatorStep` minimises the error on labelled source pictures plus one more loss: none
+(source only), that of a classical baseline, or that of counterfactual pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import tensorflow as tf
+
+from sa3dhp.losses import adversarial
+from sa3dhp.models import integral
+from sa3dhp.systems.interventions import alignment, generator, vae
+from sa3dhp.training import optimisation
+
+
+class Batch(NamedTuple):
+    """Labelled pictures of the source, and others without a label.
+
+    Attributes:
+        images: `[B, S, S, 3]`, RGB in [0, 1].
+        poses: `[B, P, 3]`, half sides of the picture; NaN where not labelled.
+        others: `[B, S, S, 3]` of the target, or of unconstrained domains.
+    """
+
+    images: tf.Tensor
+    poses: tf.Tensor
+    others: tf.Tensor
+
+
+class Extra(Protocol):
+    """What a method adds to the loss of the labelled pictures."""
+
+    @property
+    def models(self) -> Mapping[str, tf.keras.Model]:
+        """Networks that it trains beside the estimator, by name."""
+
+    def terms(
+        self, seen: Seen, step: tf.Tensor, training: bool
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """Returns terms by name, and their weighted sum."""
+
+
+class Seen(NamedTuple):
+    """What the labelled pictures and the others look like to the estimator.
+
+    Attributes:
+        network: f and h.
+        batch: what was shown.
+        source: `[B, 1024]`, pooled f of the labelled pictures.
+        others: `[B, 1024]`, pooled f of the others.
+    """
+
+    network: integral.IntegralRegressor
+    batch: Batch
+    source: tf.Tensor
+    others: tf.Tensor
+
+
+class Nothing:
+    """Source only."""
+
+    models: Mapping[str, tf.keras.Model] = {}
+
+    def terms(
+        self, seen: Seen, step: tf.Tensor, training: bool
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """Returns no term."""
+        return {}, tf.zeros([])
+
+
+class Mmd:
+    """DDC or DAN: the maximum mean discrepancy of the pooled features."""
+
+    models: Mapping[str, tf.keras.Model] = {}
+
+    def __init__(self, weight: float, kernels: bool) -> None:
+        """Keeps the weight, and whether kernels are Gaussian (DAN) or linear (DDC)."""
+        self._weight = weight
+        self._distance = alignment.gaussian_mmd if kernels else alignment.linear_mmd
+
+    def terms(
+        self, seen: Seen, step: tf.Tensor, training: bool
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """Returns `discrepancy`."""
+        found = self._distance(seen.source, seen.others)
+        return {"discrepancy": found}, self._weight * found
+
+
+class Dann:
+    """DANN: a classifier of domains whose gradient is turned around."""
+
+    def __init__(
+        self, classifier: generator.Discriminator, *, weight: float, num_steps: int
+    ) -> None:
+        """Keeps the classifier, the weight at the end, and what it grows over."""
+        self.models = {"domain_classifier": classifier}
+        self._classifier, self._weight, self._num_steps = classifier, weight, num_steps
+
+    def terms(
+        self, seen: Seen, step: tf.Tensor, training: bool
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """Returns `domain`, the classifier's cross-entropy."""
+        progress = tf.cast(step, tf.float32) / self._num_steps
+        strength = self._weight * alignment.schedule(progress)
+        logits = [
+            self._classifier(alignment.reversed_gradient(x, strength))
+            for x in (seen.source, seen.others)
+        ]
+        found = adversarial.cross_entropy(adversarial.REAL, logits[0])
+        found += adversarial.cross_entropy(adversarial.FAKE, logits[1])
+        return {"domain": found}, found
+
+
+class Counterfactual:
+    """Ours: M(g(y, n)) under two interventions n, with y, and in agreement."""
+
+    models: Mapping[str, tf.keras.Model] = {}
+
+    def __init__(
+        self,
+        made_by: generator.Generator,
+        decoder: vae.Decoder,
+        *,
+        weight: float,
+        agreement_weight: float,
+        seed: int,
+    ) -> None:
+        """Keeps the frozen networks, and the weights of the two terms."""
+        self._generator, self._decoder = made_by, decoder
+        self._weight, self._agreement_weight = weight, agreement_weight
+        self._seed = seed
+
+    def terms(
+        self, seen: Seen, step: tf.Tensor, training: bool
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """Returns `counterfactual` and `agreement`."""
+        poses = tf.where(tf.math.is_nan(seen.batch.poses), 0.0, seen.batch.poses)
+        seed = tf.stack([tf.constant(self._seed, tf.int64), tf.cast(step, tf.int64)])
+        shape = [2, tf.shape(poses)[0], self._generator.noise_size]
+        noise = tf.random.stateless_normal(shape, seed)
+        shown = [
+            self._decoder(self._generator(poses, n, training=False), training=False)
+            for n in tf.unstack(noise)
+        ]
+        read = seen.network(tf.concat(shown, axis=0), training=training)
+        first, second = tf.split(read, 2)
+        wrong = (error(first, seen.batch.poses) + error(second, seen.batch.poses)) / 2
+        apart = error(first, second)
+        weighted = self._weight * wrong + self._agreement_weight * apart
+        return {"counterfactual": wrong, "agreement": apart}, weighted
+
+
+class EstimatorStep:
+    """Trains f and h on labelled pictures and what a method adds."""
+
+    def __init__(
+        self,
+        network: integral.IntegralRegressor,
+        extra: Extra,
+        *,
+        learning_rate: Any,
+    ):
+        """Builds the optimizer.
+
+        Args:
+            network: f and h.
+            extra: `Nothing`, `Mmd`, `Dann` or `Counterfactual`.
+            learning_rate: a number or a Keras schedule.
+        """
+        self._network, self._extra = network, extra
+        self._variables = [v for m in self.models.values() for v in m.trainable_weights]
+        self._optimizer = optimisation.adam(learning_rate, self._variables)
+        self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+    @property
+    def models(self) -> dict[str, tf.keras.Model]:
+        """The networks by name."""
+        return {"estimator": self._network, **self._extra.models}
+
+    @property
+    def trackables(self) -> dict[str, Any]:
+        """All that a checkpoint must hold."""
+        kept = {"optimizer": self._optimizer, "iteration": self.iteration}
+        return {**self.models, **kept}
+
+    def terms(self, batch: Batch, training: bool = False) -> dict[str, tf.Tensor]:
+        """Returns the unweighted terms: `pose`, and those of the method."""
+        return self._losses(Batch(*batch), training)[0]
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def __call__(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """Runs one iteration; returns the terms before it."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(self._variables)
+            terms, loss = self._losses(Batch(*batch), training=True)
+        optimisation.update(self._optimizer, tape, loss, self._variables)
+        self.iteration.assign_add(1)
+        return terms
+
+    def _losses(
+        self, batch: Batch, training: bool
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """The terms and the total; source and others share their batch norm."""
+        both = tf.concat([batch.images, batch.others], axis=0)
+        features = self._network.features(both, training)
+        read = self._network.read(features, training)
+        pooled = tf.cast(tf.reduce_mean(features, axis=[1, 2]), tf.float32)
+        count = tf.shape(batch.images)[0]
+        wrong = error(read[:count], batch.poses)
+        seen = Seen(self._network, batch, pooled[:count], pooled[count:])
+        terms, weighted = self._extra.terms(seen, self.iteration, training)
+        return {"pose": wrong, **terms}, wrong + weighted
+
+
+def error(pred: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """Returns the mean absolute difference of what is known (Sun et al., 2018).
+
+    Args:
+        pred: `[B, P, 3]`.
+        target: `[B, P, 3]`; NaN where not known.
+    """
+    known = tf.cast(tf.math.is_finite(target), pred.dtype)
+    target = tf.where(tf.math.is_nan(target), tf.zeros_like(pred), target)
+    return tf.reduce_sum(known * tf.abs(pred - target)) / (tf.reduce_sum(known) + 1e-9)

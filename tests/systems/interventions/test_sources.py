@@ -1,0 +1,74 @@
+"""Pictures and poses of a run, from the embedded world and prepared folders."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import small_nrsfm
+
+from sa3dhp import errors
+from sa3dhp.systems.interventions import predictions, sources
+
+
+def test_poses_lie_on_the_picture_and_behind_the_pelvis_at_its_scale(load):
+    side = sources.place(load(), "studio")
+    found = sources.poses_of(side, 32)
+    np.testing.assert_allclose(found[..., :2] * 16 + 15.5, side.points, atol=1e-3)
+    assert np.abs(found[:, sources.SKELETON.root, 2]).max() < 1e-6
+    # Limbs are as long in the pose as they are in mm, up to the scale of each picture
+    # and what perspective adds.
+    ratio = sources.limbs(found) / sources.limbs(side.joints)
+    assert (ratio.std(axis=1) / ratio.mean(axis=1)).max() < 0.25
+    joints = predictions.in_mm(found, sources.size_of(side)).numpy()
+    gap = np.linalg.norm(joints - side.joints + side.joints[:, :1], axis=-1)
+    assert gap.mean() < 60  # a weak perspective of the truth is near the truth
+
+
+def test_nobody_appears_in_two_places_or_is_measured_on(load):
+    config = load()
+    sets = [
+        sources.place(config, "studio").joints,
+        sources.place(config, "street").joints,
+        sources.place(config, "studio", unseen=True).joints,
+    ]
+    for n, one in enumerate(sets):
+        for other in sets[n + 1 :]:
+            apart = np.abs(one[:, None] - other[None]).max(axis=(2, 3))
+            assert apart.min() > 1
+
+
+def test_prepared_pictures_have_what_their_skeleton_has(load, tmp_path):
+    train = [small_nrsfm.frame("S1", n) for n in range(5)]
+    small_nrsfm.write_pictures(tmp_path, train, train[:3])
+    config = load("data.kind=prepared", f"data.source={tmp_path}")
+    side = sources.place(config, str(tmp_path))
+    found = sources.poses_of(side, 32)
+    assert found.shape == (5, 17, 3) and np.isfinite(found).mean() > 0.9
+    assert len(sources.place(config, str(tmp_path), unseen=True)) == 3
+
+
+def test_unlabelled_pictures_cannot_be_the_source(load):
+    side = sources.place(load(), "studio")
+    for change, word in (({"points": None}, "2D"), ({"joints": None}, "3D")):
+        with pytest.raises(errors.InputError, match=f"have no {word} joints, expected"):
+            sources.poses_of(dataclasses.replace(side, **change), 32)
+
+
+def test_unlabelled_batches_come_from_all_places_and_are_those_of_their_step(load):
+    config = load("data.pictures=3")
+    places = [sources.place(config, name) for name in ("hall", "night", "park")]
+    first = sources.unlabelled_batch(places, 0, 1, 30)
+    shown = np.concatenate([place.images(np.arange(3)) for place in places])
+    same = (first[:, None] == shown[None]).all(axis=(2, 3, 4))
+    assert first.shape == (30, 32, 32, 3) and same.sum(axis=1).min() == 1
+    assert same[:, :3].any() and same[:, 3:6].any() and same[:, 6:].any()
+    np.testing.assert_array_equal(first, sources.unlabelled_batch(places, 0, 1, 30))
+    assert (first != sources.unlabelled_batch(places, 0, 2, 30)).any()
+
+
+def test_a_place_that_is_not_there_is_told(load, tmp_path):
+    with pytest.raises(errors.InputError, match="domain: got 'moon'"):
+        sources.check(load("data.target=moon"))
+    missing = load("data.kind=prepared", f"data.source={tmp_path / 'none'}")
+    with pytest.raises(errors.InputError, match="none"):
+        sources.check(missing)
