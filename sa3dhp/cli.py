@@ -41,7 +41,8 @@ _LOGGERS = ("tensorflow", "absl", "matplotlib", "h5py", "PIL")
 # What the machine refuses is not our fault: no stack trace.
 _MACHINE = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR,
-    errno.EISDIR, errno.EEXIST,
+    errno.EISDIR, errno.EEXIST, errno.EAGAIN, errno.ENOLCK, errno.EIO, errno.ESTALE,
+    errno.ETIMEDOUT, errno.EBUSY, errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG,
 }  # fmt: skip
 _HELP = {"-h", "-help", "--help", "--helpshort", "--helpfull"}
 _INSTALLED = "sa3dhp-"  # how the names of the console commands begin
@@ -50,6 +51,8 @@ _INSTALLED = "sa3dhp-"  # how the names of the console commands begin
 def _be_quiet() -> None:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
+    # A notebook hands its own backend on, which a tool can neither use nor import.
+    os.environ["MPLBACKEND"] = _QUIET["MPLBACKEND"]
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
     if not sys.warnoptions:

@@ -12,6 +12,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,8 @@ from sa3dhp import errors
 
 # Of the shipped models the one for videos of people: `adapt --videos` and `predict`.
 VIDEO_MODEL = "procedural"
+_UNPACKED_FREE = 1 << 26  # bytes that any .npz may unpack to
+_UNPACKED_MOST = 500  # times its own size that a larger one may: zeros pack well
 # An installed package carries the repository's other folders here, see `setup.py`.
 _PACKED = pathlib.Path(__file__).resolve().parent / "shipped"
 
@@ -150,6 +153,24 @@ def replaced_folder(path: str | os.PathLike, marker: str) -> Iterator[pathlib.Pa
             raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def check_npz(path: str | os.PathLike[str]) -> None:
+    """Looks at what an `.npz` claims, before anything of it is read.
+
+    An archive of some bytes can claim arrays of terabytes. What it may unpack to is
+    bounded by its own size, far beyond what genuine files of numbers compress to.
+
+    Raises:
+        ValueError: where it claims more.
+        zipfile.BadZipFile: for what is no archive.
+        OSError: if it cannot be read.
+    """
+    packed = os.path.getsize(path)
+    with zipfile.ZipFile(path) as archive:
+        whole = sum(member.file_size for member in archive.infolist())
+    if whole > max(_UNPACKED_FREE, _UNPACKED_MOST * packed):
+        raise ValueError(f"{packed} bytes claim to unpack to {whole}")
 
 
 def _umask() -> int:

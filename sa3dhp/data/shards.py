@@ -11,10 +11,14 @@ import functools
 import os
 import pathlib
 import struct
-import weakref
 from collections.abc import Iterable
 
 import numpy as np
+import tensorflow as tf
+
+# What reads a record by its place and checks both of its checksums; the public readers
+# can only start at the first one.
+from tensorflow.python.lib.io import _pywrap_record_io
 
 from sa3dhp import errors
 from sa3dhp.data import datasets, records
@@ -62,8 +66,8 @@ class Split:
                 f"{folder}: the shards of {name} hold {sum(counts)} records, expected "
                 f"{entry['records']}; prepare it again"
             )
-        self._files = [os.open(path, os.O_RDONLY) for path in paths]
-        weakref.finalize(self, _close, self._files)
+        self._paths = paths
+        self._files = [_pywrap_record_io.RandomRecordReader(str(p)) for p in paths]
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
@@ -75,14 +79,23 @@ class Split:
         return len(self) // clips if clips and len(self) % clips == 0 else 1
 
     def payload(self, row: int) -> bytes:
-        """Returns one record as it is stored."""
+        """Returns one record as it is stored.
+
+        Raises:
+            InputError: if its bytes are not those that were written (its checksum).
+        """
         if not 0 <= row < len(self):
             raise IndexError(f"row: got {row}, expected 0 <= row < {len(self)}")
         shard = int(np.searchsorted(self._ends, row, side="right"))
         places = self._places[shard]
         at = row - (self._ends[shard] - (len(places) - 1))
-        first, last = int(places[at]) + _HEAD, int(places[at + 1]) - _TAIL
-        return os.pread(self._files[shard], last - first, first)
+        try:
+            return self._files[shard].read(int(places[at]))[0]
+        except (tf.errors.OpError, IndexError):
+            raise errors.InputError(
+                f"{self._paths[shard]}: record {at} is damaged: its checksum differs; "
+                f"{records.REMEDY}"
+            ) from None
 
     def frames(self, rows: Iterable[int], image: bool = True) -> list[records.Frame]:
         """Returns records by their numbers, in that order.
@@ -162,11 +175,6 @@ def _places(path: pathlib.Path) -> np.ndarray:
     if at != end:
         raise errors.InputError(f"{path}: damaged or cut short; prepare it again")
     return np.array(found, np.int64)
-
-
-def _close(files: list[int]) -> None:
-    for file in files:
-        os.close(file)
 
 
 @functools.cache

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import tempfile
 import zipfile
 import zlib
@@ -18,9 +19,15 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from sa3dhp import errors
+from sa3dhp import errors, files
 
 _META = "meta.json"
+# What a file of arbitrary bytes makes the libraries raise.
+_DAMAGED = (
+    OSError, LookupError, EOFError, ValueError, TypeError, AttributeError,
+    NotImplementedError, MemoryError, RecursionError, RuntimeError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 _MAX_LOSS = 1e-3  # of an array's norm; what float16 may cost
 
 
@@ -37,7 +44,9 @@ class State:
             trackables: name -> `tf.Variable`, model or optimizer.
             max_to_keep: older checkpoints are deleted.
         """
+        self._folder = pathlib.Path(folder)
         self._checkpoint = tf.train.Checkpoint(**trackables)
+        self._mend_list()
         self._manager = tf.train.CheckpointManager(
             self._checkpoint, str(folder), max_to_keep=max_to_keep
         )
@@ -46,15 +55,46 @@ class State:
         """Writes the state of `step`."""
         self._manager.save(checkpoint_number=step)
 
+    def non_finite(self) -> str:
+        """Returns the name of a variable that holds NaN or infinity, or ""."""
+        for node in tf.train.TrackableView(self._checkpoint).descendants():
+            if isinstance(node, tf.Variable) and node.dtype.is_floating:
+                if not bool(tf.reduce_all(tf.math.is_finite(node))):
+                    return str(node.name)
+        return ""
+
     def restore(self) -> bool:
-        """Reads the newest checkpoint; False if there is none.
+        """Reads the newest checkpoint that is intact; False if there never was one.
+
+        Damaged ones (cut, emptied, a file of them lost) are told, and passed over.
 
         Raises:
-            InputError: if it does not match the tracked objects one to one.
+            InputError: if it does not match the tracked objects one to one, or there
+                are checkpoints and none is intact.
         """
-        path = self._manager.latest_checkpoint
-        if path is None:
+        found = _numbered(self._folder)
+        intact = next((path for path in found if _intact(path)), None)
+        if intact is None and found:
+            raise errors.InputError(
+                f"{found[0]}: damaged, as all {len(found)} states in {self._folder}; "
+                "use another --workdir, or delete this folder to start from step 0"
+            )
+        if intact is None:
             return False
+        for path in found[: found.index(intact)]:
+            print(
+                f"note: {path} is damaged; going on from {pathlib.Path(intact).name}, "
+                "the newest state that is intact",
+                flush=True,
+            )
+        if found[0] != intact:
+            tf.train.update_checkpoint_state(
+                str(self._folder), intact, found[: found.index(intact) - 1 : -1]
+            )
+        self._restore(intact)
+        return True
+
+    def _restore(self, path: str) -> None:
         try:
             status = self._checkpoint.restore(path)
             status.assert_existing_objects_matched()
@@ -65,7 +105,40 @@ class State:
                 f"{path}: does not fit the networks of this run ({reason[:200]}); "
                 "use the configuration it was made with, or another --workdir"
             ) from error
-        return True
+
+    def _mend_list(self) -> None:
+        """Writes TensorFlow's list of states anew where it is not of what is there."""
+        found = _numbered(self._folder)
+        if not found:
+            return
+        try:
+            listed = tf.train.get_checkpoint_state(str(self._folder))
+            latest = listed.model_checkpoint_path if listed else ""
+        except (OSError, ValueError, tf.errors.OpError):  # garbage
+            latest = ""
+        if os.path.basename(latest) != os.path.basename(found[0]):
+            tf.train.update_checkpoint_state(str(self._folder), found[0], found[::-1])
+
+
+def _numbered(folder: pathlib.Path) -> list[str]:
+    """The states in a folder, complete or not, the newest first."""
+    steps = {
+        int(match[1])
+        for path in folder.glob("ckpt-*")
+        if (match := re.fullmatch(r"ckpt-(\d+)\.(index|data-\S+)", path.name))
+    }
+    return [str(folder / f"ckpt-{step}") for step in sorted(steps, reverse=True)]
+
+
+def _intact(path: str) -> bool:
+    """Whether every value of a state can be read; TensorFlow checks their checksums."""
+    try:
+        reader = tf.train.load_checkpoint(path)
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)
+    except (tf.errors.OpError, ValueError, RuntimeError, LookupError, MemoryError):
+        return False
+    return True
 
 
 def named_weights(model: tf.keras.Model) -> dict[str, tf.Variable]:
@@ -194,7 +267,8 @@ def read_arrays(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:
         InputError: if the file is missing, damaged, or not of this format.
     """
     arrays, meta = _read(path)
-    if meta.get("weights_hash") != _hash(arrays):
+    numbers = all(array.dtype.kind == "f" for array in arrays.values())
+    if not numbers or meta.get("weights_hash") != _hash(arrays):
         raise errors.InputError(f"{path}: damaged (its hash differs); make it again")
     return {name: a.astype(np.float32) for name, a in arrays.items()}, meta
 
@@ -203,11 +277,14 @@ def _read(path: str | os.PathLike, only_meta: bool = False) -> tuple[dict, dict]
     if not pathlib.Path(path).is_file():
         raise errors.InputError(f"{path}: no such weights file")
     try:
+        files.check_npz(path)
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             meta = json.loads(file[_META].tobytes())
+            if not isinstance(meta, dict):
+                raise ValueError("meta is no mapping")
             names = [] if only_meta else [x for x in file.files if x != _META]
             return {name: file[name] for name in names}, meta
-    except (OSError, KeyError, EOFError, ValueError, zipfile.BadZipFile, zlib.error):
+    except _DAMAGED:
         raise errors.InputError(
             f"{path}: not a weights file of this program, or damaged; make it again"
         ) from None

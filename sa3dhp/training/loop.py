@@ -97,6 +97,7 @@ def run(
             if evaluate and eval_fn:
                 _write("eval", eval_fn(done), done)
             if save:
+                _check_finite(state, name, done)
                 state.save(done)
     return means
 
@@ -118,6 +119,16 @@ def measure(
         return {k: sum(float(x[k]) for x in found) / len(found) for k in found[0]}
 
     return means
+
+
+def _check_finite(state: checkpoint.State, name: str, done: int) -> None:
+    """A last update may be what is not finite, while all terms before it were."""
+    if wrong := state.non_finite():
+        raise Diverged(
+            f"{name}: the update of step {done} made {wrong} not finite, and is not "
+            "saved; lower the learning rate or use --precision=float32, then run again "
+            "to go on from the last good state"
+        )
 
 
 def _batches(dataset: Iterable | Batches, start: int) -> Iterator:

@@ -122,8 +122,15 @@ class Store:
                 meta["skeleton"],
                 np.array(meta["bone_lengths_mm"], np.float32),
             )
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             raise errors.InputError(f"{path}: damaged; {again}") from None
+        good = np.isfinite(lengths) & (lengths >= 0)
+        if lengths.ndim == 1 and not good.all():
+            wrong = int(np.flatnonzero(~good)[0])
+            raise errors.InputError(
+                f"{path}: bone_lengths_mm[{wrong}] is {lengths[wrong]}, expected a "
+                f"length of 0 or above; {again}"
+            )
         if name != skeleton.id or lengths.shape != (skeleton.num_joints,):
             raise errors.InputError(
                 f"{path}: got {name} with {lengths.size} bones, expected "

@@ -13,13 +13,13 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Collection, Iterator
 
-import h5py
 import numpy as np
 import scipy.io
 
 from sa3dhp import errors
 from sa3dhp.data import calibration, schema
 from sa3dhp.data.datasets import dataset
+from sa3dhp.data.formats import hdf5
 from sa3dhp.data.preparing import units
 from sa3dhp.skeleton import skeleton as skeletons
 
@@ -170,17 +170,18 @@ def read_test_scene(
     """
     _check_poses(poses)
     path = pathlib.Path(path)
-    try:
-        with h5py.File(path / "annot_data.mat", "r") as file:
-            keypoints = file["annot2"][()].reshape(-1, 17, 2)
-            true = file["annot3"][()].reshape(-1, 17, 3)
-            joints = file[poses][()].reshape(-1, 17, 3)
-            valid = np.ravel(file["valid_frame"][()]) == 1
-            activity = np.ravel(file["activity_annotation"][()]).astype(np.int64)
-    except (KeyError, OSError, ValueError) as error:
-        raise errors.InputError(
-            f"{path}/annot_data.mat: not a test annotation: {error}"
-        ) from error
+    with hdf5.opened(path / "annot_data.mat", "a test annotation") as file:
+        keypoints = hdf5.numbers(file, "annot2").reshape(-1, 17, 2)
+        true = hdf5.numbers(file, "annot3").reshape(-1, 17, 3)
+        joints = hdf5.numbers(file, poses).reshape(-1, 17, 3)
+        valid = np.ravel(hdf5.numbers(file, "valid_frame")) == 1
+        activity = np.ravel(hdf5.numbers(file, "activity_annotation"))
+        activity = activity.astype(np.int64)
+        counts = {len(x) for x in (keypoints, true, joints, valid, activity)}
+        if len(counts) != 1 or not valid.any():
+            raise ValueError(f"lengths {sorted(counts)}, {int(valid.sum())} valid")
+        if not all(np.isfinite(x).all() for x in (keypoints, true, joints)):
+            raise ValueError("numbers that are not finite")
     size = OUTDOOR_SIZE if path.name in ("TS5", "TS6") else TRAIN_SIZE
     skeleton = skeletons.get(TEST_SKELETON)
     firm = [n for n, name in enumerate(skeleton.joint_names) if name not in _LOOSE]

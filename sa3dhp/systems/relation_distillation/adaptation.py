@@ -101,6 +101,21 @@ class _ObjectionError(Exception):
     """Why no adaptation to this target can be trusted, or is needed."""
 
 
+def _history(path: pathlib.Path) -> list[dict]:
+    """The readings that `Snapshots` kept; raises `InputError` for a damaged file."""
+    try:
+        history = json.loads(path.read_text(encoding="utf-8"))["history"]
+        whole = isinstance(history, list) and all("step" in one for one in history)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        whole = False
+    if not whole:
+        raise errors.InputError(
+            f"{path}: damaged, expected the readings of an adaptation; adapt again in "
+            "a new --workdir"
+        )
+    return history
+
+
 class Snapshots:
     """The readings over a run, and G's block at each of them, kept in a folder.
 
@@ -125,8 +140,7 @@ class Snapshots:
         folder.mkdir(parents=True, exist_ok=True)
         self.history: list[dict] = []
         if self._file.is_file():
-            text = self._file.read_text(encoding="utf-8")
-            self.history = json.loads(text)["history"]
+            self.history = _history(self._file)
 
     def take(self, done: int) -> dict:
         """Reads the monitors after `done` updates, and keeps the block."""

@@ -6,12 +6,11 @@ import json
 import pathlib
 from typing import Any
 
-import h5py
 import numpy as np
 
 from sa3dhp import errors
 from sa3dhp.data import calibration
-from sa3dhp.data.formats import restricted_pickle
+from sa3dhp.data.formats import hdf5, restricted_pickle
 
 # Camera -> (width, height); this is also the order of cameras 1 to 4.
 SIZES = {
@@ -40,7 +39,16 @@ def read(path: str | pathlib.Path) -> Cameras:
         raise errors.InputError(f"{path}: expected one of {', '.join(readers)}")
     try:
         return readers[path.suffix](path)
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
+        if isinstance(error, errors.InputError):
+            raise
         raise errors.InputError(f"{path}: not a file of cameras: {error!r}") from error
 
 
@@ -61,7 +69,9 @@ def _camera(
         cx_cy: the principal point, pixels.
         distortion: (k1, k2, p1, p2, k3).
     """
-    rotation, translation = place
+    rotation, translation = (np.asarray(part, np.float64) for part in place)
+    if rotation.shape != (3, 3) or translation.size != 3:
+        raise ValueError(f"camera {name}: expected R [3, 3] and t [3]")
     numbers = [np.ravel(value) for value in (fx_fy, cx_cy, distortion)]
     return calibration.Camera(
         name,
@@ -93,18 +103,20 @@ def _read_json(path: pathlib.Path) -> Cameras:
 def _read_h5(path: pathlib.Path) -> Cameras:
     """R is stored transposed; `x_camera = R (x_world - T)`, T in mm."""
     cameras = {}
-    with h5py.File(path, "r") as file:
+    with hdf5.opened(path, "a file of cameras") as file:
         for group in filter(lambda key: key.startswith("subject"), file):
             for item in file[group].values():
-                name = "".join(chr(int(c)) for c in np.ravel(item["Name"][()]))
-                k1, k2, k3 = np.ravel(item["k"][()])
-                rotation = item["R"][()].T
+                name = "".join(
+                    chr(int(c)) for c in np.ravel(hdf5.numbers(item, "Name"))[:99]
+                )
+                k1, k2, k3 = np.ravel(hdf5.numbers(item, "k"))
+                rotation = hdf5.numbers(item, "R").T
                 cameras[group.replace("subject", "S"), name] = _camera(
                     name,
-                    (rotation, -rotation @ np.ravel(item["T"][()])),
-                    fx_fy=item["f"][()],
-                    cx_cy=item["c"][()],
-                    distortion=(k1, k2, *np.ravel(item["p"][()]), k3),
+                    (rotation, -rotation @ np.ravel(hdf5.numbers(item, "T"))),
+                    fx_fy=hdf5.numbers(item, "f"),
+                    cx_cy=hdf5.numbers(item, "c"),
+                    distortion=(k1, k2, *np.ravel(hdf5.numbers(item, "p")), k3),
                 )
     return cameras
 
