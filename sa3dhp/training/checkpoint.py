@@ -88,9 +88,7 @@ class State:
                 flush=True,
             )
         if found[0] != intact:
-            tf.train.update_checkpoint_state(
-                str(self._folder), intact, found[: found.index(intact) - 1 : -1]
-            )
+            _write_list(self._folder, found[: found.index(intact) - 1 : -1])
         self._restore(intact)
         return True
 
@@ -117,7 +115,7 @@ class State:
         except (OSError, ValueError, tf.errors.OpError):  # garbage
             latest = ""
         if os.path.basename(latest) != os.path.basename(found[0]):
-            tf.train.update_checkpoint_state(str(self._folder), found[0], found[::-1])
+            _write_list(self._folder, found[::-1])
 
 
 def _numbered(folder: pathlib.Path) -> list[str]:
@@ -128,6 +126,14 @@ def _numbered(folder: pathlib.Path) -> list[str]:
         if (match := re.fullmatch(r"ckpt-(\d+)\.(index|data-\S+)", path.name))
     }
     return [str(folder / f"ckpt-{step}") for step in sorted(steps, reverse=True)]
+
+
+def _write_list(folder: pathlib.Path, paths: list[str]) -> None:
+    """Writes TensorFlow's own list of states, the newest last."""
+    names = [os.path.basename(path) for path in paths]
+    lines = [f'model_checkpoint_path: "{names[-1]}"']
+    lines += [f'all_model_checkpoint_paths: "{name}"' for name in names]
+    files.write_text(folder / "checkpoint", "\n".join(lines) + "\n")
 
 
 def _intact(path: str) -> bool:

@@ -420,10 +420,8 @@ def test_frames_without_joints_and_infinite_ones_are_named():
         joints[3] = value
         bad = dataclasses.replace(good, joints=joints)
         finding = splits.finite({"train": [good], "test": [bad]})
-        assert (
-            (finding.status == "fail"
-            and f"{words} in good" in finding.found)
-            or (words in finding.found)
+        assert (finding.status == "fail" and f"{words} in good" in finding.found) or (
+            words in finding.found
         )
 
 
