@@ -59,6 +59,7 @@ setuptools.setup(
         "test": [
             "hypothesis",
             "mypy==2.4.1",
+            "bvhio",  # a reader of BVH that we did not write
             "pytest>=7",
             "pytest-xdist",  # two tests at a time
             "ruff==0.17.5",

@@ -143,6 +143,7 @@ def predict(
     model: str | os.PathLike | predictor.Model = files.VIDEO_MODEL,
     detector: str | os.PathLike = "auto",
     boxes: str | os.PathLike | None = None,
+    smooth: str = "zero_lag",
 ) -> prediction.Prediction:
     """Predicts the 3D pose of every person in every frame of a video.
 
@@ -151,6 +152,7 @@ def predict(
         model: as `load` takes or returns it.
         detector: of people, see `tools/predict.py`.
         boxes: a boxes file in its place.
+        smooth: over time, `zero_lag` or `none`.
 
     Returns:
         The poses: `joints` `[N, J, 3]` in mm, with `frame`, `person`, `box`, ...;
@@ -169,6 +171,7 @@ def predict(
             name=name,
             detector=detector,
             boxes=boxes,
+            smooth=smooth,
         )
     except video.UnreadableError as error:
         raise errors.InputError(f"{source}: {error}; give another video") from None

@@ -28,7 +28,10 @@ def test_a_video_becomes_poses_and_a_drawn_video(tmp_path):
     done = _run("--input=v.mp4", "--output=out", "--boxes=boxes.json", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"poses.npz", "overlay.mp4", "tracks.png", "prediction.json"}
+    assert names == {
+        *("poses.npz", "poses.json", "poses.csv", "person_0.bvh"),
+        *("overlay.mp4", "tracks.png", "prediction.json"),
+    }
     with np.load(tmp_path / "out/poses.npz", allow_pickle=False) as file:
         assert file["joints"].shape == (12, 17, 3)
         assert np.isfinite(file["joints"]).all() and np.abs(file["joints"]).max() > 300
@@ -45,6 +48,7 @@ def test_a_video_becomes_poses_and_a_drawn_video(tmp_path):
         (["--input=typo.mp4", "--output=out"], ["typo.mp4: no such file or folder"]),
         (["--input=v.mp4", "--output=full"], ["full holds other things"]),
         (["--input=v.mp4", "--output=out", "--detector=x"], ["detector: got x"]),
+        (["--input=v.mp4", "--output=out", "--formats=fbx"], ["formats: got fbx"]),
         (["--input=v.mp4", "--output=out", "--boxes=x"], ["boxes file: cannot read x"]),
         (["--input=v.mp4", "--output=out", "--detector=hog", "--model=x"], ["model:"]),
     ],

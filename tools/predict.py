@@ -5,7 +5,8 @@
 
 The input is a video, a folder of videos or of frames, a single picture, or several of
 them with commas between. DIR gets `poses.npz` (joints in mm with names, frames, times,
-boxes and confidences; `sa3dhp/prediction/prediction.py` documents each array),
+boxes and confidences; `sa3dhp/prediction/prediction.py` documents each array), the
+same as `poses.json` and `poses.csv`, `person_0.bvh` and so on for animation programs,
 `overlay.mp4`, `tracks.png` (who was followed, and what was dropped and why) and
 `prediction.json`; of several videos each has a folder. The drawing over the picture is
 the 3D pose fitted into the person's box: it is no detection of joints.
@@ -42,6 +43,13 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string("boxes", None, "JSON or CSV file of the person's boxes instead.")
 flags.DEFINE_float("fps", 30.0, "Rate of folders of frames.", lower_bound=1.0)
+flags.DEFINE_enum(
+    "smooth",
+    "zero_lag",
+    ["zero_lag", "none"],
+    "Over time: a Butterworth filter of 6 Hz, there and back, or nothing.",
+)
+flags.DEFINE_list("formats", "json,csv,bvh", "What is written beside poses.npz.")
 flags.DEFINE_bool("draw", True, "Whether to write drawn videos.")
 
 
@@ -55,7 +63,14 @@ def main() -> None:
 
     sources = video.discover(FLAGS.input)
     files.check_folder(FLAGS.output, job.RESULT)
-    options = job.Options(FLAGS.detector, FLAGS.boxes, FLAGS.fps, FLAGS.draw)
+    options = job.Options(
+        FLAGS.detector,
+        FLAGS.boxes,
+        FLAGS.fps,
+        FLAGS.smooth,
+        tuple(FLAGS.formats),
+        FLAGS.draw,
+    )
     job.check(options)
     from sa3dhp import api, progress
 

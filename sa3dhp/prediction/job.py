@@ -14,9 +14,18 @@ from typing import Any
 import sa3dhp
 from sa3dhp import errors, files
 from sa3dhp.data.videos import boxes_file, detection, track_sheet, video
-from sa3dhp.prediction import overlay, prediction, predictor
+from sa3dhp.prediction import (
+    animation,
+    overlay,
+    prediction,
+    predictor,
+    smoothing,
+    tables,
+)
+from sa3dhp.skeleton import skeleton as skeletons
 
 RESULT = "prediction.json"  # tells such a folder from others
+FORMATS = ("json", "csv", "bvh")  # beside `poses.npz`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,12 +36,16 @@ class Options:
         detector: see `detection.make`.
         boxes: a boxes file in its place.
         frames_fps: rate of folders of frames.
+        smooth: over time, see `smoothing.METHODS`.
+        formats: what is written beside `poses.npz`, of `FORMATS`.
         draw: whether to write the drawn videos.
     """
 
     detector: str | os.PathLike = detection.AUTO
     boxes: str | os.PathLike | None = None
     frames_fps: float = video.ASSUMED_FPS
+    smooth: str = smoothing.ZERO_LAG
+    formats: tuple[str, ...] = FORMATS
     draw: bool = True
 
 
@@ -47,9 +60,10 @@ def run(
 ) -> dict[str, Any]:
     """Predicts every source and writes a folder.
 
-    It holds `poses.npz` and `overlay.mp4` (of a picture `overlay.png`) of a single
-    source, of several in a folder each; `tracks.png`, every track that was found; and
-    `prediction.json`.
+    It holds `tracks.png`, every track that was found, and `prediction.json`; and for
+    each source, of several in a folder of its own, `poses.npz`, the same as
+    `poses.json` and `poses.csv`, a `person_<number>.bvh` for each person of a video,
+    and `overlay.mp4` (of a picture `overlay.png`).
 
     Args:
         model: such as `sa3dhp.load` returns.
@@ -87,6 +101,7 @@ def run(
                     detector=detector,
                     boxes=options.boxes,
                     frames_fps=options.frames_fps,
+                    smooth=options.smooth,
                     progress=tell,
                 )
                 entry = _written(new / folder, source, made, options, tell)
@@ -111,6 +126,12 @@ def run(
 
 def check(options: Options) -> None:
     """Raises the `InputError` of options that `run` would refuse, at once."""
+    smoothing.check(options.smooth)
+    unknown = [name for name in options.formats if name not in FORMATS]
+    if unknown:
+        raise errors.InputError(
+            f"formats: got {', '.join(unknown)}, expected some of {', '.join(FORMATS)}"
+        )
     if options.boxes is not None:
         boxes_file.read(options.boxes)
     else:
@@ -156,6 +177,16 @@ def _written(
 ) -> dict[str, Any]:
     """Writes what is made of one source; returns what is to be said of it."""
     made.save(folder / prediction.NAME)
+    skeleton = skeletons.get(made.skeleton)
+    if "json" in options.formats:
+        tables.write_json(folder / "poses.json", made)
+    if "csv" in options.formats:
+        tables.write_csv(folder / "poses.csv", made)
+    if "bvh" in options.formats and made.fps and animation.is_possible(skeleton):
+        for person in range(made.num_people):
+            path = folder / f"person_{person}.bvh"
+            joints = made.joints[made.rows(person)]
+            animation.write(path, joints, made.fps, skeleton)
     entry: dict[str, Any] = {
         "frames": len(set(made.frame.tolist())),
         "people": made.num_people,

@@ -13,6 +13,7 @@ loads with `numpy.load(path)`; nothing in it is pickled. Its arrays:
   is smoothed over time and may reach beyond the picture;
 * `confidence` `[N]` float32, 0 to 1: of the detector that there is a person, **not** of
   the pose; 1 for given boxes;
+* `smoothing`: how the poses were smoothed over time, `none` or `zero_lag`;
 * `fps` (0 for a single picture), `source`, `size` `[2]` (width and height, pixels);
 * `model` (its name), `model_hash` (of its weights) and `version` (of sa3dhp).
 
@@ -33,7 +34,7 @@ from sa3dhp.data.videos import screening
 from sa3dhp.skeleton import skeleton as skeletons
 
 NAME = "poses.npz"
-_ROWS = ("joints", "frame", "time", "person", "box", "confidence")  # of length N
+ROWS = ("joints", "frame", "time", "person", "box", "confidence")  # of length N
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,6 +54,7 @@ class Prediction:
         source: name of the video.
         model: name of the model.
         model_hash: of its weights.
+        smoothing: of the poses over time, see `smoothing.METHODS`.
         tracks: who was followed; not in the file.
         dropped: tracks that are no person; not in the file.
         notes: what had to be assumed or was left out; not in the file.
@@ -70,6 +72,7 @@ class Prediction:
     source: str
     model: str
     model_hash: str
+    smoothing: str = "none"
     tracks: tuple[screening.Track, ...] = ()
     dropped: tuple[screening.Track, ...] = ()
     notes: tuple[str, ...] = ()
@@ -89,7 +92,7 @@ class Prediction:
         with files.atomic(path) as temporary, open(temporary, "wb") as file:
             np.savez_compressed(
                 file,
-                **{name: getattr(self, name) for name in _ROWS},
+                **{name: getattr(self, name) for name in ROWS},
                 names=np.array(skeleton.joint_names),
                 parents=np.array(skeleton.parents),
                 skeleton=np.array(self.skeleton),
@@ -98,6 +101,7 @@ class Prediction:
                 source=np.array(self.source),
                 model=np.array(self.model),
                 model_hash=np.array(self.model_hash),
+                smoothing=np.array(self.smoothing),
                 version=np.array(sa3dhp.__version__),
             )
 
@@ -125,6 +129,8 @@ def load(path: str | os.PathLike) -> Prediction:
                 source=str(archive["source"]),
                 model=str(archive["model"]),
                 model_hash=str(archive["model_hash"]),
+                # Files of 0.2 do not say it: there was none.
+                smoothing=str(archive.get("smoothing", "none")),
             )
     except (OSError, ValueError, KeyError, EOFError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -11,7 +11,7 @@ import numpy as np
 from sa3dhp import errors
 from sa3dhp.data.videos import boxes_file, detection, people, screening, video
 from sa3dhp.geometry import crop
-from sa3dhp.prediction import prediction
+from sa3dhp.prediction import prediction, smoothing
 from sa3dhp.skeleton import skeleton as skeletons
 
 BATCH = 120  # crops at once
@@ -41,6 +41,7 @@ def predict_video(
     detector: str | os.PathLike | detection.Detector = detection.AUTO,
     boxes: str | os.PathLike | None = None,
     frames_fps: float = video.ASSUMED_FPS,
+    smooth: str = smoothing.ZERO_LAG,
     progress: Progress = lambda stage, done, total: None,
 ) -> prediction.Prediction:
     """Predicts the pose of every person in every frame of a video.
@@ -55,12 +56,14 @@ def predict_video(
         detector: see `detection.make`, or a detector; not asked where `boxes` is given.
         boxes: a boxes file, see `boxes_file.read`.
         frames_fps: rate of a folder of frames.
+        smooth: over time, one of `smoothing.METHODS`; a picture stays as it is.
         progress: told a stage, how many frames are done, and how many there seem to be.
 
     Raises:
         InputError: if there is no such video, several, or an argument is no good.
         UnreadableError: if it cannot be decoded.
     """
+    smoothing.check(smooth)
     source = source if isinstance(source, video.Source) else _only(source)
     notes = []
     given = None if boxes is None else boxes_file.read(boxes)
@@ -77,6 +80,11 @@ def predict_video(
     )
     columns = _rows(scan.tracks, scan.fps)
     joints = _predicted(model, source, columns, progress)
+    still = source.images == (source.path,)
+    if smooth == smoothing.ZERO_LAG and not still:
+        for person in np.unique(columns["person"]):
+            rows = np.flatnonzero(columns["person"] == person)
+            joints[rows] = smoothing.zero_lag(joints[rows], scan.fps, model.skeleton)
     return prediction.Prediction(
         joints=joints,
         frame=columns["frame"],
@@ -85,11 +93,12 @@ def predict_video(
         box=columns["box"],
         confidence=columns["confidence"],
         skeleton=model.skeleton.id,
-        fps=0.0 if source.images == (source.path,) else scan.fps,
+        fps=0.0 if still else scan.fps,
         size=scan.size,
         source=source.name,
         model=name,
         model_hash=str(model.description.get("image_encoder_hash", "")),
+        smoothing=smoothing.NONE if still else smooth,
         tracks=tuple(scan.tracks),
         dropped=tuple(scan.dropped),
         notes=(*notes, *scan.notes),

@@ -37,7 +37,8 @@ def _names(folder):
 def test_of_one_video_all_lies_in_the_folder(tmp_path) -> None:
     small_video.write(tmp_path / "v.mp4", 10)
     told = _run(tmp_path / "v.mp4", tmp_path / "out")
-    made = ["overlay.mp4", "poses.npz", "prediction.json", "tracks.png"]
+    made = ["overlay.mp4", "person_0.bvh", "poses.csv", "poses.json", "poses.npz"]
+    made += ["prediction.json", "tracks.png"]
     assert _names(tmp_path / "out") == made
     assert json.loads((tmp_path / "out/prediction.json").read_text()) == told
     assert told["sources"]["v.mp4"]["poses"] == 10 and told["model"] == "still"
@@ -50,7 +51,7 @@ def test_of_several_each_has_a_folder_and_what_fails_is_told(tmp_path) -> None:
     small_video.write(tmp_path / "in/b/c.mp4", 10, others=(130,))
     small_video.write(tmp_path / "in/b/c.avi", 10)
     (tmp_path / "in/broken.mp4").write_text("hello")
-    told = _run(tmp_path / "in", tmp_path / "out", draw=False)
+    told = _run(tmp_path / "in", tmp_path / "out", draw=False, formats=())
     names = ["a", "b/c.avi", "b/c.mp4"]
     made = [f"{name}/poses.npz" for name in names]
     assert _names(tmp_path / "out") == [*made, "prediction.json", "tracks.png"]
