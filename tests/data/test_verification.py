@@ -375,11 +375,15 @@ def _prepared(folder, motions):
     )  # fmt: skip
     settings = dict(kind="motions", skeleton="sa3dhp17", fps=30.0, frame="world")
     splits_ = {"train": entry}
+    hash_ = records.data_hash(
+        splits_, dataset="embedded", kind="motions", fps=30.0, image_size=0,
+        stored_size=0, frame="world",
+    )  # fmt: skip
     records.write_manifest(
         folder,
         records.Manifest(
             "embedded", splits=splits_, image_size=0, stored_size=0, sources={},
-            licence="", data_hash=records.data_hash(splits_), **settings,
+            licence="", data_hash=hash_, **settings,
         ),
     )  # fmt: skip
 
