@@ -1,26 +1,16 @@
 """The main job end to end, a few steps of everything: train, adapt, measure, export."""
 
 import json
-import os
 import pathlib
 import shlex
-import subprocess
-import sys
 
 import cv2
 import numpy as np
 import pytest
+import tool_runner
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 METRICS = {"mpjpe", "pa_mpjpe", "n_mpjpe", "pck", "auc"}
-
-
-def _run(tool, *flags, cwd):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(ROOT / "tools" / f"{tool}.py"), *map(str, flags)]
-    return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True
-    )
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +18,8 @@ def adapted(tmp_path_factory):
     """A workdir in which every stage ran for a few steps, and what was printed."""
     folder = tmp_path_factory.mktemp("adapt")
     smoke = ROOT / "configs" / "smoke.yaml"
-    done = _run(
-        "adapt", f"--config={smoke}", "--workdir=run", "--from_scratch", cwd=folder
-    )
+    flags = (f"--config={smoke}", "--workdir=run", "--from_scratch")
+    done = tool_runner.run("adapt", *flags, cwd=folder, fresh=True)
     assert done.returncode == 0, done.stderr
     return folder / "run", done
 
@@ -63,7 +52,7 @@ def test_the_report_is_self_contained(adapted):
 
 def test_the_exported_model_scores_what_the_result_says(adapted):
     workdir, _ = adapted
-    done = _run(
+    done = tool_runner.run(
         "evaluate",
         f"--workdir={workdir}",
         "--protocol=procedural",
@@ -79,7 +68,9 @@ def test_the_exported_model_scores_what_the_result_says(adapted):
 
 def test_base_and_pack_export_the_same_model(adapted):
     workdir, _ = adapted
-    done = _run("export", f"--workdir={workdir}", "--output=again", cwd=workdir)
+    done = tool_runner.run(
+        "export", f"--workdir={workdir}", "--output=again", cwd=workdir
+    )
     assert done.returncode == 0, done.stderr
     from sa3dhp.export import saved_model
 
@@ -110,7 +101,7 @@ def test_videos_run_to_the_end(adapted, tmp_path):
         writer.release()
         boxes[f"{name}.mp4"] = rows
     (tmp_path / "boxes.json").write_text(json.dumps(boxes))
-    done = _run(
+    done = tool_runner.run(
         "adapt",
         f"--config={ROOT / 'configs' / 'smoke.yaml'}",
         f"--videos={tmp_path / 'clips'}",
@@ -146,7 +137,7 @@ def test_videos_run_to_the_end(adapted, tmp_path):
 def test_bad_input_is_one_line_with_the_remedy(tmp_path, flags, words):
     (tmp_path / "empty").mkdir()
     (tmp_path / "v.mp4").write_bytes(b"x")
-    done = _run("adapt", *flags, "--workdir=run", cwd=tmp_path)
+    done = tool_runner.run("adapt", *flags, "--workdir=run", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     for word in words:

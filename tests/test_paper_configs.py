@@ -1,17 +1,15 @@
 """The paper's settings, as their files say, on miniatures in the genuine formats."""
 
 import json
-import os
 import pathlib
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 
 import miniature
 import numpy as np
 import pytest
+import tool_runner
 
 from sa3dhp import errors
 from sa3dhp.data import datasets
@@ -190,13 +188,8 @@ def _run(folder, command):
         words += ["--boxes=VIDEOS/boxes.json"] * ("VIDEOS" in command)
     elif "evaluate" not in command:
         words += [f"--set={value}" for value in SMALL]
-    done = subprocess.run(
-        [sys.executable, *words[1:]],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
+    tool = pathlib.Path(words[1]).stem
+    done = tool_runner.run(tool, *words[2:], cwd=folder)
     assert (done.returncode, done.stderr) == (0, ""), f"{command}: {done.stderr}"
     return done.stdout
 

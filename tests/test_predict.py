@@ -1,31 +1,26 @@
 """tools/predict.py on a drawn video, and what users get wrong."""
 
 import json
-import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import small_video
+import tool_runner
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-
-
-def _run(*flags, cwd):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(ROOT / "tools" / "predict.py"), *map(str, flags)]
-    return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True
-    )
 
 
 def test_a_video_becomes_poses_and_a_drawn_video(tmp_path):
     small_video.write(tmp_path / "v.mp4", 12)
     rows = [[k, 30 + k // 2, 35, 20, 50] for k in range(12)]
     (tmp_path / "boxes.json").write_text(json.dumps({"v.mp4": rows}))
-    done = _run("--input=v.mp4", "--output=out", "--boxes=boxes.json", cwd=tmp_path)
+    done = tool_runner.run(
+        "predict",
+        *("--input=v.mp4", "--output=out", "--boxes=boxes.json"),
+        cwd=tmp_path,
+        fresh=True,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {
@@ -57,7 +52,7 @@ def test_bad_input_is_one_line_and_leaves_no_trace(tmp_path, flags, words):
     (tmp_path / "v.mp4").write_text("hello")
     (tmp_path / "full").mkdir()
     (tmp_path / "full/letter.txt").write_text("mine")
-    done = _run(*flags, cwd=tmp_path)
+    done = tool_runner.run("predict", *flags, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     for word in words:

@@ -11,6 +11,7 @@ import time
 
 import miniature
 import pytest
+import tool_runner
 
 from sa3dhp.data import datasets, records
 from sa3dhp.data.preparing import job, local, units
@@ -27,13 +28,7 @@ def _environment(root) -> dict:
 
 
 def _run(root, *arguments) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        _command(root, *arguments),
-        env=_environment(root),
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    return tool_runner.run("prepare_data", *arguments, cwd=root)
 
 
 def _bytes(folder) -> dict:

@@ -1,25 +1,16 @@
 """`tools/pretrain.py` as a user runs it."""
 
 import json
-import os
 import pathlib
-import subprocess
-import sys
 
 import pytest
+import tool_runner
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def _pretrain(*args):
-    env = {k: v for k, v in os.environ.items() if not k.startswith("TF_CPP")}
-    return subprocess.run(
-        [sys.executable, "tools/pretrain.py", "--config=configs/smoke.yaml", *args],
-        cwd=ROOT,
-        env={**env, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
+    return tool_runner.run("pretrain", "--config=configs/smoke.yaml", *args, cwd=ROOT)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,12 @@
 """tools/verify_data.py on miniature data sets that prepare_data wrote."""
 
 import pathlib
-import subprocess
-import sys
 
 import cv2
 import miniature
 import numpy as np
 import pytest
+import tool_runner
 
 from sa3dhp.data import records
 
@@ -15,12 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def _run(tool, *arguments):
-    return subprocess.run(
-        [sys.executable, str(ROOT / "tools" / tool), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={"PYTHONPATH": str(ROOT), "PATH": "", "CUDA_VISIBLE_DEVICES": ""},
-    )
+    return tool_runner.run(tool, *arguments, cwd=ROOT)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +23,7 @@ def prepared(tmp_path_factory):
     source, output = (tmp_path_factory.mktemp(n) for n in ("source", "output"))
     miniature.mpi_inf_3dhp(source)
     got = _run(
-        "prepare_data.py", "--dataset=mpi_inf_3dhp", f"--input={source}",
+        "prepare_data", "--dataset=mpi_inf_3dhp", f"--input={source}",
         f"--output={output}", "--stored_size=96", "--image_size=80", "--processes=1",
     )  # fmt: skip
     assert got.returncode == 0, got.stderr
@@ -45,7 +39,7 @@ def test_clean_data_passes_and_a_swap_of_sides_fails_by_name(prepared, tmp_path)
             payloads = list(records.read_records(prepared / shard))
             records.write_shard(swapped / shard, map(_swap, payloads))
     records.write_manifest(swapped, manifest)
-    got = _run("verify_data.py", prepared, swapped)
+    got = _run("verify_data", prepared, swapped)
     clean, _, wrong = got.stdout.partition("swapped: mpi_inf_3dhp")
     assert got.returncode == 1 and not got.stderr
     assert "0 fail" in clean and "counts of test" in clean and "remedy:" in clean
@@ -64,9 +58,9 @@ def _swap(payload):
 
 
 def test_what_is_not_prepared_data_is_one_line(tmp_path):
-    got = _run("verify_data.py", tmp_path)
+    got = _run("verify_data", tmp_path)
     assert got.returncode == 2 and got.stderr.count("\n") == 1
-    got = _run("verify_data.py")
+    got = _run("verify_data")
     assert got.returncode == 2 and "nothing to verify" in got.stderr
-    got = _run("verify_data.py", tmp_path, tmp_path, "--sheet=a.png")
+    got = _run("verify_data", tmp_path, tmp_path, "--sheet=a.png")
     assert got.returncode == 2 and "--sheet" in got.stderr

@@ -117,6 +117,24 @@ class Folded:
         Raises:
             InputError: if the images have another shape.
         """
+        x = self.features(images)
+        for convolution in self._head:
+            x = tf.nn.relu(convolution(x))
+        x = tf.reshape(x, [-1, x.shape[1] * x.shape[2] * x.shape[3]])
+        for i, (first, second) in enumerate(self._dense):
+            branch = second(tf.nn.relu(first(x)))
+            x = tf.nn.relu(branch) if i == 0 else x + branch
+        return tf.tanh(self._latent(x))  # float32, as the layer
+
+    def features(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns what the backbone makes of images, `[B, H / 16, W / 16, 1024]`.
+
+        Args:
+            images: as of a call.
+
+        Raises:
+            InputError: if the images have another shape.
+        """
         images = self.encoder.checked(images)
         if self._trains:
             images = tf.stop_gradient(images)
@@ -125,14 +143,8 @@ class Folded:
         x = _padded(tf.nn.relu(self._stem(x)), pool)
         x = tf.nn.max_pool2d(x, 3, 2, "VALID")  # [B, H / 4, W / 4, 64]
         for residual in self._residuals:
-            x = residual(x)  # [B, H / 16, W / 16, 1024] at last
-        for convolution in self._head:
-            x = tf.nn.relu(convolution(x))
-        x = tf.reshape(x, [-1, x.shape[1] * x.shape[2] * x.shape[3]])
-        for i, (first, second) in enumerate(self._dense):
-            branch = second(tf.nn.relu(first(x)))
-            x = tf.nn.relu(branch) if i == 0 else x + branch
-        return tf.tanh(self._latent(x))  # float32, as the layer
+            x = residual(x)
+        return x
 
 
 class _Residual:

@@ -98,9 +98,17 @@ class ImageEncoder(tf.keras.Model):
             InputError: if the images have another shape.
         """
         images = self.checked(images)
-        x = self.backbone(
-            backbones.prepared(images), training=training
-        )  # [B, H / 16, W / 16, 1024]
+        features = self.backbone(backbones.prepared(images), training=training)
+        return self.head(features, training)
+
+    def head(self, features: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Returns the latents `[B, D]`, float32, of the backbone's features.
+
+        Args:
+            features: `[B, H / 16, W / 16, 1024]`.
+            training: whether the head's batch norm uses the batch's statistics.
+        """
+        x = features
         for layer in self._convolutions:
             x = layer(x, training=training)
         x = self._flatten(x)

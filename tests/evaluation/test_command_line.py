@@ -1,29 +1,21 @@
 """The tools as a user runs them: output, one-line errors, nothing half written."""
 
+import functools
 import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import tool_runner
 
 RNG = np.random.default_rng(0)
 TRUTH = RNG.normal(size=(6, 17, 3)) * 300
 
 
 @pytest.fixture
-def run(repo_root, tmp_path):
-    def call(tool, *flags):
-        command = [sys.executable, str(repo_root / "tools" / tool), *flags]
-        return subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env={"PYTHONPATH": str(repo_root), "PATH": ""},
-        )
-
-    return call
+def run(tmp_path):
+    return functools.partial(tool_runner.run, cwd=tmp_path)
 
 
 @pytest.fixture
@@ -35,7 +27,7 @@ def files(tmp_path):
 
 def test_evaluate_prints_card_table_and_diagnosis_and_writes_json(run, files):
     got = run(
-        "evaluate.py",
+        "evaluate",
         "--predictions=pred.npz",
         "--reference=ref.npz",
         "--protocol=h36m_p1",
@@ -53,15 +45,13 @@ def test_evaluate_prints_card_table_and_diagnosis_and_writes_json(run, files):
     ):
         assert text in got.stdout, got.stdout
     assert result["target_information"] == "R"
-    first = run("compare.py", "--results=out.json,out.json")
+    first = run("compare", "--results=out.json,out.json")
     assert first.returncode == 2 and "two or more" in first.stderr
     result["protocol_hash"] = "other"
     (files / "b.json").write_text(json.dumps(result))
-    refused = run("compare.py", "--results=out.json,b.json")
+    refused = run("compare", "--results=out.json,b.json")
     assert refused.returncode == 2 and "--allow_different_protocols" in refused.stderr
-    shown = run(
-        "compare.py", "--results=out.json,b.json", "--allow_different_protocols"
-    )
+    shown = run("compare", "--results=out.json,b.json", "--allow_different_protocols")
     assert shown.returncode == 0 and "(+0 %)" in shown.stdout
 
 
@@ -83,7 +73,7 @@ def test_bad_input_is_one_line_and_writes_nothing(run, files, change, message):
         np.savez(files / "pred.npz", **{**good, **change})
     before = sorted(files.iterdir())
     got = run(
-        "evaluate.py",
+        "evaluate",
         "--predictions=pred.npz",
         "--reference=ref.npz",
         "--output=out.json",
@@ -108,7 +98,7 @@ def test_bad_input_is_one_line_and_writes_nothing(run, files, change, message):
     ],
 )
 def test_wrong_flags_are_explained(run, files, flags, message):
-    got = run("evaluate.py", *flags)
+    got = run("evaluate", *flags)
     assert got.returncode == 2 and message in got.stderr
     assert got.stderr.count("\n") == 1
 

@@ -2,13 +2,11 @@
 
 import dataclasses
 import json
-import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+import tool_runner
 
 from sa3dhp.errors import InputError
 from sa3dhp.experiments import networks, rows, runner, session
@@ -272,10 +270,6 @@ def test_a_target_of_videos_is_refused(configure, checkpoints, tmp_path):
     ],
 )
 def test_bad_flags_are_one_line(flags, message, tmp_path):
-    command = [sys.executable, str(ROOT / "tools" / "reproduce.py"), *flags]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    got = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
+    got = tool_runner.run("reproduce", *flags, cwd=tmp_path)
     assert got.returncode != 0 and got.stderr.count("\n") == 1
     assert message in got.stderr

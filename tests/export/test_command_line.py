@@ -1,12 +1,11 @@
 """`tools/export.py` as a user runs it."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import tool_runner
 
 from sa3dhp.export import domain_pack, saved_model
 from sa3dhp.skeleton import skeleton as skeletons
@@ -18,16 +17,10 @@ LENGTHS = np.float32([0, *np.linspace(100, 400, 16)])
 
 
 @pytest.fixture
-def run(repo_root, tmp_path):
+def run(tmp_path):
     def run(*flags):
-        tool = repo_root / "tools" / "export.py"
-        return subprocess.run(
-            [sys.executable, tool, *(f"--{flag}" for flag in flags)],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env={"PYTHONPATH": str(repo_root), "CUDA_VISIBLE_DEVICES": ""},
-        )
+        named = (f"--{flag}" for flag in flags)
+        return tool_runner.run("export", *named, cwd=tmp_path)
 
     return run
 

@@ -73,9 +73,10 @@ class ImageEncoder:
     # 'imagenet' ([S]), 'none', a Keras weights file, or an .npz of arrays that are
     # named `<layer of ResNet-50>/kernel` and so on.
     weights: str = "imagenet"
-    # Its statistics while G^s trains: of each batch; fixed at those that came with the
-    # weights; or fixed at those of source pictures, estimated once before the first
-    # step. Fixed ones fold into the convolutions [D].
+    # The backbone's statistics while G^s trains: of each batch; fixed at those that
+    # came with the weights; or fixed at those of source pictures, estimated once before
+    # the first step. Fixed ones fold into the convolutions [D]. The head's, which is
+    # new, are of each batch.
     batch_norm: Literal["train", "frozen", "reestimated"] = "train"
     head_stride: int = positive(2)  # of the first 3x3 convolution [D]
     head_channels: tuple[int, ...] = positive((256, 256, 128))  # [D]

@@ -150,12 +150,13 @@ class Stages:
     def _source(self) -> Iterator[stages_.Stage]:
         c, config = self._config.source, self._config
         network = self._networks.new("image_encoder")
-        encode, statistics = None, config.image_encoder.batch_norm
+        features, statistics = None, config.image_encoder.batch_norm
         if statistics == "reestimated":
             seen = sources.source_examples(config, _ESTIMATED)
             batch_norm.reestimate(network, seen, _CHUNK)
         if statistics != "train":
-            encode = folded.fold(network, network.trainable_variables)
+            fold = folded.fold(network, network.backbone.trainable_variables)
+            features = fold.features
         step = source_step.SourceStep(
             network,
             source_loss(config, self._networks.pose_prior),
@@ -165,7 +166,7 @@ class Stages:
             else None,
             clip_norm=c.clip_norm or None,
             ema=c.ema,
-            encode=encode,
+            features=features,
         )
         yield stages_.Stage(
             "source",

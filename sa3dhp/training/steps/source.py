@@ -74,7 +74,7 @@ class SourceStep:
         backbone_rate: Any = None,
         clip_norm: float | None,
         ema: float,
-        encode: Callable[[tf.Tensor], tf.Tensor] | None = None,
+        features: Callable[[tf.Tensor], tf.Tensor] | None = None,
     ):
         """Builds the optimizer.
 
@@ -85,10 +85,13 @@ class SourceStep:
             backbone_rate: the same, of the backbone; None for one Adam of all.
             clip_norm: largest norm of an Adam's gradient; None for no limit.
             ema: momentum of the moving average that `finalise` puts in; 0 for none.
-            encode: G with batch norm on fixed statistics, see `folded.fold`; without it
-                batch norm uses the batch's, and keeps a moving average of them.
+            features: the backbone with batch norm on fixed statistics, see
+                `folded.Folded.features`; without it the backbone's batch norm uses the
+                batch's, and keeps a moving average of them, as the head's always does.
+                (On fixed ones the head, which is new, runs away from them: after 500
+                steps 99 % of its last ReLUs were dead.)
         """
-        self._encoder, self._loss, self._encode = encoder, loss, encode
+        self._encoder, self._loss, self._features = encoder, loss, features
         self._variables = encoder.trainable_variables
         self._ema = ema
         old = encoder.backbone.trainable_variables if backbone_rate is not None else []
@@ -130,9 +133,11 @@ class SourceStep:
             The terms of `SourceLoss`.
         """
         images, joints = batch
-        if self._encode is not None:
-            return self._loss.terms(self._encode(images), joints)
-        return self._loss.terms(self._encoder(images, training=training), joints)
+        if self._features is None:
+            latent = self._encoder(images, training=training)
+        else:
+            latent = self._encoder.head(self._features(images), training)
+        return self._loss.terms(latent, joints)
 
     @tf.function(reduce_retracing=True, autograph=False)
     def __call__(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -130,15 +130,15 @@ def test_parts_are_made_one_after_the_other(untrained):
 
 
 def test_frozen_batch_norm_is_a_choice_of_the_configuration(untrained, eagerly):
-    """The source stage then trains all but the statistics, on any of them."""
+    """The source stage then trains all but the backbone's statistics."""
     frozen = ("image_encoder.batch_norm=frozen", "source.batch_size=2")
     (stage,) = _stages(untrained, *frozen).parts("source")
     network = stage.networks["image_encoder"]
-    statistics = [v.numpy() for v in network.non_trainable_variables]
+    statistics = [v.numpy() for v in network.backbone.non_trainable_variables]
     start = checkpoint.weights_hash(network)
     assert set(stage.step(next(stage.batches(0)))) == {"joints", "latent"}
     assert checkpoint.weights_hash(network) != start
-    for variable, value in zip(network.non_trainable_variables, statistics):
+    for variable, value in zip(network.backbone.non_trainable_variables, statistics):
         np.testing.assert_array_equal(variable, value)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sa3dhp.models import folded, image_encoder
+from sa3dhp.models import backbone, folded, image_encoder
 from sa3dhp.skeleton import kinematics
 from sa3dhp.training import optimisation
 from sa3dhp.training.steps import source
@@ -116,33 +116,49 @@ def resnet():
     return encoder
 
 
-def test_frozen_batch_norm_trains_all_weights_and_no_statistics(
+def _keras_terms(encoder, loss, images, joints, training):
+    """The terms with the backbone on its statistics, the head as it is asked."""
+    features = encoder.backbone(backbone.prepared(images), training=False)
+    return loss.terms(encoder.head(features, training), joints)
+
+
+def _statistics(encoder):
+    """Of the backbone and of the head."""
+    old = encoder.backbone.non_trainable_variables
+    known = {id(variable) for variable in old}
+    return old, [v for v in encoder.non_trainable_variables if id(v) not in known]
+
+
+def test_the_backbones_statistics_stay_and_the_heads_follow_the_batches(
     eagerly, resnet, loss, poses
 ):
-    encode = folded.fold(resnet, resnet.trainable_variables)
-    step = _step(resnet, loss, learning_rate=1e-3, encode=encode)
+    fold = folded.fold(resnet, resnet.backbone.trainable_variables)
+    step = _step(resnet, loss, learning_rate=1e-3, features=fold.features)
     images = tf.random.stateless_uniform([2, 32, 32, 3], [0, 0])
     batch = images, poses(2)
-    statistics = [v.numpy() for v in resnet.non_trainable_variables]
+    old, new = _statistics(resnet)
+    kept, left = ([v.numpy() for v in part] for part in (old, new))
     before = [v.numpy() for v in resnet.trainable_variables]
-    expected = loss.terms(resnet(images, training=False), batch[1])
     with tf.GradientTape() as tape:
-        total = loss.total(loss.terms(resnet(images, training=False), batch[1]))
+        total = loss.total(_keras_terms(resnet, loss, *batch, True))
     gradients = tape.gradient(total, resnet.trainable_variables)
     felt = [bool(tf.reduce_any(gradient != 0)) for gradient in gradients]
-    for found in (step.terms(batch), step.terms(batch, training=True), step(batch)):
+    for training in (False, True):
+        expected = _keras_terms(resnet, loss, *batch, training)
+        found = step.terms(batch, training)
         assert found.keys() == expected.keys()
         for name, value in expected.items():
             np.testing.assert_allclose(found[name], value, rtol=1e-4, err_msg=name)
-    for variable, value in zip(resnet.non_trainable_variables, statistics):
+    step(batch)
+    for variable, value in zip(old, kept):
         np.testing.assert_array_equal(variable, value)
+    assert all((variable.numpy() != value).any() for variable, value in zip(new, left))
     # Those move whose gradient by Keras is not zero, as it is behind silent branches.
     pairs = list(zip(resnet.trainable_variables, before))
     moved = [not np.array_equal(v.numpy(), value) for v, value in pairs]
     assert moved == felt
     # The next terms are those of the weights that moved.
     after = loss.terms(resnet(images, training=False), batch[1])
-    assert after["joints"] != expected["joints"]
     for name, value in step.terms(batch).items():
         np.testing.assert_allclose(value, after[name], rtol=1e-4, err_msg=name)
 

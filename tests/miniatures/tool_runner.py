@@ -1,0 +1,142 @@
+"""The tools as users run them, but in processes that have imported TensorFlow already.
+
+A new Python needs five seconds of a core for that, more than most of what is tested.
+So one process, which imports it and does nothing with it, forks for every run: the
+child has its own flags, working directory, environment and output, and ends with the
+status that the tool ends with. That a tool starts from nothing and prints nothing that
+is not ours is tested where it matters, with `fresh=True`.
+"""
+
+import atexit
+import functools
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def run(tool, *flags, cwd, fresh=False, timeout=600):
+    """Runs a tool of the repository.
+
+    Args:
+        tool: its name, such as `adapt`.
+        *flags: as text, or made text.
+        cwd: where it runs.
+        fresh: in a Python of its own.
+        timeout: seconds.
+
+    Returns:
+        A `subprocess.CompletedProcess` with text in `stdout` and `stderr`.
+    """
+    command = [str(ROOT / "tools" / f"{tool}.py"), *map(str, flags)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    if fresh:
+        return subprocess.run(
+            [sys.executable, *command],
+            cwd=cwd,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = (pathlib.Path(folder) / name for name in ("out", "err"))
+        asked = {"argv": command, "cwd": os.fspath(cwd), "env": env}
+        asked.update(out=str(out), err=str(err), timeout=timeout)
+        status = _server().ask(asked)
+        return subprocess.CompletedProcess(
+            command, status, out.read_text(), err.read_text()
+        )
+
+
+class _Server:
+    """The process that forks."""
+
+    def __init__(self):
+        self._process = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        atexit.register(self._end)
+
+    def _end(self):
+        self._process.stdin.close()  # it reads no more line, and ends
+        self._process.wait()
+        self._process.stdout.close()
+
+    def ask(self, request):
+        """Returns the status of one run."""
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        assert answer, "the process that forks has ended"
+        return int(answer)
+
+
+@functools.cache
+def _server():
+    return _Server()
+
+
+def _serve():
+    """Imports, then forks for each line of standard input."""
+    from sa3dhp import api, cli  # noqa: F401, I001 (cli first: it silences TensorFlow)
+    from tensorflow.python.eager import context
+
+    sys.path.pop(0)  # this folder
+    for line in sys.stdin:
+        # What TensorFlow has begun does not survive a fork.
+        assert context.context()._context_handle is None
+        child = os.fork()
+        if not child:
+            _become(json.loads(line))
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        print(status, flush=True)
+
+
+def _become(request):
+    """Runs the tool in this process, and ends it."""
+    import importlib.util
+    import signal
+    import traceback
+
+    signal.alarm(request["timeout"])
+    for number, name in ((0, os.devnull), (1, request["out"]), (2, request["err"])):
+        opened = os.open(name, os.O_RDWR | os.O_CREAT, 0o600)
+        os.dup2(opened, number)
+        os.close(opened)
+    os.environ.clear()
+    os.environ.update(request["env"])
+    os.chdir(request["cwd"])
+    tool = request["argv"][0]
+    sys.argv = request["argv"]
+    sys.path.insert(0, os.path.dirname(tool))
+    status = 0
+    try:
+        # As the console commands are, so that child processes find it by its path.
+        spec = importlib.util.spec_from_file_location("__main__", tool)
+        sys.modules["__main__"] = module = importlib.util.module_from_spec(spec)
+        module.__spec__ = None
+        spec.loader.exec_module(module)
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+    except BaseException:  # as Python itself would end
+        traceback.print_exc()
+        status = 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    _serve()
