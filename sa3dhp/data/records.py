@@ -203,6 +203,7 @@ def _check_manifest(path: pathlib.Path, manifest: Manifest) -> None:
         "image_size": ("a whole number", _whole(manifest.image_size)),
         "stored_size": ("a whole number", _whole(manifest.stored_size)),
         "unit": ("mm", manifest.unit == "mm"),
+        "data_hash": ("a text", isinstance(manifest.data_hash, str)),
         "splits": ("names with their shards", isinstance(manifest.splits, dict)),
     }
     if isinstance(manifest.splits, dict):

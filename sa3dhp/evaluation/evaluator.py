@@ -100,7 +100,8 @@ class Evaluator:
         seen = in_picture.look(target, self.card, keep, known)
         if seen is not None:
             usable &= seen.torso > 0
-            true &= seen.torso[:, None] > 0
+            there = in_picture.look(target, self.card, keep, sides[1][1])
+            true &= there.torso[:, None] > 0 if there is not None else False
         if self.card.alignment == "root":
             usable &= known[:, roots].all(axis=1)
             true &= sides[1][1][:, roots].all(axis=1)[:, None]

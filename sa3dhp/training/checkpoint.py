@@ -119,12 +119,19 @@ class State:
 
 
 def _numbered(folder: pathlib.Path) -> list[str]:
-    """The states in a folder, complete or not, the newest first."""
-    steps = {
-        int(match[1])
+    """The states in a folder, complete or not, the newest first.
+
+    Without a list and any index a first save was interrupted: there is no state yet.
+    """
+    found = {
+        path.name: int(match[1])
         for path in folder.glob("ckpt-*")
-        if (match := re.fullmatch(r"ckpt-(\d+)\.(index|data-\S+)", path.name))
+        if (match := re.fullmatch(r"ckpt-(\d+)\.(index|data-\d+-of-\d+)", path.name))
     }
+    steps = set(found.values())
+    indexed = any(name.endswith(".index") for name in found)
+    if len(steps) == 1 and not indexed and not (folder / "checkpoint").exists():
+        return []
     return [str(folder / f"ckpt-{step}") for step in sorted(steps, reverse=True)]
 
 

@@ -275,6 +275,18 @@ def test_damaged_states_alone_never_start_a_run_over(tmp_path):
         checkpoint.State(tmp_path, {"value": value}).restore()
 
 
+@pytest.mark.parametrize("left", ["data-00000-of-00001", "index.tempstate17"])
+def test_a_first_save_that_was_killed_left_no_state(tmp_path, left):
+    value = _saved(tmp_path / "whole", steps=(1,))
+    (tmp_path / "killed").mkdir()
+    data = (tmp_path / "whole/ckpt-1.data-00000-of-00001").read_bytes()
+    (tmp_path / f"killed/ckpt-1.{left}").write_bytes(data)
+    state = checkpoint.State(tmp_path / "killed", {"value": value})
+    assert not state.restore()
+    state.save(1)
+    assert checkpoint.State(tmp_path / "killed", {"value": value}).restore()
+
+
 def test_a_variable_that_is_not_finite_is_named(tmp_path):
     value = tf.Variable([1.0, 2.0], name="weights")
     state = checkpoint.State(tmp_path, {"value": value})

@@ -124,6 +124,23 @@ def test_non_finite_term_stops_with_its_name_and_keeps_the_last_good_state(tmp_p
     assert resumed.calls == 6  # from the save at 4
 
 
+def test_an_update_that_is_not_finite_is_not_saved(tmp_path):
+    """The terms before it were finite, and so is all that the loop looks at."""
+
+    class Exploding(Line):
+        def __call__(self, batch):
+            terms = super().__call__(batch)
+            if self.calls == 8:
+                self.model.layers[0].kernel.assign(np.float32([[np.inf], [0.0]]))
+            return terms
+
+    with pytest.raises(errors.InputError, match=r"step 8 made .*kernel.* not finite"):
+        _run(Exploding(), tmp_path)
+    resumed = Line()
+    _run(resumed, tmp_path)
+    assert resumed.calls == 6  # from the save at 4
+
+
 def test_scalars_are_means_over_the_interval(tmp_path):
     class Counting(Line):
         def __call__(self, batch):

@@ -180,8 +180,8 @@ def read_test_scene(
         counts = {len(x) for x in (keypoints, true, joints, valid, activity)}
         if len(counts) != 1 or not valid.any():
             raise ValueError(f"lengths {sorted(counts)}, {int(valid.sum())} valid")
-        if not all(np.isfinite(x).all() for x in (keypoints, true, joints)):
-            raise ValueError("numbers that are not finite")
+        if not all(np.isfinite(x[valid]).all() for x in (keypoints, true, joints)):
+            raise ValueError("numbers that are not finite in valid frames")
     size = OUTDOOR_SIZE if path.name in ("TS5", "TS6") else TRAIN_SIZE
     skeleton = skeletons.get(TEST_SKELETON)
     firm = [n for n, name in enumerate(skeleton.joint_names) if name not in _LOOSE]

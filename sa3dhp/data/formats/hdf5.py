@@ -43,7 +43,7 @@ def opened(path: str | pathlib.Path, what: str) -> Iterator[h5py.File]:
             file.read(8)  # so that a passing fault is told from a file of another kind
         with h5py.File(path, "r", locking=False) as opened_file:
             yield opened_file
-    except errors.InputError:
+    except (errors.InputError, MemoryError):
         raise
     except Exception as error:  # damaged files make HDF5 raise whatever it likes
         if isinstance(error, OSError) and error.errno in _PASSING:

@@ -105,7 +105,10 @@ def _history(path: pathlib.Path) -> list[dict]:
     """The readings that `Snapshots` kept; raises `InputError` for a damaged file."""
     try:
         history = json.loads(path.read_text(encoding="utf-8"))["history"]
-        whole = isinstance(history, list) and all("step" in one for one in history)
+        whole = isinstance(history, list) and all(
+            isinstance(one, dict) and isinstance(one.get("step"), int)
+            for one in history
+        )
     except (ValueError, KeyError, TypeError, RecursionError):
         whole = False
     if not whole:
