@@ -82,8 +82,9 @@ def read(path: str | pathlib.Path) -> dict[str, dict]:
 def _coverage(content: Mapping) -> dict[str, float]:
     """Share of the truth's joints that were predicted, where a file says it."""
     value = content.get("coverage")
-    good = isinstance(value, (int, float)) and 0 <= value <= 1
-    return {"coverage": float(value)} if good else {}
+    if isinstance(value, (int, float)) and 0 <= value <= 1:
+        return {"coverage": float(value)}
+    return {}
 
 
 def _numbers(values: Mapping) -> dict[str, float]:

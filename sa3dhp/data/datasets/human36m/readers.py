@@ -78,11 +78,11 @@ def read_annot(
             raise ValueError(f"shapes {[x.shape for x in rows.values()]}")
         if not all(np.isfinite(value).all() for value in rows.values()):
             raise ValueError("numbers that are not finite")
-        subject, number, subaction = (
+        person, number, subaction = (
             int(np.ravel(hdf5.numbers(file, key))[0])
             for key in ("subject", "action", "subaction")
         )
-        subject = f"S{subject}"
+        subject = f"S{person}"
         if not 1 <= number <= len(ACTIONS):
             raise ValueError(f"action {number}, expected 1 to {len(ACTIONS)}")
         action = ACTIONS[number - 1]
