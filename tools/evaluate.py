@@ -3,6 +3,7 @@
     python tools/evaluate.py --predictions=pred.npz --reference=ref.npz [--diagnose]
     python tools/evaluate.py --model=SAVED_MODEL --dataset=prepared/h36m
     python tools/evaluate.py --workdir=WORKDIR
+    python tools/evaluate.py --system=nrsfm --workdir=WORKDIR
 
 Arrays: `joints [N, J, 3]` in mm and `skeleton`; optional `mask`, `action`, `sequence`,
 `subject`, `frame_number`. A data set is a folder of prepared data, or an .npz that has
@@ -13,6 +14,8 @@ its configuration names, or on unseen clips of the embedded world. On real pictu
     python tools/evaluate.py --model=SAVED_MODEL --dataset=OUT
 
 A model may also be BlazePose's pose_landmark_full.tflite, for comparison.
+
+With another --system, --workdir is a finished run of its tools/pretrain.py.
 """
 
 from __future__ import annotations
@@ -22,9 +25,10 @@ import types
 
 from absl import flags
 
-from sa3dhp import cli, errors
+from sa3dhp import cli, errors, systems
 
 FLAGS = flags.FLAGS
+flags.DEFINE_enum("system", systems.NAMES[0], systems.NAMES, "Whose run WORKDIR is.")
 flags.DEFINE_string("predictions", None, "An .npz of predicted joints.")
 flags.DEFINE_string("reference", None, "An .npz of true joints, row by row the same.")
 flags.DEFINE_string("model", None, "A SavedModel that predicts, or BlazePose's.")
@@ -49,9 +53,25 @@ flags.DEFINE_bool("shared_joints", False, "Scores the joints that both sides hav
 
 def _job() -> types.ModuleType:
     """TensorFlow, which takes seconds, for those who need it."""
-    from sa3dhp.systems.relation_distillation import job
+    return systems.part(FLAGS.system, "job")
 
-    return job
+
+def _sides() -> tuple:
+    """Predictions, truth and what was known of the target, as the flags name them."""
+    from sa3dhp.evaluation import inputs
+
+    names = ("predictions", "reference", "model", "workdir", "dataset")
+    given = {name: FLAGS[name].value for name in names}
+    if FLAGS.system == systems.NAMES[0]:
+        return inputs.load(**given, unseen=lambda workdir: _job().unseen(workdir))
+    named = [f"--{name}" for name, value in given.items() if value]
+    if named != ["--workdir"]:
+        raise errors.InputError(
+            f"--system={FLAGS.system}: got {' and '.join(named) or 'nothing'}, "
+            "expected --workdir alone; files and exported models are evaluated without "
+            "--system"
+        )
+    return _job().predicted(FLAGS.workdir)
 
 
 def _own_card(dataset: str) -> str | None:
@@ -65,7 +85,7 @@ def _own_card(dataset: str) -> str | None:
 
 def main() -> None:
     """Evaluates, prints and writes."""
-    from sa3dhp.evaluation import doctor, evaluator, inputs, protocol, results, tables
+    from sa3dhp.evaluation import doctor, evaluator, protocol, results, tables
 
     name = FLAGS.protocol
     if not name and FLAGS.dataset:
@@ -79,11 +99,7 @@ def main() -> None:
         )
     if FLAGS.output:
         results.check_writable(FLAGS.output)
-    names = ("predictions", "reference", "model", "workdir", "dataset")
-    pred, target, information = inputs.load(
-        **{name: FLAGS[name].value for name in names},
-        unseen=lambda workdir: _job().unseen(workdir),
-    )
+    pred, target, information = _sides()
     information = FLAGS.target_information or information
     result = evaluator.evaluate(
         pred, target, card, information, shared_joints=FLAGS.shared_joints

@@ -4,13 +4,14 @@ Each stage needs those before it. A run that was stopped goes on where it was wh
 same command is given again.
 
     python tools/pretrain.py --stage=all --config=configs/procedural.yaml
+    python tools/pretrain.py --system=nrsfm --stage=teacher    another system's stages
 """
 
 from __future__ import annotations
 
 import pathlib
 import shlex
-from collections.abc import Mapping
+import types
 
 from absl import flags
 
@@ -23,7 +24,7 @@ flags.DEFINE_string(
     "stage", "all", f"What to train: all, {', '.join(first.STAGES)}; or the system's."
 )
 flags.DEFINE_string(
-    "config", "configs/procedural.yaml", "YAML file of the run, own or shipped."
+    "config", None, "YAML file of the run, own or shipped. [the system's]"
 )
 flags.DEFINE_multi_string("set", [], "Changes a value: section.key=value. Repeatable.")
 flags.DEFINE_string("workdir", "workdir/pretrain", "Folder for all that the run makes.")
@@ -48,7 +49,8 @@ def main() -> None:
     overrides = list(FLAGS.set)
     if FLAGS.precision:
         overrides.append(f"training.precision={FLAGS.precision}")
-    config = configs.load(files.find(FLAGS.config), overrides)
+    path = FLAGS.config or configs.SHIPPED
+    config = configs.load(files.find(path), overrides)
     workdir = pathlib.Path(FLAGS.workdir)
     # TensorFlow takes seconds to import: bad input is known before.
     from sa3dhp import provenance
@@ -56,7 +58,7 @@ def main() -> None:
 
     making, sources = (systems.part(FLAGS.system, x) for x in ("stages", "sources"))
     stages = list(configs.STAGES) if FLAGS.stage == "all" else [FLAGS.stage]
-    uses = {"source" if stage == "source" else "unpaired" for stage in stages}
+    uses = {configs.READS[stage] for stage in stages}
     prepared = sources.check(config, *sorted(uses))  # hours before they are needed
     configs.begin(config, workdir)
     policy = precision.set_policy(config.training.precision)
@@ -67,22 +69,23 @@ def main() -> None:
     trainer, rows = making.make(config, folder), []
     for name in stages:
         rows += trainer.train(name, workdir)
-    print(f"\n{'on data never trained on':36}{'value':>10}")
+    print(f"\n{configs.MEASURED:36}{'value':>10}")
     for part, quality, value in rows:
-        print(f"{part:20}{quality:16}{value:10.3f}")
-    print(cli.as_started(f"\nnext: {_next(folder, configs.STAGES)}"))
+        print(f"{part:14}{quality:22}{value:10.3f}")
+    print(cli.as_started(f"\nnext: {_next(folder, path, configs)}"))
 
 
-def _next(folder: pathlib.Path, stages: Mapping[str, str]) -> str:
-    """The command for the first stage whose network is not there, or to adapt."""
-    config = shlex.quote(FLAGS.config)
+def _next(folder: pathlib.Path, config: str, configs: types.ModuleType) -> str:
+    """The command for the first stage whose network is not there, or what follows."""
+    config, workdir = shlex.quote(config), shlex.quote(FLAGS.workdir)
     made = {path.stem.split("_z")[0].split("_v")[0] for path in folder.glob("*.npz")}
-    for stage, network in stages.items():
+    for stage, network in configs.STAGES.items():
         if network not in made:
-            tail = f"--config={config} --workdir={shlex.quote(FLAGS.workdir)}"
-            return f"python tools/pretrain.py --stage={stage} {tail}"
+            system = f"--system={FLAGS.system} " * (FLAGS.system != systems.NAMES[0])
+            tail = f"--config={config} --workdir={workdir}"
+            return f"python tools/pretrain.py {system}--stage={stage} {tail}"
     kept = shlex.quote(str(folder))
-    return f"python tools/adapt.py --config={config} --checkpoints={kept}"
+    return configs.NEXT.format(config=config, folder=kept, workdir=workdir)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Makes the papers' tables on the embedded world, each row measured and compared.
 
     python tools/reproduce.py --table=ablation --seeds=0,1,2
+    python tools/reproduce.py --table=nrsfm_teacher    on motion capture, see its YAML
 
 The table `real` is of real pictures: of each prepared folder in --real that holds clips
 (`real_multiview`, `person_clips`), written to WORKDIR/<folder>/.
@@ -28,10 +29,20 @@ if typing.TYPE_CHECKING:
     from sa3dhp.experiments import session
 
 FLAGS = flags.FLAGS
-flags.DEFINE_enum("table", None, rows.NAMES, "What to make.")
+# Of the system nrsfm: a table, and the configuration that its rows differ from.
+_NRSFM = {
+    "nrsfm_teacher": "configs/nrsfm.yaml",
+    "nrsfm_student": "configs/nrsfm_world.yaml",
+    "nrsfm_weight": "configs/nrsfm_world.yaml",
+}
+NAMES = (*rows.NAMES, *_NRSFM)
+flags.DEFINE_enum("table", None, NAMES, "What to make.")
 flags.DEFINE_list("seeds", ["0", "1", "2"], "Of everything random, clips included.")
 flags.DEFINE_string(
-    "config", "configs/tables.yaml", "YAML file rows differ from, own or shipped."
+    "config",
+    None,
+    "YAML file rows differ from, own or shipped. [configs/tables.yaml; of nrsfm_* "
+    "configs/nrsfm.yaml or configs/nrsfm_world.yaml]",
 )
 flags.DEFINE_multi_string("set", [], "Changes a value: section.key=value. Repeatable.")
 flags.DEFINE_string(
@@ -50,12 +61,25 @@ flags.DEFINE_string("workdir", "workdir/reproduce", "Folder for all that is made
 def main() -> None:
     """Runs the rows, prints the table."""
     if FLAGS.table is None:
-        raise errors.InputError(f"--table is missing: one of {', '.join(rows.NAMES)}")
+        raise errors.InputError(f"--table is missing: one of {', '.join(NAMES)}")
     if not FLAGS.seeds or not all(seed.isdigit() for seed in FLAGS.seeds):
         raise errors.InputError(f"--seeds: got {FLAGS.seeds}, expected such as 0,1,2")
+    if FLAGS.table in _NRSFM:
+        _nrsfm()
+    else:
+        _adaptation()
+
+
+def _seeds() -> list[int]:
+    return [int(seed) for seed in FLAGS.seeds]
+
+
+def _adaptation() -> None:
+    """Makes a table of relation distillation."""
 
     def configure(overrides: Sequence[str] = ()) -> configs.Config:
-        return configs.load(files.find(FLAGS.config), (*FLAGS.set, *overrides))
+        path = FLAGS.config or "configs/tables.yaml"
+        return configs.load(files.find(path), (*FLAGS.set, *overrides))
 
     config = configure()
     from sa3dhp.experiments import session
@@ -74,8 +98,7 @@ def _table(context: session.Session) -> None:
     from sa3dhp import provenance
     from sa3dhp.experiments import runner, summary
 
-    seeds = [int(seed) for seed in FLAGS.seeds]
-    found = runner.run(context, FLAGS.table, seeds, provenance.describe())
+    found = runner.run(context, FLAGS.table, _seeds(), provenance.describe())
     print(f"\n{summary.markdown(found)}")
     print(f"written: {context.workdir / FLAGS.table}.json, .md and .png")
 
@@ -103,6 +126,28 @@ def _real(configure: Callable[[Sequence[str]], configs.Config]) -> None:
             mediapipe=network,
         )
         _table(context)
+
+
+def _nrsfm() -> None:
+    """Makes a table of the system nrsfm."""
+    from sa3dhp.systems.nrsfm import config as configs
+
+    def configure(overrides: Sequence[str] = ()) -> configs.Config:
+        path = FLAGS.config or _NRSFM[FLAGS.table]
+        return configs.load(files.find(path), (*FLAGS.set, *overrides))
+
+    config = configure()
+    from sa3dhp import provenance
+    from sa3dhp.experiments import nrsfm
+    from sa3dhp.systems.nrsfm import sources
+    from sa3dhp.training import precision
+
+    sources.check(config)  # hours before they are needed
+    precision.set_policy(config.training.precision)
+    facts = provenance.describe()
+    text = nrsfm.run(configure, FLAGS.table, _seeds(), FLAGS.workdir, facts)
+    written = pathlib.Path(FLAGS.workdir) / FLAGS.table
+    print(f"\n{text}\nwritten: {written}.json and .md")
 
 
 if __name__ == "__main__":

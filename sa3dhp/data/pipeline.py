@@ -29,6 +29,10 @@ STREAMS = {
     "world": 6,
     "labelled": 7,
     "latent_pairs": 11,
+    "cameras": 40,
+    "points": 41,
+    "cast": 42,
+    "pictures": 43,
 }
 
 

@@ -309,8 +309,10 @@ def semi_supervised(
     return clips.take(np.flatnonzero(known)), clips.take(np.flatnonzero(~known))
 
 
-def motions(folder: str, fps: float) -> list[schema.Sequence]:
-    """Returns the motions of a prepared folder, all splits, as `sa3dhp17`.
+def motions(
+    folder: str, fps: float, skeleton: skeletons.Skeleton = SKELETON
+) -> list[schema.Sequence]:
+    """Returns the motions of a prepared folder, all splits, as one skeleton's.
 
     Raises:
         InputError: if there are none, or their skeleton lacks joints.
@@ -319,16 +321,16 @@ def motions(folder: str, fps: float) -> list[schema.Sequence]:
     for name in shards.manifest(folder).splits:
         for sequence in records.read_motions(folder, name):
             joints, valid = conversion.convert(
-                sequence.joints, sequence.skeleton, SKELETON
+                sequence.joints, sequence.skeleton, skeleton
             )
             gaps = sequence.mask is not None and not sequence.mask.all()
             if gaps or not valid.all():
                 raise errors.InputError(
                     f"{folder}: {sequence.name} ({sequence.skeleton}) lacks joints of "
-                    f"{SKELETON.id}; a prior needs them all: take motion capture"
+                    f"{skeleton.id}; a prior needs them all: take motion capture"
                 )
             whole = dataclasses.replace(
-                sequence, joints=joints, skeleton=SKELETON.id, mask=None
+                sequence, joints=joints, skeleton=skeleton.id, mask=None
             )
             found.append(schema.resample(whole, fps))
     if not found:

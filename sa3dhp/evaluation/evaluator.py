@@ -117,7 +117,7 @@ class Evaluator:
         seen = None if seen is None else seen.take(usable)
         self._batches.append(
             _Batch(
-                _values(first, second, mask[usable], self.card, seen),
+                _values(first, second, known[usable], self.card, seen),
                 mask[usable],
                 {key: value[keep][usable] for key, value in labels.items()},
                 None if seen is None else seen.trunk(first),
@@ -400,12 +400,18 @@ def converted(
 def _values(
     pred: np.ndarray,
     target: np.ndarray,
-    mask: np.ndarray,
+    known: np.ndarray,
     card: protocols.Card,
     seen: in_picture.Seen | None,
 ) -> dict[str, np.ndarray]:
-    """Every metric of the card at every joint, `[n, J]` each; see `metrics.METRICS`."""
+    """Every metric of the card at every joint, `[n, J]` each; see `metrics.METRICS`.
+
+    Both poses, and which of their joints are known, are of the card's whole skeleton.
+    """
     joints, roots = list(card.joint_indices), card.root_indices
+    mask = known[:, joints]
+    if card.scale == "bones":
+        pred = metrics.bones_aligned(pred, target, card.limbs, known)
     plain = pred[:, joints], target[:, joints]
     rooted = (
         metrics.root_relative(pred, roots)[:, joints],

@@ -158,6 +158,46 @@ def scale_aligned(
     return pred * scale[:, None, None]
 
 
+def bones_aligned(
+    pred: np.ndarray,
+    target: np.ndarray,
+    limbs: Sequence[tuple[int, int]],
+    mask: np.ndarray | None = None,
+) -> np.ndarray:
+    """Returns `pred` times the number per sample that gives it the target's limbs.
+
+    The scale is the ratio of the mean lengths of the limbs; it knows the size of the
+    person and nothing of the pose ([N] 5.1, Sun et al., ECCV 2018).
+
+    Args:
+        pred: `[N, J, 3]`, any unit.
+        target: `[N, J, 3]`.
+        limbs: (parent, child) pairs.
+        mask: `[N, J]`; a limb counts where both its joints do.
+
+    Raises:
+        errors.InputError: as `check`, or where no limb counts.
+    """
+    pred, target, mask = check(pred, target, mask)
+    parents, children = (list(ends) for ends in zip(*limbs))
+    counts = mask[:, parents] & mask[:, children]  # [N, limbs]
+    bare = np.flatnonzero(~counts.any(axis=1))
+    if bare.size:
+        raise errors.InputError(
+            f"mask: sample {bare[0]} has no limb with both its joints valid "
+            f"({bare.size} of {len(mask)} samples), expected one to scale by; remove "
+            "these samples"
+        )
+    means = [
+        np.where(counts, joint_errors(x[:, parents], x[:, children]), 0.0).sum(axis=1)
+        for x in (pred, target)
+    ]
+    scale = np.where(
+        means[0] > 0, means[1] / np.where(means[0] > 0, means[0], 1.0), 0.0
+    )
+    return pred * scale[:, None, None]
+
+
 def similarity_aligned(
     pred: np.ndarray, target: np.ndarray, mask: np.ndarray | None = None
 ) -> np.ndarray:
@@ -173,6 +213,30 @@ def similarity_aligned(
         rows = np.ix_(group.reshape(-1) == index, valid)
         aligned[rows] = procrustes.align(pred[rows], target[rows])
     return aligned
+
+
+def depth_differences(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Returns how far each joint is off along the axis of the camera, `[N, J]` mm."""
+    return np.abs(pred[..., 2] - target[..., 2])
+
+
+def relative_errors(
+    pred: np.ndarray, target: np.ndarray, mask: np.ndarray
+) -> np.ndarray:
+    """Returns ||S - S*||_F / ||S*||_F of each sample at each of its joints, percent.
+
+    Both shapes are centred on the mean of their valid joints and neither turned nor
+    scaled. It is a number of the sample, the same at all joints, `[N, J]`.
+    """
+    weights = mask[..., None] / mask.sum(axis=1)[:, None, None]
+    centred = [
+        np.where(mask[..., None], x - np.sum(weights * x, axis=1, keepdims=True), 0.0)
+        for x in (pred, target)
+    ]
+    difference = np.linalg.norm(centred[0] - centred[1], axis=(1, 2))
+    size = np.linalg.norm(centred[1], axis=(1, 2))
+    value = 100.0 * difference / np.where(size > 0, size, 1.0)
+    return np.broadcast_to(value[:, None], mask.shape)
 
 
 def mean_over_valid(values: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
@@ -273,6 +337,26 @@ _TABLE = (
         ),
     ),
     Metric(
+        id="depth_error",
+        title="DEPTH-ERROR",
+        unit="mm",
+        explanation="mean distance between a predicted joint and the true one along "
+        "the axis of the camera alone",
+        less_is_better=True,
+        per_joint=lambda pred, target, mask, limits: depth_differences(pred, target),
+    ),
+    Metric(
+        id="normalised_error",
+        title="NORMALISED-ERROR",
+        unit="%",
+        explanation="distance of the whole predicted shape from the true one, as a "
+        "share of its size, with both put on one middle",
+        less_is_better=True,
+        per_joint=lambda pred, target, mask, limits: relative_errors(
+            pred, target, mask
+        ),
+    ),
+    Metric(
         id="pck_2d",
         title="PCK 2D",
         unit="%",
@@ -352,6 +436,20 @@ def auc(
     """Returns the mean of PCK over the thresholds 0, 5, ..., 150 mm, percent, `[N]`."""
     limits = Thresholds(auc=tuple(thresholds))
     return per_sample(METRICS["auc"], pred, target, mask, limits)
+
+
+def depth_error(
+    pred: np.ndarray, target: np.ndarray, mask: np.ndarray | None = None
+) -> np.ndarray:
+    """Returns the mean distance along the axis of the camera, `[N]` mm."""
+    return per_sample(METRICS["depth_error"], pred, target, mask)
+
+
+def normalised_error(
+    pred: np.ndarray, target: np.ndarray, mask: np.ndarray | None = None
+) -> np.ndarray:
+    """Returns ||S - S*||_F / ||S*||_F of the centred shapes, percent, `[N]`."""
+    return per_sample(METRICS["normalised_error"], pred, target, mask)
 
 
 def pck_2d(

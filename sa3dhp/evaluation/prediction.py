@@ -193,8 +193,9 @@ def predict(model: str | pathlib.Path, images: np.ndarray | Pictures) -> poses.P
 
     Args:
         model: folder of a SavedModel whose signature takes `images` uint8
-            `[N, H, W, 3]` and gives `joints [N, 17, 3]` in mm; or BlazePose's
-            `.tflite`, see `blazepose.predict`.
+            `[N, H, W, 3]` and gives `joints [N, J, 3]`, of the skeleton that its
+            signature `describe` names, else of the project's 17; or
+            BlazePose's `.tflite`, see `blazepose.predict`.
         images: uint8 `[N, H, W, 3]`, RGB.
 
     Raises:
@@ -225,10 +226,19 @@ def predict(model: str | pathlib.Path, images: np.ndarray | Pictures) -> poses.P
         for start in range(0, len(images), _BATCH)
     ]
     joints = np.concatenate(batches).astype(np.float64)
-    num = skeletons.SA3DHP17.num_joints
+    skeleton = _described(loaded)
+    num = skeleton.num_joints
     if joints.shape != (len(images), num, 3):
         raise errors.InputError(
             f"model {folder}: gave joints {joints.shape}, expected "
             f"{(len(images), num, 3)}; export it again with tools/export.py"
         )
-    return poses.Poses(joints, skeletons.SA3DHP17.id, source=f"model {folder}")
+    return poses.Poses(joints, skeleton.id, source=f"model {folder}")
+
+
+def _described(loaded: tf.Module) -> skeletons.Skeleton:
+    """The skeleton that a model says its joints are of; without a word, the 17."""
+    describe = loaded.signatures.get("describe")
+    named = describe().get("skeleton") if describe else None
+    text = "" if named is None else named.numpy().decode()
+    return skeletons.get(text) if text else skeletons.SA3DHP17

@@ -39,6 +39,7 @@ TARGET_INFORMATION = {
 _CHOICES = {
     "alignment": ("root", "none"),
     "averaging": ("frame", "action", "sequence"),
+    "scale": ("given", "bones"),
 }
 # Words about the numbers, and what is refused, change none of them: not in the hash.
 _PROSE = ("name", "title", "citation", "note", "refused", "reference")
@@ -70,6 +71,8 @@ class Card:
         sequences: only sequences whose names start so count (empty: all).
         groups: name -> sequences whose frames are also reported together.
         action_names: names of actions that files give as numbers.
+        scale: `given`: predictions are in mm; `bones`: each is first scaled so that the
+            mean length of its limbs is the truth's, for methods that know no unit.
         refused: skeletons of references whose joints share names with the card's and
             lie elsewhere on the body.
         reference: where the truth comes from, where it is not plain motion capture; it
@@ -98,6 +101,7 @@ class Card:
     groups: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     action_names: dict[str, str] = dataclasses.field(default_factory=dict)
     refused: tuple[str, ...] = ()
+    scale: str = "given"
     reference: str = ""
     pck_2d_torso: float = _TORSO_SHARE
 
@@ -107,6 +111,8 @@ class Card:
         content = dataclasses.asdict(self)
         for key in _PROSE if self.flat_metrics else (*_PROSE, "pck_2d_torso"):
             del content[key]
+        if content["scale"] == "given":  # cards are older than this key
+            del content["scale"]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -131,12 +137,21 @@ class Card:
         """Indices of `root` in the skeleton."""
         return skeletons.get(self.skeleton).indices(*self.root)
 
+    @property
+    def limbs(self) -> tuple[tuple[int, int], ...]:
+        """(parent, child) pairs among `joints` and `root`, indices in the skeleton."""
+        known = {*self.joint_indices, *self.root_indices}
+        limbs = skeletons.get(self.skeleton).limbs
+        return tuple(limb for limb in limbs if known >= set(limb))
+
     def describe(self) -> str:
         """Returns the card as one line for the head of a table."""
         count = len(self.joints)
         where = f"relative to {' + '.join(self.root)}"
         if self.alignment == "none":
             where = "in camera coordinates"
+        if self.scale == "bones":
+            where += ", scaled by the mean length of the limbs"
         if self.flat_metrics == self.metrics:
             where = "in the picture"
         return f"{self.name} {self.hash}: {self.title}; {count} joints {where}"
@@ -267,6 +282,11 @@ def _validate(card: Card) -> None:
         _ = card.joint_indices, card.root_indices
     except errors.InputError as error:
         raise errors.InputError(f"protocol {card.name}: {error}") from None
+    if card.scale == "bones" and not card.limbs:
+        raise errors.InputError(
+            f"protocol {card.name}: scale is 'bones', expected joints that are the two "
+            "ends of a limb; add some to `joints`"
+        )
 
 
 def restricted(card: Card, joints: tuple[str, ...]) -> Card:

@@ -140,6 +140,65 @@ def frames(
         uint8 RGB `[count, size, size, 3]` and joints `[count, 17, 3]` (mm, camera
         frame, root-relative).
     """
+    cast = _cast(place, rng, count, rolled)
+    vertices = mesh.vertices(cast.joints, cast.girths)
+    images = np.empty((count, size, size, 3), np.uint8)
+    for n, (look, roll) in enumerate(zip(cast.looks, cast.rolls)):
+        surface = vertices[n : n + 1]
+        side = math.ceil(size * _TURN_MARGIN) if roll else size
+        pixels = _pixels(cast.joints[n : n + 1], surface, look, side, side / size)
+        image = render.scene(surface, pixels, look, side, rng)[0]
+        images[n] = _turned(image, roll, size) if roll else image
+    return images, cast.rolled_joints
+
+
+def keypoints(
+    place: domain.Domain,
+    rng: np.random.Generator,
+    *,
+    count: int,
+    size: int,
+    rolled: float = 0.5,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns where the joints are in the pictures that `frames` makes of the same.
+
+    Args:
+        place: the domain, as are all others what `frames` is given.
+        rng: in the state in which `frames` gets it; nothing is drawn here.
+
+    Returns:
+        `[count, 17, 2]`, pixels, x right and y down, the centre of the first is 0; and
+        the joints `[count, 17, 3]` of `frames`.
+    """
+    cast = _cast(place, rng, count, rolled)
+    flat = np.empty((count, SKELETON.num_joints, 2), np.float32)
+    for n, (look, roll) in enumerate(zip(cast.looks, cast.rolls)):
+        joints = cast.joints[n : n + 1]
+        side = math.ceil(size * _TURN_MARGIN) if roll else size
+        pixels = _pixels(joints, joints, look, side, side / size)[0]
+        flat[n] = pixels @ _turn(roll)[:2, :2].T + _shift(roll, side, size)
+    return flat, cast.rolled_joints
+
+
+@dataclasses.dataclass(frozen=True)
+class _Cast:
+    """Who is to be seen, and how: upright joints `[N, 17, 3]`, and what turns them."""
+
+    looks: list[domain.Look]
+    girths: np.ndarray
+    joints: np.ndarray
+    rolls: list[float]
+
+    @property
+    def rolled_joints(self) -> np.ndarray:
+        turns = np.stack([_turn(roll) for roll in self.rolls])
+        return np.einsum("nij,nkj->nki", turns, self.joints)
+
+
+def _cast(
+    place: domain.Domain, rng: np.random.Generator, count: int, rolled: float
+) -> _Cast:
+    """The people of single pictures, each another person in another scene."""
     looks = [domain.sample(place, rng) for _ in range(count)]
     people = [body.sample(rng, 0.06 * place.proportions) for _ in range(count)]
     angles = [motion.sample(rng, rng.uniform(0, 5, 1))[0] for _ in range(count)]
@@ -148,24 +207,20 @@ def frames(
     joints = body.joints(np.concatenate(angles), lengths)
     views = np.stack([_view(look.camera_pitch) for look in looks])
     joints = np.einsum("nij,nkj->nki", views, joints)
-    vertices = mesh.vertices(joints, np.array([person.girth for person in people]))
-    images = np.empty((count, size, size, 3), np.uint8)
-    for n, (look, roll) in enumerate(zip(looks, rolls)):
-        surface = vertices[n : n + 1]
-        side = math.ceil(size * _TURN_MARGIN) if roll else size
-        pixels = _pixels(joints[n : n + 1], surface, look, side, side / size)
-        image = render.scene(surface, pixels, look, side, rng)[0]
-        images[n] = _turned(image, roll, size) if roll else image
-    turns = np.stack([_turn(roll) for roll in rolls])
-    return images, np.einsum("nij,nkj->nki", turns, joints)
+    girths = np.array([person.girth for person in people])
+    return _Cast(looks, girths, joints, rolls)
 
 
 def _turned(image: np.ndarray, roll: float, size: int) -> np.ndarray:
     """The middle `[size, size, 3]` of a picture turned about its centre by `roll`."""
+    warp = np.column_stack([_turn(roll)[:2, :2], _shift(roll, image.shape[0], size)])
+    return cv2.warpAffine(image, warp, (size, size))
+
+
+def _shift(roll: float, side: int, size: int) -> np.ndarray:
+    """What a turn of a square's pixels adds, so that its middle stays the middle."""
     turn = _turn(roll)[:2, :2]
-    centre = np.full(2, (image.shape[0] - 1) / 2)
-    shift = np.full(2, (size - 1) / 2) - turn @ centre
-    return cv2.warpAffine(image, np.column_stack([turn, shift]), (size, size))
+    return np.full(2, (size - 1) / 2) - turn @ np.full(2, (side - 1) / 2)
 
 
 def motions(

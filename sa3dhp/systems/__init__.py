@@ -1,7 +1,8 @@
 """The systems: a folder for each method, and here the one list that names them.
 
 The tools ask a system for three modules, and know nothing else of it: `config` (`load`,
-`begin`, `STAGES`; without TensorFlow), `stages` (`make`) and `sources` (`check`).
+`begin`, `STAGES`, `READS`, `SHIPPED`, `MEASURED`, `NEXT`; without TensorFlow), `stages`
+(`make`) and `sources` (`check`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import importlib
 import types
 
-NAMES = ("relation_distillation",)
+NAMES = ("relation_distillation", "nrsfm")
 
 
 def part(system: str, module: str) -> types.ModuleType:

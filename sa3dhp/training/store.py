@@ -20,6 +20,7 @@ from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.training import checkpoint
 
 _META = "meta.json"
+_COMMAND = "python tools/pretrain.py"
 _STAGES = {
     _META: "pose_autoencoder",
     "pose_encoder": "pose_autoencoder",
@@ -27,15 +28,22 @@ _STAGES = {
     "motion_encoder": "motion_autoencoder",
     "motion_decoder": "motion_autoencoder",
     "image_encoder": "source",
+    "teacher": "teacher",
+    "student": "student",
 }
 
 
 class Store:
     """Trained networks in a folder."""
 
-    def __init__(self, folder: str | os.PathLike) -> None:
-        """`folder` need not exist before the first save."""
-        self.folder = pathlib.Path(folder)
+    def __init__(self, folder: str | os.PathLike, command: str = _COMMAND) -> None:
+        """Keeps where they are.
+
+        Args:
+            folder: need not exist before the first save.
+            command: that trains them, for messages.
+        """
+        self.folder, self._tool = pathlib.Path(folder), command
 
     def save(
         self,
@@ -77,13 +85,13 @@ class Store:
             if meta.get(key, value) != value:
                 raise errors.InputError(
                     f"{path}: {key}: trained with {meta[key]}, expected {value}; "
-                    f"change the configuration, or {_command(name, self.folder)}"
+                    f"change the configuration, or {self._command(name)}"
                 )
         for other, trained_on in meta.get("trained_on", {}).items():
             if self.hash(other) != trained_on:
                 raise errors.InputError(
                     f"{path}: trained on another {other}.npz than the one beside it; "
-                    f"{_command(name, self.folder)}"
+                    f"{self._command(name)}"
                 )
         checkpoint.load_weights(path, network)
         network.trainable = False
@@ -115,7 +123,7 @@ class Store:
             InputError: if `meta.json` is missing, damaged or of another skeleton.
         """
         path = self._existing(_META)
-        again = _command(_META, self.folder)
+        again = self._command(_META)
         try:
             meta = json.loads(path.read_text(encoding="utf-8"))
             name, lengths = (
@@ -145,12 +153,11 @@ class Store:
         path = self._path(name)
         if not path.is_file():
             raise errors.InputError(
-                f"{path}: no such checkpoint; {_command(name, self.folder)}"
+                f"{path}: no such checkpoint; {self._command(name)}"
             )
         return path
 
-
-def _command(name: str, folder: pathlib.Path) -> str:
-    relation = name.startswith("relation_")
-    stage = "relations" if relation else _STAGES.get(name, "all")
-    return f"run python tools/pretrain.py --stage={stage} --checkpoints={folder}"
+    def _command(self, name: str) -> str:
+        relation = name.startswith("relation_")
+        stage = "relations" if relation else _STAGES.get(name, "all")
+        return f"run {self._tool} --stage={stage} --checkpoints={self.folder}"

@@ -244,7 +244,8 @@ def test_a_share_of_captured_motions_is_seen_in_a_mirror():
 
     def seen(mirrored):
         rng = np.random.default_rng(1)
-        motions = [sources._seen(captured, rng, 0.5, mirrored) for _ in range(40)]
+        data = config.Data(rolled=0.5, mirrored=mirrored)
+        motions = [sources._seen(captured, rng, data, 0.0) for _ in range(40)]
         return np.stack(motions)
 
     plain, all_of_them, half = seen(0.0), seen(1.0), seen(0.5)

@@ -420,3 +420,18 @@ def test_recordings_of_one_action_are_one_action_and_the_mean_over_actions_is_th
     assert got["overall"] == got["mean_over_actions"]
     alike = np.where(action == "Photo", "TakingPhoto", action)
     evaluator.evaluate(_poses(pred, action=alike), _poses(target, action=action), card)
+
+
+def test_a_card_that_scales_by_limbs_takes_predictions_of_any_size():
+    pred, target = _arrays()
+    plain = dataclasses.replace(protocol.load("procedural"), scale="bones")
+    got, same = (
+        evaluator.evaluate(_poses(x), _poses(target), plain, "R")["overall"]
+        for x in (pred, 0.01 * pred)
+    )
+    assert same == pytest.approx(got, rel=1e-9)
+    limbs = skeletons.SA3DHP17.limbs
+    scaled = metrics.bones_aligned(pred, target, limbs)
+    again = dataclasses.replace(plain, scale="given")
+    want = evaluator.evaluate(_poses(scaled), _poses(target), again, "R")["overall"]
+    assert got == pytest.approx(want, rel=1e-9)

@@ -101,8 +101,10 @@ def test_agrees_with_a_loop_from_the_definition(fast, slow, masked):
 
 
 def test_the_table_says_everything_of_every_metric():
-    names = ["mpjpe", "pa_mpjpe", "n_mpjpe", "pck", "auc", "pck_2d"]
-    assert list(metrics.METRICS) == names
+    assert list(metrics.METRICS) == [
+        *("mpjpe", "pa_mpjpe", "n_mpjpe", "pck", "auc"),
+        *("depth_error", "normalised_error", "pck_2d"),
+    ]
     for key, metric in metrics.METRICS.items():
         assert metric.id == key and metric.unit in ("mm", "%")
         between = " " if metric.flat else "-"
@@ -273,3 +275,52 @@ def test_nan_names_the_sample(value, side):
     arrays[side][3, 1, 0] = value
     with pytest.raises(errors.InputError, match=f"{side}: sample 3, joint 1"):
         metrics.mpjpe(arrays["predictions"], arrays["reference"])
+
+
+def test_depth_error_sees_nothing_but_depth():
+    pred, target = np.zeros((1, 4, 3)), np.zeros((1, 4, 3))
+    pred[0, :, :2] = 100.0
+    pred[0, 0, 2], pred[0, 1, 2] = 30.0, -10.0
+    np.testing.assert_allclose(metrics.depth_error(pred, target), [10.0])
+
+
+def test_normalised_error_is_a_share_of_the_centred_size():
+    target = np.array([[[3.0, 0, 0], [-3.0, 0, 0], [9, 9, 9]]]) + 50.0
+    mask = np.array([[True, True, False]])
+    pred = np.array([[[4.5, 0, 0], [-4.5, 0, 0], [np.nan] * 3]])
+    np.testing.assert_allclose(metrics.normalised_error(pred, target, mask), [50.0])
+    np.testing.assert_allclose(metrics.normalised_error(0 * target, target), [100.0])
+
+
+def test_scaling_by_bones_gives_the_limbs_of_the_truth_and_keeps_the_pose():
+    rng = np.random.default_rng(0)
+    target = rng.normal(size=(6, 5, 3))
+    limbs = ((0, 1), (1, 2), (0, 3), (3, 4))
+    sizes = rng.uniform(0.1, 9, size=(6, 1, 1))
+    np.testing.assert_allclose(
+        metrics.bones_aligned(target * sizes, target, limbs), target
+    )
+    pred = rng.normal(size=(6, 5, 3))
+    got = metrics.bones_aligned(pred, target, limbs)
+    for one, two in zip(got, target):
+        lengths = [
+            sum(np.linalg.norm(x[a] - x[b]) for a, b in limbs) for x in (one, two)
+        ]
+        np.testing.assert_allclose(*lengths)
+
+
+def test_only_limbs_with_both_ends_give_the_scale():
+    target = np.array([[[0, 0, 0], [2.0, 0, 0], [2, 50.0, 0]]])
+    pred = np.array([[[0, 0, 0], [1.0, 0, 0], [np.nan] * 3]])
+    mask = np.array([[True, True, False]])
+    limbs = ((0, 1), (1, 2))
+    got = metrics.bones_aligned(pred, target, limbs, mask)
+    np.testing.assert_allclose(got[0, 1], [2.0, 0, 0])
+    with pytest.raises(errors.InputError, match="sample 0 has no limb with both"):
+        metrics.bones_aligned(pred, target, limbs[1:], mask)
+
+
+def test_coinciding_joints_have_no_limbs_to_scale_by_and_stay():
+    target = np.random.default_rng(0).normal(size=(1, 3, 3))
+    got = metrics.bones_aligned(np.zeros((1, 3, 3)), target, ((0, 1), (1, 2)))
+    np.testing.assert_array_equal(got, 0.0)

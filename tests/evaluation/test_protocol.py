@@ -28,6 +28,7 @@ FEWER = {
     "lsp_2d": ("pck_2d",),
     "single_frames": ("mpjpe", "pa_mpjpe"),
 }
+SCALED = {"nrsfm", "nrsfm_h36m", "nrsfm_real"}  # of methods that know no unit
 
 PINNED = {
     "3dpw_14": "2c5011ac8c60",
@@ -36,6 +37,9 @@ PINNED = {
     "h36m_p2": "81d6ca5ab00e",
     "mpi_inf_3dhp": "2db522ab5cc8",
     "mpi_inf_3dhp_17": "4686f5f78abc",
+    "nrsfm": "b4f5a3b3cfab",
+    "nrsfm_h36m": "b776489fd105",
+    "nrsfm_real": "a0a9726cd010",
     "procedural": "26f852d490c8",
     "real_multiview": "ba6374448584",
     "person_clips": "774ca8440b65",
@@ -50,9 +54,9 @@ def _content(name="procedural"):
 
 
 def test_all_cards_are_there_and_no_two_are_the_same():
-    assert set(protocol.names()) == EXPECTED
+    assert set(protocol.names()) == EXPECTED | SCALED
     hashes = {protocol.load(name).hash for name in protocol.names()}
-    assert len(hashes) == len(EXPECTED)
+    assert len(hashes) == len(EXPECTED | SCALED)
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
@@ -64,6 +68,23 @@ def test_cards_cite_a_source_and_report_the_five_metrics(name):
     np.testing.assert_array_equal(card.thresholds, metrics.AUC_THRESHOLDS_MM)
     assert card.pck_threshold_mm == 150
     assert card.name in card.describe() and card.hash in card.describe()
+
+
+@pytest.mark.parametrize("name", sorted(SCALED))
+def test_cards_without_a_unit_scale_by_limbs_and_report_depth(name):
+    card = protocol.load(name)
+    assert card.citation and card.title and card.headline == "depth_error"
+    assert card.metrics == ("mpjpe", "pa_mpjpe", "depth_error", "normalised_error")
+    limbs = 8 if name == "nrsfm_real" else 16  # arms and legs alone
+    assert len(card.limbs) == limbs and "limbs" in card.describe()
+
+
+def test_a_card_that_scales_by_limbs_needs_one():
+    content = {**_content("nrsfm"), "joints": ["left_wrist", "right_wrist"]}
+    with pytest.raises(errors.InputError, match="scale is 'bones', expected joints"):
+        protocol.from_dict("mine", content)
+    with pytest.raises(errors.InputError, match="scale is 'feet', expected one of"):
+        protocol.from_dict("mine", {**content, "scale": "feet"})
 
 
 def test_human36m_takes_every_64th_frame_of_two_subjects():
@@ -101,6 +122,7 @@ def test_hash_covers_what_changes_numbers_and_nothing_else():
         {"averaging": "action"},
         {"headline": "auc"},
         {"subjects": ("S9",)},
+        {"scale": "bones"},
     ):
         assert dataclasses.replace(card, **change).hash != card.hash, change
 

@@ -3,6 +3,7 @@
 import pathlib
 
 import pytest
+from small_nrsfm import eagerly, motions, small_backbone  # noqa: F401
 
 from sa3dhp.synthetic import world
 from sa3dhp.systems.relation_distillation import config, networks

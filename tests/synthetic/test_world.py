@@ -126,3 +126,44 @@ def test_motions_are_continuous_and_differ():
     assert motions.shape == (6, 30, 17, 3)
     assert np.abs(np.diff(motions, axis=1)).max() < 350
     assert np.abs(motions[0] - motions[1]).max() > 50
+
+
+def test_keypoints_are_where_the_same_picture_shows_the_joints(monkeypatch):
+    seen = []
+
+    def scene(vertices, pixels, look, side, rng):
+        seen.append(pixels[0])
+        return np.zeros((1, side, side, 3), np.uint8)
+
+    monkeypatch.setattr(world.render, "scene", scene)
+    make = {"count": 6, "size": 40, "rolled": 0.0}
+    _, joints = world.frames(domain.STREET, np.random.default_rng(5), **make)
+    flat, same = world.keypoints(domain.STREET, np.random.default_rng(5), **make)
+    assert flat.shape == (6, 17, 2)
+    np.testing.assert_array_equal(joints, same)
+    for body, points in zip(seen, flat):
+        assert (points >= body.min(axis=0) - 0.5).all()
+        assert (points <= body.max(axis=0) + 0.5).all()
+        nearest = np.linalg.norm(points[:, None] - body[None], axis=-1).min(axis=1)
+        assert nearest.max() < 3.0
+
+
+def test_keypoints_turn_with_their_pictures():
+    make = {"count": 12, "size": 40}
+    upright, _ = world.keypoints(
+        domain.STUDIO, np.random.default_rng(1), rolled=0.0, **make
+    )
+    turned, joints = world.keypoints(
+        domain.STUDIO, np.random.default_rng(1), rolled=1.0, **make
+    )
+    # Both start from the same people: a roll is drawn after everything else.
+    _, straight = world.frames(
+        domain.STUDIO, np.random.default_rng(1), rolled=0.0, **make
+    )
+    for n in range(12):
+        head = joints[n, 8, :2], straight[n, 8, :2]
+        turn = complex(*head[0]) / complex(*head[1])
+        middle = (make["size"] - 1) / 2
+        want = (upright[n] - middle) @ [1, 1j] * turn
+        got = (turned[n] - middle) @ [1, 1j]
+        np.testing.assert_allclose(got, want, atol=2e-3)

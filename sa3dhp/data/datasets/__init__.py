@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _NAMES = (
     "cmu",
+    "cmu31",
     "bandai_namco",
     "surreal",
     "human36m",

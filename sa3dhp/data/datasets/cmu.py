@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pathlib
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import numpy as np
 from absl import logging
@@ -149,10 +149,15 @@ def frame_rate(subject: str) -> float:
     return 60.0 if subject.lstrip("0") in SUBJECTS_AT_60_FPS else FPS
 
 
-def read_amc(path: str | pathlib.Path, action: str = "") -> schema.Sequence:
-    """Reads a clip as `sa3dhp17`, mm, world frame (y down), as captured.
+def read_amc(
+    path: str | pathlib.Path,
+    action: str = "",
+    target: skeletons.Skeleton = skeletons.SA3DHP17,
+) -> schema.Sequence:
+    """Reads a clip, mm, world frame (y down), as captured.
 
-    Its skeleton is `<subject>.asf` in the same folder.
+    Its skeleton is `<subject>.asf` in the same folder; `target` says which of its
+    joints are returned, those of `sa3dhp17` or all of `cmu31`.
     """
     path = pathlib.Path(path)
     subject, trial = clip_id(path)
@@ -160,8 +165,7 @@ def read_amc(path: str | pathlib.Path, action: str = "") -> schema.Sequence:
     if not asf.is_file():
         raise errors.InputError(f"{path}: its skeleton {asf.name} is not beside it")
     skeleton = asf_amc.read_asf(asf)
-    target = skeletons.SA3DHP17
-    bones = [BONES[joint] for joint in target.joint_names]
+    bones = [_bone(joint, target) for joint in target.joint_names]
     motion = asf_amc.read_amc(path, skeleton)
     joints = asf_amc.forward_kinematics(skeleton, motion, bones)
     return schema.Sequence(
@@ -174,6 +178,13 @@ def read_amc(path: str | pathlib.Path, action: str = "") -> schema.Sequence:
         action,
         note="amc",
     )
+
+
+def _bone(joint: str, target: skeletons.Skeleton) -> str:
+    """The bone that ends in a joint; in `cmu31` that of `lfemur` is `left_femur`."""
+    if target is skeletons.SA3DHP17:
+        return BONES[joint]
+    return re.sub(r"^(l|r)(eft|ight)_", r"\1", joint)
 
 
 def read_bvh(
@@ -231,7 +242,10 @@ def read_folder(
     ]
 
 
-READERS = {".amc": read_amc, ".bvh": read_bvh}
+READERS: dict[str, Callable[..., schema.Sequence]] = {
+    ".amc": read_amc,
+    ".bvh": read_bvh,
+}
 
 
 def clip_files(

@@ -27,6 +27,11 @@ STAGES = {
     "source": "image_encoder",
     "relations": "relation",
 }
+# What of the data each reads, see `sources.check`.
+READS = dict.fromkeys(STAGES, "unpaired") | {"source": "source"}
+SHIPPED = "configs/procedural.yaml"
+MEASURED = "on data never trained on"  # over the numbers of a stage
+NEXT = "python tools/adapt.py --config={config} --checkpoints={folder}"
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 PRECISIONS: tuple[str, ...] = typing.get_args(Precision)
 

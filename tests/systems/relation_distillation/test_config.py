@@ -8,9 +8,9 @@ import pytest
 from sa3dhp import errors
 from sa3dhp.systems.relation_distillation import config
 
-CONFIGS = sorted(
-    (pathlib.Path(__file__).resolve().parents[3] / "configs").glob("*.yaml")
-)
+FOLDER = pathlib.Path(__file__).resolve().parents[3] / "configs"
+OTHERS = ("nrsfm",)  # systems whose files begin with their name
+CONFIGS = sorted(p for p in FOLDER.glob("*.yaml") if not p.stem.startswith(OTHERS))
 
 
 def test_shipped_configurations_are_found():

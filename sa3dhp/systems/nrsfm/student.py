@@ -1,0 +1,137 @@
+"""The student: a picture to 3D points, integral regression (Sun et al., ECCV 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from sa3dhp import errors
+from sa3dhp.models import backbone as backbones
+
+
+class Student(tf.keras.Model):
+    """ResNet-50 up to Res-4F, deconvolutions, a volume per point and its expectation.
+
+    Sun et al. use all of ResNet-50, whose last block halves the picture once more; here
+    the first deconvolution keeps the size in its place.
+    """
+
+    def __init__(
+        self,
+        num_points: int,
+        image_size: int = 256,
+        *,
+        weights: str | None = None,
+        strides: Sequence[int] = (1, 2, 2),
+        channels: int = 256,
+        depth_cells: int = 64,
+        name: str = "student",
+    ):
+        """Builds the network.
+
+        Args:
+            num_points: P.
+            image_size: pixels, of both sides; at least 32.
+            weights: of the backbone, see `backbone.resnet50`.
+            strides: of each deconvolution.
+            channels: of each deconvolution.
+            depth_cells: of a volume along depth.
+            name: of the model.
+
+        Raises:
+            InputError: if the image is too small or the weights cannot be had.
+        """
+        super().__init__(name=name, dtype="float32")
+        self.num_points, self.image_size = num_points, image_size
+        self._strides, self._channels = tuple(strides), channels
+        self._depth_cells = depth_cells
+        self.backbone = backbones.resnet50(image_size, weights)
+        layers = tf.keras.layers
+        self._decoder: list[tf.keras.layers.Layer] = []
+        for number, stride in enumerate(strides):
+            self._decoder += [
+                layers.Conv2DTranspose(
+                    channels,
+                    4,
+                    strides=stride,
+                    padding="same",
+                    use_bias=False,
+                    kernel_initializer="he_normal",
+                    name=f"deconvolution_{number}",
+                ),
+                layers.BatchNormalization(name=f"deconvolution_bn_{number}"),
+                layers.ReLU(name=f"deconvolution_relu_{number}"),
+            ]
+        self._volumes = layers.Conv2D(
+            num_points * depth_cells,
+            1,
+            kernel_initializer=tf.keras.initializers.RandomNormal(stddev=0.001),
+            dtype="float32",
+            name="volumes",
+        )
+        self(tf.zeros([1, image_size, image_size, 3]))
+
+    def new(self) -> Student:
+        """Returns a network of this form with other weights, under today's policy."""
+        return Student(
+            self.num_points,
+            self.image_size,
+            strides=self._strides,
+            channels=self._channels,
+            depth_cells=self._depth_cells,
+        )
+
+    def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Finds the points of pictures.
+
+        Args:
+            images: `[B, S, S, 3]`, RGB in [0, 1], S = `image_size`.
+            training: whether batch norm uses the batch's statistics.
+
+        Returns:
+            `[B, P, 3]`, float32: x right, y down and depth in half sides of the
+            picture, its middle is 0. Depth has no origin but the volume's middle.
+
+        Raises:
+            InputError: if the pictures have another shape.
+        """
+        images, size = tf.convert_to_tensor(images), self.image_size
+        if images.shape.rank != 4 or images.shape[1:] != (size, size, 3):
+            raise errors.InputError(
+                f"images: expected [B, {size}, {size}, 3], got {tuple(images.shape)}; "
+                "crop or resize them first"
+            )
+        x = self.backbone(backbones.prepared(images), training=training)
+        for layer in self._decoder:
+            x = layer(x, training=training)
+        x = self._volumes(x)  # [B, H, W, P Z]
+        shape = [-1, x.shape[1], x.shape[2], self.num_points, self._depth_cells]
+        return expectation(tf.transpose(tf.reshape(x, shape), [0, 3, 1, 2, 4]))
+
+
+def expectation(volumes: tf.Tensor) -> tf.Tensor:
+    """Returns where volumes lie on average, their values being logits.
+
+    Args:
+        volumes: `[B, P, H, W, Z]`, float32.
+
+    Returns:
+        `[B, P, 3]`, x, y and z; each volume reaches from -1 to 1 along each axis, and
+        its cells stand at their centres.
+    """
+    height, width, depth = volumes.shape[2:]
+    shape = [-1, volumes.shape[1], height * width * depth]
+    share = tf.nn.softmax(tf.reshape(volumes, shape), axis=-1)
+    share = tf.reshape(share, [-1, volumes.shape[1], height, width, depth])
+    axes = ((width, [2, 4]), (height, [3, 4]), (depth, [2, 3]))
+    means = [
+        tf.tensordot(tf.reduce_sum(share, axis=others), _centres(cells), axes=1)
+        for cells, others in axes
+    ]
+    return tf.stack(means, axis=-1)
+
+
+def _centres(cells: int) -> tf.Tensor:
+    """Middles of cells that fill -1 to 1, `[cells]`."""
+    return (2.0 * tf.range(cells, dtype=tf.float32) + 1.0) / cells - 1.0
