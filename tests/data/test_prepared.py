@@ -244,7 +244,7 @@ def test_a_share_of_captured_motions_is_seen_in_a_mirror():
 
     def seen(mirrored):
         rng = np.random.default_rng(1)
-        data = config.Data(rolled=0.5, mirrored=mirrored)
+        data = config.load(None, ["data.rolled=0.5", f"data.mirrored={mirrored}"]).data
         motions = [sources._seen(captured, rng, data, 0.0) for _ in range(40)]
         return np.stack(motions)
 
