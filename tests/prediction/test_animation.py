@@ -39,7 +39,7 @@ def test_our_reader_finds_the_joints_again(written, motion) -> None:
 
 
 def test_a_reader_of_others_finds_the_joints_again(written, motion) -> None:
-    bvhio = pytest.importorskip("bvhio")
+    bvhio = pytest.importorskip("bvhio", reason="another reader needs the extra test")
     root = bvhio.readAsHierarchy(str(written))
     for frame in (0, 7, 19):
         root.loadPose(frame)
