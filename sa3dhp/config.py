@@ -26,7 +26,7 @@ from typing import Any, Literal, TypeVar
 
 import yaml
 
-from sa3dhp import errors, files
+from sa3dhp import documents, errors, files
 
 BASE = "base"  # the key that names the file which a file differs from
 T = TypeVar("T")
@@ -98,7 +98,7 @@ def load(
         where = f"--set {override}"
         if not (sign and key):
             raise errors.InputError(f"{where}: expected section.key=value")
-        tree = _parse(text, where)
+        tree = documents.parse_yaml(text, where)
         for part in reversed(key.strip().split(".")):
             tree = {part: tree}
         config = _merge(config, tree, "", where, known)
@@ -204,15 +204,12 @@ def _chain(path: pathlib.Path, above: tuple[pathlib.Path, ...] = ()) -> list[_Fi
 def _read(path: pathlib.Path) -> Any:
     if not path.is_file():
         raise errors.InputError(f"{path}: no such configuration file")
-    return _parse(path.read_text(encoding="utf-8", errors="replace"), str(path)) or {}
-
-
-def _parse(text: str, where: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise errors.InputError(f"{where}: not YAML: {reason}") from None
+    return (
+        documents.parse_yaml(
+            path.read_text(encoding="utf-8", errors="replace"), str(path)
+        )
+        or {}
+    )
 
 
 def _merge(
@@ -265,7 +262,7 @@ def _wrong(where: str, value: Any, expected: str) -> errors.InputError:
     hint = ""
     if isinstance(value, str) and re.fullmatch(r"[-+]?[\d.]+[eE][-+]?\d+", value):
         hint = f"; YAML takes it for a text: write {_spelt(value)}"
-    return errors.InputError(f"{where}: got {value!r}, expected {expected}{hint}")
+    return errors.InputError(f"{where}: got {value!r:.200}, expected {expected}{hint}")
 
 
 def _spelt(text: str) -> str:

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import io
 import json
+import math
 import os
 import pathlib
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sa3dhp import errors
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Of the shipped models the one for videos of people: `adapt --videos` and `predict`.
 VIDEO_MODEL = "procedural"
@@ -171,6 +176,65 @@ def check_npz(path: str | os.PathLike[str]) -> None:
         whole = sum(member.file_size for member in archive.infolist())
     if whole > max(_UNPACKED_FREE, _UNPACKED_MOST * packed):
         raise ValueError(f"{packed} bytes claim to unpack to {whole}")
+
+
+def load_npz(
+    path: str | os.PathLike[str],
+    wanted: Callable[[str], bool] = lambda name: True,
+    unpickle: Callable[[BinaryIO, str], Any] | None = None,
+) -> dict[str, np.ndarray]:
+    """Returns the arrays of an `.npz` file, each no larger than its bytes.
+
+    Args:
+        path: of the file.
+        wanted: says which arrays are read, by name.
+        unpickle: reads the pickle that stands for an array of objects, from the file
+            and a name for messages; without it such arrays are refused.
+
+    Raises:
+        Exception: whatever a damaged file makes NumPy and zipfile raise; see
+            `errors.reading`.
+    """
+    check_npz(path)
+    arrays = {}
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.namelist():
+            name = member.removesuffix(".npy")
+            if wanted(name):
+                data = archive.read(member)
+                arrays[name] = load_npy(data, f"{path}: {name}", unpickle)
+    return arrays
+
+
+def load_npy(
+    data: bytes,
+    name: str,
+    unpickle: Callable[[BinaryIO, str], Any] | None = None,
+) -> np.ndarray:
+    """Returns the array of a `.npy` file, given as its bytes; see `load_npz`."""
+    import numpy as np  # not for a tool's `--help`
+
+    file = io.BytesIO(data)
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    version = np.lib.format.read_magic(file)
+    if version not in readers:
+        raise ValueError(f"{name}: version {version} of NumPy's format")
+    shape, _, dtype = readers[version](file)
+    count = math.prod(shape)
+    if dtype.hasobject:
+        if unpickle is None or dtype != np.dtype(object):
+            raise ValueError(f"{name}: holds pickled objects, which are never loaded")
+        array = unpickle(file, name)
+        if not isinstance(array, np.ndarray) or array.shape != shape:
+            raise ValueError(f"{name}: expected an object array of shape {shape}")
+        return array
+    if count * max(dtype.itemsize, 1) > len(data):
+        raise ValueError(f"{name}: claims {shape} of {dtype} in {len(data)} bytes")
+    file.seek(0)
+    return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def _umask() -> int:

@@ -25,7 +25,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import message
 
-from sa3dhp import errors, files
+from sa3dhp import documents, errors, files
 from sa3dhp.data import schema
 from sa3dhp.skeleton import skeleton as skeletons
 
@@ -168,7 +168,7 @@ def read_manifest(folder: str | os.PathLike) -> Manifest:
     """
     path = pathlib.Path(folder) / MANIFEST
     try:
-        entry = json.loads(path.read_text(encoding="utf-8"))
+        entry = documents.parse_json(path.read_bytes(), str(path))
     except FileNotFoundError:
         raise errors.InputError(
             f"{folder}: no {MANIFEST}: not prepared data, or not finished; give the "

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-import zipfile
-import zlib
 
 import numpy as np
 
@@ -83,42 +81,14 @@ def read_arrays(path: str | pathlib.Path, what: str) -> dict[str, np.ndarray]:
     path = pathlib.Path(path)
     if not path.is_file():
         raise errors.InputError(f"{what}: no file {path}; check the path")
-    try:
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise errors.InputError(
-                    f"{what} {path}: holds one array, expected an .npz with the arrays "
-                    "`joints` and `skeleton`; write it with numpy.savez"
-                )
-            files.check_npz(path)
-            arrays = {key: archive[key] for key in archive.files}
-        for key, value in arrays.items():
-            if not isinstance(value, np.ndarray):
-                raise ValueError(f"{key} is no array")
-        return arrays
-    except errors.InputError:
-        raise
-    except (
-        ValueError,
-        TypeError,
-        OSError,
-        EOFError,
-        LookupError,
-        AttributeError,
-        NotImplementedError,
-        MemoryError,
-        RecursionError,
-        RuntimeError,
-        zlib.error,
-        zipfile.BadZipFile,
-    ) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if "allow_pickle" in reason or "pickle" in reason:
-            reason = "it is no .npz, or holds pickled objects, which are never loaded"
-        raise errors.InputError(
-            f"{what} {path}: not readable ({reason}); write it with numpy.savez"
-        ) from None
+    with path.open("rb") as file:
+        if file.read(6) == b"\x93NUMPY":
+            raise errors.InputError(
+                f"{what} {path}: holds one array, expected an .npz with the arrays "
+                "`joints` and `skeleton`; write it with numpy.savez"
+            )
+    with errors.reading(f"{what} {path}", "readable", "write it with numpy.savez"):
+        return files.load_npz(path)
 
 
 def read(path: str | pathlib.Path, what: str) -> Poses:

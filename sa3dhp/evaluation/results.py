@@ -57,7 +57,7 @@ def read(path: str | pathlib.Path) -> dict[str, dict]:
         raise errors.InputError(f"results: no file {file}; check the path")
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         raise errors.InputError(
             f"results {file}: not JSON; give files that evaluate or adapt wrote"
         ) from None

@@ -12,22 +12,14 @@ import os
 import pathlib
 import re
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 
-from sa3dhp import errors, files
+from sa3dhp import documents, errors, files
 
 _META = "meta.json"
-# What a file of arbitrary bytes makes the libraries raise.
-_DAMAGED = (
-    OSError, LookupError, EOFError, ValueError, TypeError, AttributeError,
-    NotImplementedError, MemoryError, RecursionError, RuntimeError,
-    zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
 _MAX_LOSS = 1e-3  # of an array's norm; what float16 may cost
 
 
@@ -289,18 +281,13 @@ def read_arrays(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:
 def _read(path: str | os.PathLike, only_meta: bool = False) -> tuple[dict, dict]:
     if not pathlib.Path(path).is_file():
         raise errors.InputError(f"{path}: no such weights file")
-    try:
-        files.check_npz(path)
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            meta = json.loads(file[_META].tobytes())
-            if not isinstance(meta, dict):
-                raise ValueError("meta is no mapping")
-            names = [] if only_meta else [x for x in file.files if x != _META]
-            return {name: file[name] for name in names}, meta
-    except _DAMAGED:
-        raise errors.InputError(
-            f"{path}: not a weights file of this program, or damaged; make it again"
-        ) from None
+    what = "a weights file of this program, or damaged"
+    with errors.reading(path, what, "make it again"):
+        arrays = files.load_npz(path, lambda name: name == _META or not only_meta)
+        meta = documents.parse_json(arrays.pop(_META).tobytes(), _META)
+        if not isinstance(meta, dict):
+            raise ValueError("meta is no mapping")
+        return arrays, meta
 
 
 def _compact(array: np.ndarray, dtype: str) -> np.ndarray:

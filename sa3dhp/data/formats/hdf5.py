@@ -8,7 +8,6 @@ on the file: it stays an `OSError`, so that a run stops and can go on later.
 from __future__ import annotations
 
 import contextlib
-import errno
 import pathlib
 from collections.abc import Iterator
 from typing import Any
@@ -18,11 +17,9 @@ import numpy as np
 
 from sa3dhp import errors
 
-_MOST = 1 << 29  # bytes of one array; the largest genuine one has 20 million
-_PASSING = {
-    errno.EAGAIN, errno.EACCES, errno.EPERM, errno.ENOLCK, errno.EIO, errno.ESTALE,
-    errno.ETIMEDOUT, errno.EBUSY, errno.EMFILE, errno.ENFILE, errno.ENOMEM,
-}  # fmt: skip
+_MOST = 1 << 28  # bytes of one array; the largest genuine one has 20 million
+_FREE = 1 << 20  # bytes that any array may claim
+_PACKED = 1100  # times what is stored that it may claim: zeros pack well
 
 
 @contextlib.contextmanager
@@ -38,30 +35,31 @@ def opened(path: str | pathlib.Path, what: str) -> Iterator[h5py.File]:
             another form.
         OSError: if the machine fails to read it.
     """
-    try:
+    with errors.reading(path, what):
         with open(path, "rb") as file:
             file.read(8)  # so that a passing fault is told from a file of another kind
         with h5py.File(path, "r", locking=False) as opened_file:
             yield opened_file
-    except (errors.InputError, MemoryError):
-        raise
-    except Exception as error:  # damaged files make HDF5 raise whatever it likes
-        if isinstance(error, OSError) and error.errno in _PASSING:
-            raise
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise errors.InputError(f"{path}: not {what}: {reason}") from error
 
 
 def numbers(group: h5py.Group, key: str) -> np.ndarray:
     """Returns an array of numbers; its size is checked before it is read.
 
     Raises:
-        ValueError: if it is of another kind, or larger than any genuine one.
+        ValueError: if it is of another kind, or claims more than is stored.
         KeyError: if it is not there.
     """
-    item: Any = group[key]
+    return values(group[key], key)
+
+
+def values(item: Any, key: str) -> np.ndarray:
+    """Returns what an object of a file holds, see `numbers`."""
     if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "fiub":
         raise ValueError(f"{key}: expected numbers")
-    if item.size is None or item.size * item.dtype.itemsize > _MOST:
+    if item.size is None:
+        raise ValueError(f"{key}: empty")
+    claimed, stored = item.size * item.dtype.itemsize, item.id.get_storage_size()
+    # What was never written takes no place in a file, and any amount of memory.
+    if claimed > min(_MOST, max(_FREE, _PACKED * stored)):
         raise ValueError(f"{key}: claims {item.shape} of {item.dtype}")
     return np.asarray(item[()])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from sa3dhp import errors, files
+from sa3dhp import documents, errors, files
 from sa3dhp.data import pipeline
 from sa3dhp.models import pose_model
 from sa3dhp.systems.relation_distillation import monitors as monitoring
@@ -104,7 +103,7 @@ class _ObjectionError(Exception):
 def _history(path: pathlib.Path) -> list[dict]:
     """The readings that `Snapshots` kept; raises `InputError` for a damaged file."""
     try:
-        history = json.loads(path.read_text(encoding="utf-8"))["history"]
+        history = documents.parse_json(path.read_bytes(), str(path))["history"]
         whole = isinstance(history, list) and all(
             isinstance(one, dict) and isinstance(one.get("step"), int)
             for one in history

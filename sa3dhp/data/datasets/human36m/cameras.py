@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 from typing import Any
 
 import numpy as np
 
-from sa3dhp import errors
+from sa3dhp import documents, errors
 from sa3dhp.data import calibration
 from sa3dhp.data.formats import hdf5, restricted_pickle
 
@@ -37,19 +36,8 @@ def read(path: str | pathlib.Path) -> Cameras:
     readers = {".json": _read_json, ".h5": _read_h5, ".pkl": _read_pickle}
     if path.suffix not in readers:
         raise errors.InputError(f"{path}: expected one of {', '.join(readers)}")
-    try:
+    with errors.reading(path, "a file of cameras"):
         return readers[path.suffix](path)
-    except (
-        LookupError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        OverflowError,
-        RecursionError,
-    ) as error:
-        if isinstance(error, errors.InputError):
-            raise
-        raise errors.InputError(f"{path}: not a file of cameras: {error!r}") from error
 
 
 def _camera(
@@ -72,7 +60,11 @@ def _camera(
     rotation, translation = (np.asarray(part, np.float64) for part in place)
     if rotation.shape != (3, 3) or translation.size != 3:
         raise ValueError(f"camera {name}: expected R [3, 3] and t [3]")
-    numbers = [np.ravel(value) for value in (fx_fy, cx_cy, distortion)]
+    numbers = [
+        np.ravel(np.asarray(value, np.float64)) for value in (fx_fy, cx_cy, distortion)
+    ]
+    if not all(np.isfinite(x).all() for x in (rotation, translation, *numbers)):
+        raise ValueError(f"camera {name}: numbers that are not finite")
     return calibration.Camera(
         name,
         calibration.pinhole(*numbers[0], *numbers[1]),
@@ -85,7 +77,7 @@ def _camera(
 
 def _read_json(path: pathlib.Path) -> Cameras:
     """`x_camera = R x_world + t`, t in mm."""
-    data = json.loads(path.read_text(encoding="utf-8"))
+    data = documents.parse_json(path.read_bytes(), str(path))
     cameras = {}
     for subject, places in data["extrinsics"].items():
         for name, place in places.items():

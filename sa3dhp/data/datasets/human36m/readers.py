@@ -129,9 +129,10 @@ def read_cdf(path: str | pathlib.Path) -> np.ndarray:
         raise errors.InputError(
             f"{path}: reading CDF files needs cdflib: pip install cdflib"
         ) from None
-    poses = np.asarray(cdflib.CDF(str(path)).varget("Pose"))
+    with errors.reading(path, "a CDF file with Pose"):
+        poses = np.asarray(cdflib.CDF(str(path)).varget("Pose"))
     axes = 2 if "D2_Positions" in pathlib.Path(path).parent.name else 3
-    if poses.shape[-1] != 32 * axes:
+    if poses.shape[-1:] != (32 * axes,) or poses.dtype.kind != "f":
         raise errors.InputError(
             f"{path}: Pose expected (1, N, {32 * axes}), got {poses.shape}"
         )
@@ -224,7 +225,14 @@ def load_object(path: str | pathlib.Path, key: str) -> dict:
     data = restricted_pickle.load_npz(path)
     if key not in data or data[key].shape != ():
         raise errors.InputError(f"{path}: expected {key}, got {', '.join(data)}")
-    return data[key].item()
+    value = data[key].item() if data[key].size == 1 else None
+    if not isinstance(value, dict) or not all(
+        isinstance(actions, dict) for actions in value.values()
+    ):
+        raise errors.InputError(
+            f"{path}: {key} expected subjects with actions, got {value!r:.80}"
+        )
+    return value
 
 
 def seen(
@@ -247,7 +255,9 @@ def seen(
         mm, camera frame, named as in the original layout; `h36m32` with key-points by
         projection, or with `detected` its 17 joints, `h36m17`.
     """
-    joints = camera.from_world(1000.0 * world)
+    with errors.reading(f"{subject}/{action}", "positions [N, 32, 3]"):
+        world = np.asarray(world, np.float64).reshape(-1, 32, 3)
+        joints = camera.from_world(1000.0 * world)
     count = len(joints)
     frames = schema.Frames(
         f"{subject}_{action}.{camera.name}",
@@ -273,6 +283,8 @@ def seen(
 
 def motion(subject: str, action: str, world: np.ndarray) -> schema.Sequence:
     """Returns an action (`[N, 32, 3]`, metres, z up) as a motion."""
+    with errors.reading(f"{subject}/{action}", "positions [N, 32, 3]"):
+        world = np.asarray(world, np.float64).reshape(-1, 32, 3)
     return schema.Sequence(
         f"{subject}_{action}",
         SKELETON,
