@@ -217,7 +217,8 @@ def _check_manifest(path: pathlib.Path, manifest: Manifest) -> None:
             good = isinstance(names, list) and all(map(_file_name, names))
             expected[f"splits.{name}.shards"] = "names of files beside it", good
             sums = entry.get("checksums", []) if whole else None
-            good = isinstance(sums, list) and len(sums) in (0, len(names or ()))
+            count = len(names) if isinstance(names, list) else 0
+            good = isinstance(sums, list) and len(sums) in (0, count)
             expected[f"splits.{name}.checksums"] = "one for each shard", good
     for field, (wanted, good) in expected.items():
         if not good:

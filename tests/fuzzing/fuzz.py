@@ -80,9 +80,12 @@ def run(
                 counts[name][outcome] += 1
                 if outcome not in _OUTCOMES:
                     wrong.append(f"{started}: {rest}")
+                    print(wrong[-1], file=sys.stderr, flush=True)
                 started = ""
         child.wait()
         if not started:
+            if child.returncode == -signal.SIGTERM:  # it had grown too large
+                continue
             if child.returncode:
                 complaints.seek(0)
                 raise RuntimeError(complaints.read()[-2000:])

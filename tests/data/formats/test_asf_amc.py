@@ -143,7 +143,8 @@ _LOOSE = {
     "keywords in other cases": lambda t: (
         t.replace("begin", "Begin").replace("end", "END").replace("root", "Root")
         .replace(":bonedata", ":BoneData").replace("direction", "Direction")
-        .replace("axis", "AXIS").replace(":DEGREES", ":Degrees").replace("order", "ORDER").replace("dof", "DOF")
+        .replace("axis", "AXIS").replace(":DEGREES", ":Degrees")
+        .replace("order", "ORDER").replace("dof", "DOF")
     ),
 }  # fmt: skip
 
