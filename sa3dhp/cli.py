@@ -44,6 +44,15 @@ _MACHINE = {
     errno.EISDIR, errno.EEXIST, errno.EAGAIN, errno.ENOLCK, errno.EIO, errno.ESTALE,
     errno.ETIMEDOUT, errno.EBUSY, errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG,
 }  # fmt: skip
+_FULL = "; free some space, then run the same command again: it goes on"
+_CLOSED = "; give a folder that you may write to"
+_REMEDIES = {
+    errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EROFS: _CLOSED,
+    errno.EACCES: "; give a file or folder that you may read and write",
+    errno.EPERM: _CLOSED, errno.ENOTDIR: "; give a folder",
+    errno.ENAMETOOLONG: "; give a shorter name",
+}  # fmt: skip
+_LARGEST = 1 << 53  # a number in a flag; beyond, floats leave out whole numbers
 _HELP = {"-h", "-help", "--help", "--helpshort", "--helpfull"}
 _INSTALLED = "sa3dhp-"  # how the names of the console commands begin
 
@@ -85,6 +94,7 @@ def run(
             print(_usage(main))
             sys.exit(0)
         rest = flags.FLAGS(argv)[1:]
+        _check_numbers()
         if rest and not operands:
             raise errors.InputError(
                 f"{rest[0]!r}: not a flag, expected --name=value (--help lists them)"
@@ -99,7 +109,20 @@ def run(
     except OSError as error:
         if error.errno not in _MACHINE:
             raise
-        _fail(f"{error.filename or 'output'}: {error.strerror}", 2)
+        remedy = _REMEDIES.get(error.errno, "")
+        _fail(f"{error.filename or 'output'}: {error.strerror}{remedy}", 2)
+
+
+def _check_numbers() -> None:
+    """Raises InputError for a number in a flag that nobody means."""
+    for flag in flags.FLAGS.flags_by_module_dict().get(sys.argv[0], []):
+        values = flag.value if isinstance(flag.value, list) else [flag.value]
+        for value in values:
+            if isinstance(value, (int, float)) and not abs(value) <= _LARGEST:
+                raise errors.InputError(
+                    f"--{flag.name}: got {value!s:.24}, expected a number up to "
+                    f"{_LARGEST:.1g}"
+                )
 
 
 def start() -> None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
 import os
 import pathlib
 import re
@@ -45,6 +44,7 @@ _FROM_0 = _Range("0 or above", lambda x: x >= 0)
 _ABOVE_0 = _Range("above 0", lambda x: x > 0)
 _SHARE = _Range("a share between 0 and 1", lambda x: 0 <= x <= 1)
 _PART = _Range("a share between 0 and 1", lambda x: 0 < x < 1)
+_LARGEST = 1 << 53  # beyond, floats leave out whole numbers
 _SIGNED = _Range("a finite number", lambda x: True)
 
 
@@ -291,7 +291,8 @@ def _check_ranges(node: Any, prefix: str = "") -> None:
             if dataclasses.is_dataclass(item):
                 _check_ranges(item, f"{path}.")
             elif isinstance(item, (int, float)) and not isinstance(item, bool):
-                if not (math.isfinite(item) and allowed.holds(item)):
-                    raise errors.InputError(
-                        f"{path}: got {item}, expected {allowed.expected}"
-                    )
+                if not (abs(item) < _LARGEST and allowed.holds(item)):  # no NaN
+                    expected = allowed.expected
+                    if allowed.holds(item):
+                        expected += f", up to {_LARGEST:.1g}"
+                    raise errors.InputError(f"{path}: got {item}, expected {expected}")

@@ -6,12 +6,15 @@ This is the one owner of renames.
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import glob
 import io
 import json
 import math
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 import zipfile
@@ -235,6 +238,71 @@ def load_npy(
         raise ValueError(f"{name}: claims {shape} of {dtype} in {len(data)} bytes")
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def system_error(error: Exception, path: str | os.PathLike[str]) -> OSError:
+    """Returns what the machine refused, of an error of TensorFlow's.
+
+    Args:
+        error: which says it by its class or its words.
+        path: that was written.
+    """
+    text = str(error)
+    by_words = (number for number in _REFUSALS if os.strerror(number) in text)
+    number = next(by_words, _BY_CLASS.get(type(error).__name__, errno.EIO))
+    return OSError(number, os.strerror(number), os.fspath(path))
+
+
+_REFUSALS = (
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
+    errno.EFBIG,
+)  # fmt: skip
+_BY_CLASS = {
+    "ResourceExhaustedError": errno.ENOSPC,
+    "PermissionDeniedError": errno.EACCES,
+    "NotFoundError": errno.ENOENT,
+}
+_claimed: dict[pathlib.Path, int] = {}  # folder -> descriptor that holds its lock
+# How `tempfile` names what `atomic` and `replaced_folder` write first.
+_LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}(\.[A-Za-z0-9]+)?")
+
+
+def claim(folder: str | os.PathLike[str]) -> None:
+    """Keeps a folder for this process, to its end; removes what killed runs left.
+
+    The system forgets the claim with the process, however that ends.
+
+    Raises:
+        InputError: if another process is at work there.
+    """
+    home = pathlib.Path(folder).resolve()
+    if home in _claimed:
+        return
+    home.mkdir(parents=True, exist_ok=True)
+    held = os.open(home, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(held)
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            raise errors.InputError(
+                f"{folder}: another process is at work in this folder; wait for its "
+                "end, or give another --workdir"
+            ) from None
+        return  # a disk without locks
+    _claimed[home] = held
+    for path in sorted(home.rglob(".*")):
+        if _LEFTOVER.fullmatch(path.name):
+            _remove(path)
+
+
+def _remove(path: pathlib.Path) -> None:
+    """Removes a file or folder, if it is there and the system lets us."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _umask() -> int:

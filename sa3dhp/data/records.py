@@ -12,7 +12,6 @@ A manifest is written last: a folder without one is not finished.
 from __future__ import annotations
 
 import dataclasses
-import errno
 import hashlib
 import json
 import os
@@ -389,13 +388,7 @@ def write_records(path: str, payloads: Iterable[bytes]) -> None:
             for payload in payloads:
                 writer.write(payload)
     except tf.errors.OpError as error:
-        known = {
-            tf.errors.ResourceExhaustedError: errno.ENOSPC,
-            tf.errors.PermissionDeniedError: errno.EACCES,
-            tf.errors.NotFoundError: errno.ENOENT,
-        }
-        number = known.get(type(error), errno.EIO)
-        raise OSError(number, os.strerror(number), path) from error
+        raise files.system_error(error, path) from error
 
 
 def read_frames(folder: str | os.PathLike, split: str) -> Iterator[Frame]:

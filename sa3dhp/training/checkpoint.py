@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping
 
@@ -38,14 +39,34 @@ class State:
         """
         self._folder = pathlib.Path(folder)
         self._checkpoint = tf.train.Checkpoint(**trackables)
+        self._clean()
         self._mend_list()
         self._manager = tf.train.CheckpointManager(
             self._checkpoint, str(folder), max_to_keep=max_to_keep
         )
 
     def save(self, step: int) -> None:
-        """Writes the state of `step`."""
-        self._manager.save(checkpoint_number=step)
+        """Writes the state of `step`.
+
+        Raises:
+            OSError: if the disk is full or the folder cannot be written.
+        """
+        try:
+            self._manager.save(checkpoint_number=step)
+        except tf.errors.OpError as error:
+            self._clean()
+            raise files.system_error(error, self._folder) from error
+
+    def _clean(self) -> None:
+        """Removes the halves of states that an interrupted save leaves."""
+        for path in self._folder.glob("*"):
+            if re.fullmatch(r"ckpt-\d+_temp.*|checkpoint\.tmp.*", path.name):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
+        for path in self._folder.glob("ckpt-*.tempstate*"):
+            path.unlink(missing_ok=True)
 
     def non_finite(self) -> str:
         """Returns the name of a variable that holds NaN or infinity, or ""."""

@@ -110,7 +110,9 @@ def table(counts: dict[str, collections.Counter]) -> str:
 
 def _child(words: list[str]) -> None:
     """Works through the jobs from number `skip` on, a line before and after each."""
-    import fuzz_targets
+    import sa3dhp  # noqa: F401  before OpenCV, to which it says how much is too much
+
+    import fuzz_targets  # isort: skip
 
     seed, first, mutants, skip = map(int, words[:4])
     end, keep, chosen = time.monotonic() + float(words[4]), words[5], words[6:]

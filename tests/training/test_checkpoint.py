@@ -1,6 +1,8 @@
 """State and portable weights: what is saved comes back, and nothing else does."""
 
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
@@ -300,3 +302,45 @@ def test_an_archive_that_claims_terabytes_is_refused_before_it_is_read(tmp_path)
     np.savez_compressed(path, a=np.zeros(1 << 25))  # 256 MiB in some 260 kB
     with pytest.raises(errors.InputError, match="damaged"):
         checkpoint.read_arrays(path)
+
+
+@pytest.mark.parametrize(
+    ("error", "number"),
+    [
+        (tf.errors.ResourceExhaustedError(None, None, "full"), errno.ENOSPC),
+        (tf.errors.PermissionDeniedError(None, None, "closed"), errno.EACCES),
+        (tf.errors.UnknownError(None, None, "x; No space left on device"), 28),
+    ],
+)
+def test_a_save_that_the_machine_refuses_leaves_the_state_before_it(
+    tmp_path, monkeypatch, error, number
+):
+    variable = _saved(tmp_path)
+    state = checkpoint.State(tmp_path, {"x": variable})
+
+    def refused(*args, **kwargs):
+        (tmp_path / "ckpt-3_temp").mkdir()
+        (tmp_path / "ckpt-3_temp" / "part-00000-of-00001.index").write_text("half")
+        raise error
+
+    monkeypatch.setattr(tf.train.CheckpointManager, "save", refused)
+    with pytest.raises(OSError, match=os.strerror(number)) as found:
+        state.save(3)
+    assert found.value.errno == number and found.value.filename == str(tmp_path)
+    assert not list(tmp_path.glob("*temp*"))
+    variable.assign(0.0)
+    assert checkpoint.State(tmp_path, {"x": variable}).restore()
+    assert variable.numpy() == 2.0
+
+
+def test_what_a_killed_save_left_is_removed_at_the_next_start(tmp_path):
+    variable = _saved(tmp_path)
+    (tmp_path / "ckpt-9_temp").mkdir()
+    (tmp_path / "ckpt-9_temp" / "part").write_text("half")
+    (tmp_path / "ckpt-9.data-00000-of-00001.tempstate123").write_text("half")
+    (tmp_path / "checkpoint.tmp0123").write_text("half")
+    kept = {path.name for path in tmp_path.glob("*") if "t" != path.name[:1]}
+    state = checkpoint.State(tmp_path, {"x": variable})
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {n for n in kept if "temp" not in n and "tmp" not in n}
+    assert state.restore()

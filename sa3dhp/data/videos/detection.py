@@ -27,6 +27,9 @@ _NORMALISED = 1.5  # places that are shares of the picture are below
 _ROUNDING = 0.01  # of scores
 
 
+_PROGRAM = "the SavedModel {} is a program, and runs with your rights"
+
+
 class Detector(Protocol):
     """Finds persons in pictures."""
 
@@ -45,7 +48,8 @@ def choose(detector: str | os.PathLike) -> tuple[str, str]:
         `auto` is BlazePose where its file is installed, else HOG.
     """
     if str(detector) != AUTO:
-        return str(detector), ""
+        program = (pathlib.Path(detector) / "saved_model.pb").is_file()
+        return str(detector), _PROGRAM.format(detector) if program else ""
     if blazepose.find():
         return BLAZEPOSE, ""
     return HOG, (
