@@ -39,7 +39,9 @@ def read_landmarks(path: str | pathlib.Path) -> np.ndarray:
     """
     with errors.reading(path, "landmarks"):
         data = pathlib.Path(path).read_bytes()
-        found = np.asarray(documents.parse_json(data, str(path)), np.float64)
+        found = np.asarray(
+            documents.parse_json(data, f"{path}: no landmarks"), np.float64
+        )
     if found.ndim != 3 or found.shape[1:] != (_LANDMARKS, 3):
         raise errors.InputError(
             f"{path}: got landmarks {found.shape}, expected [N, {_LANDMARKS}, 3]"
