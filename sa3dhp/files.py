@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # Of the shipped models the one for videos of people: `adapt --videos` and `predict`.
 VIDEO_MODEL = "procedural"
+_BEGUN = ".tmp-"  # in the names of what is being written
 _UNPACKED_FREE = 1 << 26  # bytes that any .npz may unpack to
 _UNPACKED_MOST = 500  # times its own size that a larger one may: zeros pack well
 # An installed package carries the repository's other folders here, see `setup.py`.
@@ -80,7 +81,7 @@ def atomic(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays: writers of pictures look at it.
     handle, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix
+        dir=path.parent, prefix=f".{path.stem}{_BEGUN}", suffix=path.suffix
     )
     os.close(handle)
     temporary = pathlib.Path(name)
@@ -146,7 +147,9 @@ def replaced_folder(path: str | os.PathLike, marker: str) -> Iterator[pathlib.Pa
     check_folder(path, marker)
     path = pathlib.Path(os.path.abspath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = pathlib.Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    scratch = pathlib.Path(
+        tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}{_BEGUN}")
+    )
     new, old = scratch / "new", scratch / "old"
     try:
         new.mkdir()  # under the user's umask, unlike `scratch`
@@ -264,7 +267,7 @@ _BY_CLASS = {
 }
 _claimed: dict[pathlib.Path, int] = {}  # folder -> descriptor that holds its lock
 # How `tempfile` names what `atomic` and `replaced_folder` write first.
-_LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}(\.[A-Za-z0-9]+)?")
+_LEFTOVER = re.compile(rf"\..+{re.escape(_BEGUN)}[a-z0-9_]{{8}}(\.[A-Za-z0-9]+)?")
 
 
 def claim(folder: str | os.PathLike[str]) -> None:

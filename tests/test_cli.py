@@ -110,6 +110,6 @@ def test_our_own_fault_keeps_its_stack_trace(tool):
 def test_help_shows_the_tool_and_its_own_flags(tool, flag):
     done = tool(flag)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Does a thing.\n\nflags:\n  --count (default: 1)\n")
+    assert done.stdout.startswith("Does a thing.\n\nflags:\n  --count (default: '1')\n")
     assert "\n  --do\n      <" in done.stdout
     assert done.stdout.count("--") == 3

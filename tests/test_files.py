@@ -111,8 +111,12 @@ def test_a_second_process_at_work_in_a_folder_is_told(tmp_path):
 
 
 def test_a_claim_removes_what_killed_runs_left_and_nothing_else(tmp_path):
-    kept = [".keep", ".hidden.yaml", "result.json", "sub/.state.json"]
-    left = [".result.a1b2c3d4.json", "sub/.w.npz.zz99__aa", ".saved_model.abcdefgh/new"]
+    kept = [".keep", ".hidden.settings.yaml", "result.json", "sub/.state.json"]
+    left = [
+        ".result.tmp-a1b2c3d4.json",
+        "sub/.w.tmp-zz99__aa.npz",
+        ".saved_model.tmp-abcdefgh/new",
+    ]
     for name in kept + left:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")

@@ -224,6 +224,7 @@ def _check_manifest(path: pathlib.Path, manifest: Manifest) -> None:
             raise errors.InputError(
                 f"{path}: {field}: expected {wanted}: edited or damaged; {REMEDY}"
             )
+    _check_skeletons(path, manifest)
     splits = manifest.splits
     if len(manifest.data_hash) != 64 or not all(
         s.get("checksums") for s in splits.values()
@@ -234,6 +235,28 @@ def _check_manifest(path: pathlib.Path, manifest: Manifest) -> None:
         raise errors.InputError(
             f"{path}: {_edited(manifest, settings)} was edited after it was prepared: "
             f"data_hash does not fit; {REMEDY}"
+        )
+
+
+def _check_skeletons(path: pathlib.Path, manifest: Manifest) -> None:
+    """Raises `InputError` for skeletons that nobody knows, or that contradict.
+
+    The hash does not cover them, and results name it: a hash that did would be another
+    one for the same data.
+    """
+    splits = manifest.splits
+    named = {f"splits.{n}.skeleton": s.get("skeleton") for n, s in splits.items()}
+    first = named.get("splits.train.skeleton", next(iter(named.values()), None))
+    for field, value in {**named, "skeleton": manifest.skeleton}.items():
+        if value is not None and value not in list(skeletons.ALL):
+            raise errors.InputError(
+                f"{path}: {field}: {value!r:.80} is no skeleton, expected one of "
+                f"{', '.join(skeletons.ALL)}: edited or damaged; {REMEDY}"
+            )
+    if first is not None and manifest.skeleton != first:
+        raise errors.InputError(
+            f"{path}: skeleton: {manifest.skeleton}, expected {first} as of its first "
+            f"split: edited or damaged; {REMEDY}"
         )
 
 

@@ -12,7 +12,6 @@ import os
 import pathlib
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping
 
 import numpy as np
@@ -263,18 +262,9 @@ def write_arrays(
         raise ValueError(f"dtype: got {dtype!r}, expected 'float16' or 'float32'")
     stored = {name: _compact(np.asarray(a), dtype) for name, a in arrays.items()}
     entry = {**(meta or {}), "weights_hash": _hash(stored)}
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            text = np.frombuffer(json.dumps(entry, indent=1).encode(), np.uint8)
-            np.savez_compressed(file, **{_META: text}, **stored)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with files.atomic(path) as temporary, open(temporary, "wb") as file:
+        text = np.frombuffer(json.dumps(entry, indent=1).encode(), np.uint8)
+        np.savez_compressed(file, **{_META: text}, **stored)
 
 
 def read_meta(path: str | os.PathLike) -> dict:
