@@ -21,6 +21,7 @@ VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"})
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 ASSUMED_FPS = 30.0
 PLAUSIBLE_FPS = (1.0, 480.0)
+_PNG_PART = 1 << 26  # bytes that a part of a picture may claim
 _WIDEST, _SQUARE = 4.0, 0.005  # pixels' sides: the most, and a difference nobody sees
 
 
@@ -364,13 +365,28 @@ def _image_frames(source: Source) -> Iterator[tuple[int, np.ndarray | None]]:
             index += 1
 
 
+def _png_is_bounded(data: bytes) -> bool:
+    """Whether no part of a PNG claims far more than the file has; True for others.
+
+    OpenCV reserves what a part claims, up to 4 GB for a file of some bytes.
+    """
+    at = 8
+    while data.startswith(b"\x89PNG") and at + 12 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        if size > max(_PNG_PART, len(data)):
+            return False
+        at += 12 + size
+    return True
+
+
 def read_image(path: pathlib.Path) -> np.ndarray | None:
     """Reads a picture as `[H, W, 3]` uint8 RGB, upright, or None if it is broken."""
     level = cv2.getLogLevel()
     cv2.setLogLevel(0)
     try:
         data = np.fromfile(path, np.uint8)
-        frame = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        good = data.size and _png_is_bounded(data.tobytes())
+        frame = cv2.imdecode(data, cv2.IMREAD_COLOR) if good else None
     except (OSError, cv2.error):
         frame = None
     finally:

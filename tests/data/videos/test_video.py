@@ -283,3 +283,14 @@ def test_pixels_that_are_not_square_are_shown_as_wide_as_they_are(tmp_path) -> N
     assert square[0].shape == (120, 160, 3) and wide[0].shape == (120, 233, 3)
     red = np.flatnonzero(wide[0][60, :, 0] > 150)
     assert red.mean() == pytest.approx(40 * 16 / 11, abs=1.5)
+
+
+@pytest.mark.parametrize("at", [8, 33])
+def test_a_png_that_claims_gigabytes_is_not_decoded(tmp_path, at) -> None:
+    path = tmp_path / "a.png"
+    cv2.imwrite(str(path), np.full((8, 8, 3), 90, np.uint8))
+    assert video.read_image(path).shape == (8, 8, 3)
+    data = bytearray(path.read_bytes())
+    data[at : at + 4] = b"\xff\xff\xff\xf0"
+    path.write_bytes(data)
+    assert video.read_image(path) is None
