@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import os
 import typing
+
+# OpenCV reads this when it is loaded, and would take 3 GB for a file of a few bytes.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 26))
 
 __version__ = "0.2.0"
 # Name -> its module.

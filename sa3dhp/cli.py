@@ -44,8 +44,18 @@ _LOGGERS = ("tensorflow", "absl", "matplotlib", "h5py", "PIL")
 # What the machine refuses is not our fault: no stack trace.
 _MACHINE = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR,
-    errno.EISDIR, errno.EEXIST,
+    errno.EISDIR, errno.EEXIST, errno.EAGAIN, errno.ENOLCK, errno.EIO, errno.ESTALE,
+    errno.ETIMEDOUT, errno.EBUSY, errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG,
 }  # fmt: skip
+_FULL = "; free some space, then run the same command again: it goes on"
+_CLOSED = "; give a folder that you may write to"
+_REMEDIES = {
+    errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EROFS: _CLOSED,
+    errno.EACCES: "; give a file or folder that you may read and write",
+    errno.EPERM: _CLOSED, errno.ENOTDIR: "; give a folder",
+    errno.ENAMETOOLONG: "; give a shorter name",
+}  # fmt: skip
+_LARGEST = 1 << 53  # a number in a flag; beyond, floats leave out whole numbers
 _HELP = {"-h", "-help", "--help", "--helpshort", "--helpfull"}
 _INSTALLED = "sa3dhp-"  # how the names of the console commands begin
 
@@ -53,6 +63,8 @@ _INSTALLED = "sa3dhp-"  # how the names of the console commands begin
 def _be_quiet() -> None:
     for name, value in {**_QUIET, **_FAST}.items():
         os.environ.setdefault(name, value)
+    # A notebook hands its own backend on, which a tool can neither use nor import.
+    os.environ["MPLBACKEND"] = _QUIET["MPLBACKEND"]
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
     if not sys.warnoptions:
@@ -85,6 +97,7 @@ def run(
             print(_usage(main))
             sys.exit(0)
         rest = flags.FLAGS(argv)[1:]
+        _check_numbers()
         if rest and not operands:
             raise errors.InputError(
                 f"{rest[0]!r}: not a flag, expected --name=value (--help lists them)"
@@ -99,7 +112,20 @@ def run(
     except OSError as error:
         if error.errno not in _MACHINE:
             raise
-        _fail(f"{error.filename or 'output'}: {error.strerror}", 2)
+        remedy = _REMEDIES.get(error.errno, "")
+        _fail(f"{error.filename or 'output'}: {error.strerror}{remedy}", 2)
+
+
+def _check_numbers() -> None:
+    """Raises InputError for a number in a flag that nobody means."""
+    for flag in flags.FLAGS.flags_by_module_dict().get(sys.argv[0], []):
+        values = flag.value if isinstance(flag.value, list) else [flag.value]
+        for value in values:
+            if isinstance(value, (int, float)) and not abs(value) <= _LARGEST:
+                raise errors.InputError(
+                    f"--{flag.name}: got {value!s:.24}, expected a number up to "
+                    f"{_LARGEST:.1g}"
+                )
 
 
 def start() -> None:

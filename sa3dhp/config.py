@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
 import os
 import pathlib
 import re
@@ -26,7 +25,7 @@ from typing import Any, Literal, TypeVar
 
 import yaml
 
-from sa3dhp import errors, files
+from sa3dhp import documents, errors, files
 
 BASE = "base"  # the key that names the file which a file differs from
 T = TypeVar("T")
@@ -45,6 +44,7 @@ _FROM_0 = _Range("0 or above", lambda x: x >= 0)
 _ABOVE_0 = _Range("above 0", lambda x: x > 0)
 _SHARE = _Range("a share between 0 and 1", lambda x: 0 <= x <= 1)
 _PART = _Range("a share between 0 and 1", lambda x: 0 < x < 1)
+_LARGEST = 1 << 53  # beyond, floats leave out whole numbers
 _SIGNED = _Range("a finite number", lambda x: True)
 
 
@@ -98,7 +98,7 @@ def load(
         where = f"--set {override}"
         if not (sign and key):
             raise errors.InputError(f"{where}: expected section.key=value")
-        tree = _parse(text, where)
+        tree = documents.parse_yaml(text, where)
         for part in reversed(key.strip().split(".")):
             tree = {part: tree}
         config = _merge(config, tree, "", where, known)
@@ -204,15 +204,12 @@ def _chain(path: pathlib.Path, above: tuple[pathlib.Path, ...] = ()) -> list[_Fi
 def _read(path: pathlib.Path) -> Any:
     if not path.is_file():
         raise errors.InputError(f"{path}: no such configuration file")
-    return _parse(path.read_text(encoding="utf-8", errors="replace"), str(path)) or {}
-
-
-def _parse(text: str, where: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise errors.InputError(f"{where}: not YAML: {reason}") from None
+    return (
+        documents.parse_yaml(
+            path.read_text(encoding="utf-8", errors="replace"), str(path)
+        )
+        or {}
+    )
 
 
 def _merge(
@@ -265,7 +262,7 @@ def _wrong(where: str, value: Any, expected: str) -> errors.InputError:
     hint = ""
     if isinstance(value, str) and re.fullmatch(r"[-+]?[\d.]+[eE][-+]?\d+", value):
         hint = f"; YAML takes it for a text: write {_spelt(value)}"
-    return errors.InputError(f"{where}: got {value!r}, expected {expected}{hint}")
+    return errors.InputError(f"{where}: got {value!r:.200}, expected {expected}{hint}")
 
 
 def _spelt(text: str) -> str:
@@ -294,7 +291,8 @@ def _check_ranges(node: Any, prefix: str = "") -> None:
             if dataclasses.is_dataclass(item):
                 _check_ranges(item, f"{path}.")
             elif isinstance(item, (int, float)) and not isinstance(item, bool):
-                if not (math.isfinite(item) and allowed.holds(item)):
-                    raise errors.InputError(
-                        f"{path}: got {item}, expected {allowed.expected}"
-                    )
+                if not (abs(item) < _LARGEST and allowed.holds(item)):  # no NaN
+                    expected = allowed.expected
+                    if allowed.holds(item):
+                        expected += f", up to {_LARGEST:.1g}"
+                    raise errors.InputError(f"{path}: got {item}, expected {expected}")

@@ -6,19 +6,31 @@ This is the one owner of renames.
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import glob
+import io
 import json
+import math
 import os
 import pathlib
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from typing import Any
+import zipfile
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sa3dhp import errors
 
+if TYPE_CHECKING:
+    import numpy as np
+
 # Of the shipped models the one for videos of people: `adapt --videos` and `predict`.
 VIDEO_MODEL = "procedural"
+_BEGUN = ".tmp-"  # in the names of what is being written
+_UNPACKED_FREE = 1 << 26  # bytes that any .npz may unpack to
+_UNPACKED_MOST = 500  # times its own size that a larger one may: zeros pack well
 # An installed package carries the repository's other folders here, see `setup.py`.
 _PACKED = pathlib.Path(__file__).resolve().parent / "shipped"
 
@@ -69,7 +81,7 @@ def atomic(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays: writers of pictures look at it.
     handle, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix
+        dir=path.parent, prefix=f".{path.stem}{_BEGUN}", suffix=path.suffix
     )
     os.close(handle)
     temporary = pathlib.Path(name)
@@ -135,7 +147,9 @@ def replaced_folder(path: str | os.PathLike, marker: str) -> Iterator[pathlib.Pa
     check_folder(path, marker)
     path = pathlib.Path(os.path.abspath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = pathlib.Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    scratch = pathlib.Path(
+        tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}{_BEGUN}")
+    )
     new, old = scratch / "new", scratch / "old"
     try:
         new.mkdir()  # under the user's umask, unlike `scratch`
@@ -150,6 +164,148 @@ def replaced_folder(path: str | os.PathLike, marker: str) -> Iterator[pathlib.Pa
             raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def check_npz(path: str | os.PathLike[str]) -> None:
+    """Looks at what an `.npz` claims, before anything of it is read.
+
+    An archive of some bytes can claim arrays of terabytes. What it may unpack to is
+    bounded by its own size, far beyond what genuine files of numbers compress to.
+
+    Raises:
+        ValueError: where it claims more.
+        zipfile.BadZipFile: for what is no archive.
+        OSError: if it cannot be read.
+    """
+    packed = os.path.getsize(path)
+    with zipfile.ZipFile(path) as archive:
+        whole = sum(member.file_size for member in archive.infolist())
+    if whole > max(_UNPACKED_FREE, _UNPACKED_MOST * packed):
+        raise ValueError(f"{packed} bytes claim to unpack to {whole}")
+
+
+def load_npz(
+    path: str | os.PathLike[str],
+    wanted: Callable[[str], bool] = lambda name: True,
+    unpickle: Callable[[BinaryIO, str], Any] | None = None,
+) -> dict[str, np.ndarray]:
+    """Returns the arrays of an `.npz` file, each no larger than its bytes.
+
+    Args:
+        path: of the file.
+        wanted: says which arrays are read, by name.
+        unpickle: reads the pickle that stands for an array of objects, from the file
+            and a name for messages; without it such arrays are refused.
+
+    Raises:
+        Exception: whatever a damaged file makes NumPy and zipfile raise; see
+            `errors.reading`.
+    """
+    check_npz(path)
+    arrays = {}
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.namelist():
+            name = member.removesuffix(".npy")
+            if wanted(name):
+                data = archive.read(member)
+                arrays[name] = load_npy(data, f"{path}: {name}", unpickle)
+    return arrays
+
+
+def load_npy(
+    data: bytes,
+    name: str,
+    unpickle: Callable[[BinaryIO, str], Any] | None = None,
+) -> np.ndarray:
+    """Returns the array of a `.npy` file, given as its bytes; see `load_npz`."""
+    import numpy as np  # not for a tool's `--help`
+
+    file = io.BytesIO(data)
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    version = np.lib.format.read_magic(file)
+    if version not in readers:
+        raise ValueError(f"{name}: version {version} of NumPy's format")
+    shape, _, dtype = readers[version](file)
+    count = math.prod(shape)
+    if dtype.hasobject:
+        if unpickle is None or dtype != np.dtype(object):
+            raise ValueError(f"{name}: holds pickled objects, which are never loaded")
+        array = unpickle(file, name)
+        if not isinstance(array, np.ndarray) or array.shape != shape:
+            raise ValueError(f"{name}: expected an object array of shape {shape}")
+        return array
+    if count * max(dtype.itemsize, 1) > len(data):
+        raise ValueError(f"{name}: claims {shape} of {dtype} in {len(data)} bytes")
+    file.seek(0)
+    return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def system_error(error: Exception, path: str | os.PathLike[str]) -> OSError:
+    """Returns what the machine refused, of an error of TensorFlow's.
+
+    Args:
+        error: which says it by its class or its words.
+        path: that was written.
+    """
+    text = str(error)
+    by_words = (number for number in _REFUSALS if os.strerror(number) in text)
+    number = next(by_words, _BY_CLASS.get(type(error).__name__, errno.EIO))
+    return OSError(number, os.strerror(number), os.fspath(path))
+
+
+_REFUSALS = (
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
+    errno.EFBIG,
+)  # fmt: skip
+_BY_CLASS = {
+    "ResourceExhaustedError": errno.ENOSPC,
+    "PermissionDeniedError": errno.EACCES,
+    "NotFoundError": errno.ENOENT,
+}
+_claimed: dict[pathlib.Path, int] = {}  # folder -> descriptor that holds its lock
+# How `tempfile` names what `atomic` and `replaced_folder` write first.
+_LEFTOVER = re.compile(rf"\..+{re.escape(_BEGUN)}[a-z0-9_]{{8}}(\.[A-Za-z0-9]+)?")
+
+
+def claim(folder: str | os.PathLike[str]) -> None:
+    """Keeps a folder for this process, to its end; removes what killed runs left.
+
+    The system forgets the claim with the process, however that ends.
+
+    Raises:
+        InputError: if another process is at work there.
+    """
+    home = pathlib.Path(folder).resolve()
+    if home in _claimed:
+        return
+    home.mkdir(parents=True, exist_ok=True)
+    held = os.open(home, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(held)
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            raise errors.InputError(
+                f"{folder}: another process is at work in this folder; wait for its "
+                "end, or give another --workdir"
+            ) from None
+        return  # a disk without locks
+    _claimed[home] = held
+    for path in sorted(home.rglob(".*")):
+        if _LEFTOVER.fullmatch(path.name):
+            _remove(path)
+
+
+def _remove(path: pathlib.Path) -> None:
+    """Removes a file or folder, if it is there and the system lets us."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _umask() -> int:

@@ -16,6 +16,8 @@ from sa3dhp import cli
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("do", "", ["", "train", "bad", "bug", "stop", "full"], "What\\nfor.")
+flags.DEFINE_float("size", 1.0, "How large.")
+flags.DEFINE_integer("count", 1, "How many.")
 
 
 def main():
@@ -77,7 +79,14 @@ def test_a_run_prints_only_what_is_ours(tool):
     [
         (["--do=bad"], 2, "error: thing: got 1, expected 2\n"),
         (["--do=stop"], 130, "error: interrupted\n"),
-        (["--do=full"], 2, "error: out.npz: No space left on device\n"),
+        (["--do=full"], 2, "error: out.npz: No space left on device; free some s"),
+        (["--size=1e300"], 2, "error: --size: got 1e+300, expected a number up to"),
+        (["--size=nan"], 2, "error: --size: got nan, expected a number up to"),
+        (
+            ["--count=" + "9" * 30],
+            2,
+            "error: --count: got 999999999999999999999999, ex",
+        ),
         (["--nope=1"], 2, "error: Unknown command line flag 'nope' (--help lists"),
         (["--do=x"], 2, "error: flag --do=x: value should be one of"),
         (["clips"], 2, "error: 'clips': not a flag, expected --name=value"),
@@ -101,5 +110,6 @@ def test_our_own_fault_keeps_its_stack_trace(tool):
 def test_help_shows_the_tool_and_its_own_flags(tool, flag):
     done = tool(flag)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Does a thing.\n\nflags:\n  --do\n      <")
-    assert done.stdout.count("--") == 1
+    assert done.stdout.startswith("Does a thing.\n\nflags:\n  --count (default: '1')\n")
+    assert "\n  --do\n      <" in done.stdout
+    assert done.stdout.count("--") == 3

@@ -1,7 +1,14 @@
 """Outputs that appear whole or not at all."""
 
+import errno
+import io
 import json
+import os
+import subprocess
+import sys
+import zipfile
 
+import numpy as np
 import pytest
 
 from sa3dhp import errors, files
@@ -81,3 +88,77 @@ def test_failed_write_leaves_the_old_file(tmp_path):
         files.write_json(path, {"a": object()})
     assert json.loads(path.read_text()) == {"a": 1}
     assert [p.name for p in path.parent.iterdir()] == ["a.json"]
+
+
+_HOLD = """
+import sys, time
+from sa3dhp import files
+files.claim(sys.argv[1])
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_second_process_at_work_in_a_folder_is_told(tmp_path):
+    command = [sys.executable, "-c", _HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout.readline() == "held\n"
+        with pytest.raises(errors.InputError, match="another process is at work"):
+            files.claim(tmp_path)
+        first.kill()
+    files.claim(tmp_path)  # the claim ended with its process
+    files.claim(tmp_path)
+
+
+def test_a_claim_removes_what_killed_runs_left_and_nothing_else(tmp_path):
+    kept = [".keep", ".hidden.settings.yaml", "result.json", "sub/.state.json"]
+    left = [
+        ".result.tmp-a1b2c3d4.json",
+        "sub/.w.tmp-zz99__aa.npz",
+        ".saved_model.tmp-abcdefgh/new",
+    ]
+    for name in kept + left:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    files.claim(tmp_path)
+    found = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
+    assert found == set(kept)
+
+
+class ResourceExhaustedError(Exception):
+    """Named as TensorFlow's is."""
+
+
+@pytest.mark.parametrize(
+    ("error", "number"),
+    [
+        (ResourceExhaustedError("x"), errno.ENOSPC),
+        (ValueError("/a/b; Read-only file system"), errno.EROFS),
+        (ValueError("/a/b; No space left on device [Op:SaveV2]"), errno.ENOSPC),
+        (ValueError("who knows"), errno.EIO),
+    ],
+)
+def test_what_the_machine_refused_is_known_by_class_or_words(error, number):
+    made = files.system_error(error, "a/b")
+    assert (made.errno, made.filename) == (number, "a/b")
+    assert made.strerror == os.strerror(number)
+
+
+def test_an_npz_that_claims_more_than_it_holds_is_not_read(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, a=np.arange(3), words=np.array(["x", "yy"]), none=np.zeros((0, 3)))
+    got = files.load_npz(path)
+    assert got["a"].tolist() == [0, 1, 2] and got["words"].tolist() == ["x", "yy"]
+    assert got["none"].shape == (0, 3)
+    assert list(files.load_npz(path, lambda name: name == "a")) == ["a"]
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f8", "fortran_order": False, "shape": (1 << 40,)}
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.npy", header.getvalue() + bytes(64))
+    with pytest.raises(ValueError, match="a: claims"):
+        files.load_npz(path)
+    np.savez(path, a=np.array([{}], object))
+    with pytest.raises(ValueError, match="never loaded"):
+        files.load_npz(path)

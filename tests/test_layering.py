@@ -8,7 +8,7 @@ import pytest
 
 ORDER = [
     {"errors"},
-    {"files"},
+    {"files", "documents"},
     {"config", "progress", "provenance"},
     {"geometry"},
     {"skeleton", "losses"},

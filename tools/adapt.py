@@ -33,7 +33,8 @@ flags.DEFINE_string(
     "detector",
     "auto",
     "Of people in videos: blazepose, hog, a .tflite or .onnx file, or a SavedModel; "
-    "auto is blazepose where mediapipe is installed, else hog.",
+    "auto is blazepose where mediapipe is installed, else hog. A SavedModel is "
+    "a program: it runs with your rights, so give none that you do not trust.",
 )
 flags.DEFINE_string("boxes", None, "JSON or CSV file of the person's boxes instead.")
 flags.DEFINE_string(
@@ -86,6 +87,7 @@ def main() -> None:
 
     sources.check_videos(config, FLAGS.detector, FLAGS.boxes)
     configs.begin(config, workdir)
+    files.claim(workdir)
     policy = precision.set_policy(config.training.precision)
     trained = networks.Networks(config, store.Store(folder))
     if FLAGS.from_scratch:

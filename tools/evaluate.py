@@ -31,7 +31,12 @@ FLAGS = flags.FLAGS
 flags.DEFINE_enum("system", systems.NAMES[0], systems.NAMES, "Whose run WORKDIR is.")
 flags.DEFINE_string("predictions", None, "An .npz of predicted joints.")
 flags.DEFINE_string("reference", None, "An .npz of true joints, row by row the same.")
-flags.DEFINE_string("model", None, "A SavedModel that predicts, or BlazePose's.")
+flags.DEFINE_string(
+    "model",
+    None,
+    "A SavedModel that predicts, or BlazePose's. A SavedModel is a program: it runs "
+    "with your rights, so give none that you do not trust.",
+)
 flags.DEFINE_string("workdir", None, "A finished adaptation; its model is used.")
 flags.DEFINE_string("dataset", None, "A prepared folder, or an .npz with images.")
 flags.DEFINE_string(

@@ -39,7 +39,8 @@ flags.DEFINE_string(
     "detector",
     "auto",
     "Of people: blazepose, hog, a .tflite or .onnx file, or a SavedModel; auto is "
-    "blazepose where mediapipe is installed, else hog.",
+    "blazepose where mediapipe is installed, else hog. A SavedModel is "
+    "a program: it runs with your rights, so give none that you do not trust.",
 )
 flags.DEFINE_string("boxes", None, "JSON or CSV file of the person's boxes instead.")
 flags.DEFINE_float("fps", 30.0, "Rate of folders of frames.", lower_bound=1.0)

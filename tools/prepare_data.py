@@ -34,7 +34,8 @@ flags.DEFINE_string(
     "detector",
     "auto",
     "Of videos: blazepose, hog, a .tflite or .onnx file, or a SavedModel; auto is "
-    "blazepose where mediapipe is installed, else hog.",
+    "blazepose where mediapipe is installed, else hog. A SavedModel is "
+    "a program: it runs with your rights, so give none that you do not trust.",
 )
 flags.DEFINE_string("boxes", "", "Of videos: a JSON or CSV file of boxes instead.")
 flags.DEFINE_string("smpl", "", "Of threedpw: SMPL's folder, for the published joints.")

@@ -61,6 +61,7 @@ def main() -> None:
     uses = {configs.READS[stage] for stage in stages}
     prepared = sources.check(config, *sorted(uses))  # hours before they are needed
     configs.begin(config, workdir)
+    files.claim(workdir)
     policy = precision.set_policy(config.training.precision)
     run = {**provenance.describe(), "stage": FLAGS.stage, "precision": policy}
     files.write_json(workdir / "run.json", {**run, "data": prepared})

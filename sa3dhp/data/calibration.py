@@ -86,7 +86,14 @@ def fit_pinhole(joints: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
     Args:
         joints: `[..., 3]`, camera frame.
         keypoints: `[..., 2]`, pixels.
+
+    Raises:
+        InputError: for numbers that are not finite, and joints in the camera's plane.
     """
+    if not (np.isfinite(joints).all() and np.isfinite(keypoints).all()):
+        raise errors.InputError("joints: expected finite numbers to fit a camera to")
+    if not (np.asarray(joints)[..., 2] != 0).all():
+        raise errors.InputError("joints: expected a distance from the camera, got 0")
     slopes = np.asarray(joints, np.float64)[..., :2] / joints[..., 2:]
     fits = []
     for axis in range(2):

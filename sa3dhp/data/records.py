@@ -12,7 +12,6 @@ A manifest is written last: a folder without one is not finished.
 from __future__ import annotations
 
 import dataclasses
-import errno
 import hashlib
 import json
 import os
@@ -25,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import message
 
-from sa3dhp import errors, files
+from sa3dhp import documents, errors, files
 from sa3dhp.data import schema
 from sa3dhp.skeleton import skeleton as skeletons
 
@@ -34,7 +33,7 @@ KINDS = ("motions", "frames")
 MANIFEST = "manifest.json"
 PARTIAL = ".partial"  # ending of shards that are being written
 JPEG_QUALITY = 95
-_REMEDY = "run tools/prepare_data.py again into an empty folder"
+REMEDY = "run tools/prepare_data.py again into an empty folder"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)  # arrays do not compare
@@ -168,22 +167,128 @@ def read_manifest(folder: str | os.PathLike) -> Manifest:
     """
     path = pathlib.Path(folder) / MANIFEST
     try:
-        entry = json.loads(path.read_text(encoding="utf-8"))
+        entry = documents.parse_json(path.read_bytes(), str(path))
     except FileNotFoundError:
         raise errors.InputError(
             f"{folder}: no {MANIFEST}: not prepared data, or not finished; give the "
             "--output of tools/prepare_data.py, or run it again to finish it"
         ) from None
     except (OSError, ValueError) as error:
-        raise errors.InputError(f"{path}: not read: {error}; {_REMEDY}") from None
+        raise errors.InputError(f"{path}: not read: {error}; {REMEDY}") from None
     if isinstance(entry, dict) and entry.get("version", VERSION) != VERSION:
         raise errors.InputError(
-            f"{path}: version {entry['version']}, expected {VERSION}; {_REMEDY}"
+            f"{path}: version {entry['version']}, expected {VERSION}; {REMEDY}"
         )
     try:
-        return Manifest(**{**entry, "notes": tuple(entry["notes"])})
+        manifest = Manifest(**{**entry, "notes": tuple(entry["notes"])})
     except (TypeError, KeyError) as error:
-        raise errors.InputError(f"{path}: damaged: {error}; {_REMEDY}") from None
+        raise errors.InputError(f"{path}: damaged: {error}; {REMEDY}") from None
+    _check_manifest(path, manifest)
+    return manifest
+
+
+_HASHED = ("dataset", "kind", "fps", "image_size", "stored_size", "frame")
+
+
+def _check_manifest(path: pathlib.Path, manifest: Manifest) -> None:
+    """Raises `InputError` for a field of a wrong type or value, and for an edited one.
+
+    What has no checksums, or no hash of ours, is older: nothing to compare it with.
+    """
+    expected: dict[str, tuple[str, bool]] = {
+        "kind": (" or ".join(KINDS), manifest.kind in KINDS),
+        "frame": ("camera or world", manifest.frame in ("camera", "world")),
+        "fps": ("0 or above", _number(manifest.fps)),
+        "image_size": ("a whole number", _whole(manifest.image_size)),
+        "stored_size": ("a whole number", _whole(manifest.stored_size)),
+        "unit": ("mm", manifest.unit == "mm"),
+        "data_hash": ("a text", isinstance(manifest.data_hash, str)),
+        "splits": ("names with their shards", isinstance(manifest.splits, dict)),
+    }
+    if isinstance(manifest.splits, dict):
+        for name, entry in manifest.splits.items():
+            whole = isinstance(entry, dict)
+            expected[f"splits.{name}"] = "shards, records and clips", whole
+            for key in ("records", "clips"):
+                good = whole and _whole(entry.get(key))
+                expected[f"splits.{name}.{key}"] = "a whole number", good
+            names = entry.get("shards") if whole else None
+            good = isinstance(names, list) and all(map(_file_name, names))
+            expected[f"splits.{name}.shards"] = "names of files beside it", good
+            sums = entry.get("checksums", []) if whole else None
+            count = len(names) if isinstance(names, list) else 0
+            good = isinstance(sums, list) and len(sums) in (0, count)
+            expected[f"splits.{name}.checksums"] = "one for each shard", good
+    for field, (wanted, good) in expected.items():
+        if not good:
+            raise errors.InputError(
+                f"{path}: {field}: expected {wanted}: edited or damaged; {REMEDY}"
+            )
+    _check_skeletons(path, manifest)
+    splits = manifest.splits
+    if len(manifest.data_hash) != 64 or not all(
+        s.get("checksums") for s in splits.values()
+    ):
+        return
+    settings = {key: getattr(manifest, key) for key in _HASHED}
+    if data_hash(splits, **settings) != manifest.data_hash:
+        raise errors.InputError(
+            f"{path}: {_edited(manifest, settings)} was edited after it was prepared: "
+            f"data_hash does not fit; {REMEDY}"
+        )
+
+
+def _check_skeletons(path: pathlib.Path, manifest: Manifest) -> None:
+    """Raises `InputError` for skeletons that nobody knows, or that contradict.
+
+    The hash does not cover them, and results name it: a hash that did would be another
+    one for the same data.
+    """
+    splits = manifest.splits
+    named = {f"splits.{n}.skeleton": s.get("skeleton") for n, s in splits.items()}
+    first = named.get("splits.train.skeleton", next(iter(named.values()), None))
+    for field, value in {**named, "skeleton": manifest.skeleton}.items():
+        if value is not None and value not in list(skeletons.ALL):
+            raise errors.InputError(
+                f"{path}: {field}: {value!r:.80} is no skeleton, expected one of "
+                f"{', '.join(skeletons.ALL)}: edited or damaged; {REMEDY}"
+            )
+    if first is not None and manifest.skeleton != first:
+        raise errors.InputError(
+            f"{path}: skeleton: {manifest.skeleton}, expected {first} as of its first "
+            f"split: edited or damaged; {REMEDY}"
+        )
+
+
+def _edited(manifest: Manifest, settings: dict[str, Any]) -> str:
+    """The field whose former value can be told, else the names of all it may be."""
+    likely: dict[str, list[Any]] = {
+        "kind": list(KINDS),
+        "frame": ["camera", "world"],
+        "fps": [0.0, 10.0, 24.0, 25.0, 30.0, 50.0, 60.0, 100.0, 120.0],
+        "image_size": [0, 32, 48, 64, 96, 128, 160, 192, 224, 256],
+        "stored_size": [0, 48, 64, 80, 96, 128, 192, 224, 256, 288, 320, 336, 384],
+    }
+    for field, values in likely.items():
+        for value in values:
+            if (
+                data_hash(manifest.splits, **{**settings, field: value})
+                == manifest.data_hash
+            ):
+                return f"{field}: {getattr(manifest, field)!r}, expected {value!r}: it"
+    return f"one of {', '.join(_HASHED)} or splits.*.checksums"
+
+
+def _number(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < 1e6
+
+
+def _whole(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 40
+
+
+def _file_name(value: Any) -> bool:
+    return isinstance(value, str) and pathlib.PurePath(value).name == value
 
 
 def encode_frame(frame: Frame) -> bytes:
@@ -253,18 +358,34 @@ def decode_frame(payload: bytes, image: bool = True) -> Frame:
             bgr = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
             pixels = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
         return Frame(**values, image=pixels)
-    except (message.DecodeError, KeyError, ValueError, TypeError, cv2.error) as error:
+    except _DAMAGED as error:
         reason = " ".join(str(error).split())
-        raise errors.InputError(f"record: damaged: {reason}; {_REMEDY}") from None
+        raise errors.InputError(f"record: damaged: {reason}; {REMEDY}") from None
 
 
-def _motion(payload: bytes) -> schema.Sequence:
-    values = _decode(payload)
-    count = skeletons.get(values["skeleton"]).num_joints
-    values["joints"] = values["joints"].reshape(-1, count, 3)
-    if "mask" in values:
-        values["mask"] = values["mask"].reshape(-1, count).astype(bool)
-    return schema.Sequence(**{**values, "fps": values["fps"].item()})
+# What a payload of arbitrary bytes makes protobuf, NumPy and OpenCV raise.
+_DAMAGED = (
+    message.DecodeError, LookupError, ValueError, TypeError, AttributeError,
+    OverflowError, cv2.error,
+)  # fmt: skip
+
+
+def decode_motion(payload: bytes) -> schema.Sequence:
+    """Returns the motion of a record.
+
+    Raises:
+        InputError: if the record is damaged.
+    """
+    try:
+        values = _decode(payload)
+        count = skeletons.get(values["skeleton"]).num_joints
+        values["joints"] = values["joints"].reshape(-1, count, 3)
+        if "mask" in values:
+            values["mask"] = values["mask"].reshape(-1, count).astype(bool)
+        return schema.Sequence(**{**values, "fps": values["fps"].item()})
+    except _DAMAGED as error:
+        reason = " ".join(str(error).split())
+        raise errors.InputError(f"record: damaged: {reason}; {REMEDY}") from None
 
 
 def write_shard(path: str | os.PathLike, payloads: Iterable[bytes]) -> None:
@@ -290,13 +411,7 @@ def write_records(path: str, payloads: Iterable[bytes]) -> None:
             for payload in payloads:
                 writer.write(payload)
     except tf.errors.OpError as error:
-        known = {
-            tf.errors.ResourceExhaustedError: errno.ENOSPC,
-            tf.errors.PermissionDeniedError: errno.EACCES,
-            tf.errors.NotFoundError: errno.ENOENT,
-        }
-        number = known.get(type(error), errno.EIO)
-        raise OSError(number, os.strerror(number), path) from error
+        raise files.system_error(error, path) from error
 
 
 def read_frames(folder: str | os.PathLike, split: str) -> Iterator[Frame]:
@@ -311,7 +426,7 @@ def read_frames(folder: str | os.PathLike, split: str) -> Iterator[Frame]:
 
 def read_motions(folder: str | os.PathLike, split: str) -> Iterator[schema.Sequence]:
     """Reads the motions of a split in their order; see `read_frames`."""
-    return _read(folder, split, "motions", _motion)
+    return _read(folder, split, "motions", decode_motion)
 
 
 def _read(folder, split: str, kind: str, decode) -> Iterator:
@@ -328,7 +443,7 @@ def _read(folder, split: str, kind: str, decode) -> Iterator:
     shards = [pathlib.Path(folder) / n for n in manifest.splits[split]["shards"]]
     missing = [shard.name for shard in shards if not shard.is_file()]
     if missing:
-        raise errors.InputError(f"{folder}: {missing[0]} is missing; {_REMEDY}")
+        raise errors.InputError(f"{folder}: {missing[0]} is missing; {REMEDY}")
     return (decode(p) for shard in shards for p in read_records(shard))
 
 
@@ -338,5 +453,5 @@ def read_records(path: str | os.PathLike) -> Iterator[bytes]:
         yield from tf.data.TFRecordDataset(os.fspath(path)).as_numpy_iterator()
     except tf.errors.OpError as error:
         raise errors.InputError(
-            f"{path}: damaged: {' '.join(error.message.split())}; {_REMEDY}"
+            f"{path}: damaged: {' '.join(error.message.split())}; {REMEDY}"
         ) from None

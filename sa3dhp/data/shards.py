@@ -17,7 +17,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from sa3dhp import errors
-from sa3dhp.data import datasets, records
+from sa3dhp.data import crc, datasets, records
 
 # A TFRecord: uint64 length, uint32 checksum of it, the payload, uint32 checksum of it.
 _HEAD, _TAIL = 12, 4
@@ -62,8 +62,10 @@ class Split:
                 f"{folder}: the shards of {name} hold {sum(counts)} records, expected "
                 f"{entry['records']}; prepare it again"
             )
+        self._paths = paths
         self._files = [os.open(path, os.O_RDONLY) for path in paths]
         weakref.finalize(self, _close, self._files)
+        self._checked = bytearray(len(self))  # records whose checksum was found right
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
@@ -75,14 +77,29 @@ class Split:
         return len(self) // clips if clips and len(self) % clips == 0 else 1
 
     def payload(self, row: int) -> bytes:
-        """Returns one record as it is stored."""
+        """Returns one record as it is stored.
+
+        Raises:
+            InputError: if its bytes are not those that were written (its checksum).
+        """
         if not 0 <= row < len(self):
             raise IndexError(f"row: got {row}, expected 0 <= row < {len(self)}")
         shard = int(np.searchsorted(self._ends, row, side="right"))
         places = self._places[shard]
         at = row - (self._ends[shard] - (len(places) - 1))
-        first, last = int(places[at]) + _HEAD, int(places[at + 1]) - _TAIL
-        return os.pread(self._files[shard], last - first, first)
+        first, last = int(places[at]) + _HEAD, int(places[at + 1])
+        stored = os.pread(self._files[shard], last - first, first)
+        payload, end = stored[:-_TAIL], stored[-_TAIL:]
+        good = len(stored) == last - first
+        if good and not self._checked[row]:  # once: a third of decoding the picture
+            good = end == struct.pack("<I", crc.masked(payload))
+            self._checked[row] = good
+        if not good:
+            raise errors.InputError(
+                f"{self._paths[shard]}: record {at} is damaged: its checksum differs; "
+                f"{records.REMEDY}"
+            )
+        return payload
 
     def frames(self, rows: Iterable[int], image: bool = True) -> list[records.Frame]:
         """Returns records by their numbers, in that order.

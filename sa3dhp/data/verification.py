@@ -132,6 +132,8 @@ def verify(folder: str | os.PathLike) -> tuple[Report, np.ndarray]:
     manifest = records.read_manifest(folder)
     found = load(folder)
     whole = [splits.complete(manifest, found), *splits.counts(manifest.dataset, found)]
+    whole.append(splits.checksums(folder, manifest))
+    whole.append(splits.finite(found))
     whole.append(splits.overlap(manifest.dataset, found))
     sections = {"the whole": whole}
     for split, mine in found.items():

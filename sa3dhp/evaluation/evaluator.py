@@ -8,12 +8,15 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from sa3dhp import errors
+from sa3dhp.data import actions as labels_of_actions
 from sa3dhp.evaluation import in_picture, metrics, poses
 from sa3dhp.evaluation import protocol as protocols
 from sa3dhp.skeleton import conversion
 from sa3dhp.skeleton import skeleton as skeletons
 
 _NO_LABEL = ""
+# The mask of the truth alone says what counts; predictions may not choose.
+_UNANNOTATED = "remove these samples or mark the joints in the reference's `mask`"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Evaluator:
         self._shared_joints = shared_joints
         self._batches: list[_Batch] = []
         self._skipped = 0
+        self._wanted = self._given = 0  # joints: of the truth, and of these predicted
         self._notes = [f"reference: {card.reference}"] if card.reference else []
 
     def add(self, pred: poses.Poses, target: poses.Poses) -> None:
@@ -84,17 +88,25 @@ class Evaluator:
         keep, notes = select_frames(self.card, labels, len(target.joints))
         self._notes += [note for note in notes if note not in self._notes]
         self._skipped += len(target.joints) - len(keep)
-        sides = [converted(side, self.card, keep) for side in (pred, target)]
+        sides = [
+            converted(pred, self.card, keep),
+            converted(target, self.card, keep, _UNANNOTATED),
+        ]
         self._settle_joints(sides, (pred, target))
         joints, roots = list(self.card.joint_indices), list(self.card.root_indices)
         known = sides[0][1] & sides[1][1]
         mask = known[:, joints]
-        usable = mask.any(axis=1)
+        usable, true = mask.any(axis=1), sides[1][1][:, joints].copy()
         seen = in_picture.look(target, self.card, keep, known)
         if seen is not None:
             usable &= seen.torso > 0
+            there = in_picture.look(target, self.card, keep, sides[1][1])
+            true &= there.torso[:, None] > 0 if there is not None else False
         if self.card.alignment == "root":
             usable &= known[:, roots].all(axis=1)
+            true &= sides[1][1][:, roots].all(axis=1)[:, None]
+        self._wanted += int(true.sum())
+        self._given += int((mask & usable[:, None]).sum())
         self._skipped += len(keep) - int(usable.sum())
         if not usable.any():
             raise errors.InputError(
@@ -169,10 +181,13 @@ class Evaluator:
 
         Returns:
             `protocol`, `protocol_hash`, `target_information`, `num_samples`,
-            `num_skipped`, `headline`, `notes`, `overall` (metric -> number), and
-            `per_joint`, `per_action`, `per_sequence`, `per_group` (name -> metrics,
-            with `num_samples` but for joints; empty where the files name none). With a
-            card that looks at pictures also `trunk`, see `in_picture`.
+            `num_skipped`, `coverage` (share of the truth's joints that were predicted:
+            what a method hides is no merit of it), `headline`, `notes`, `overall`
+            (metric -> number), `mean_over_actions` (the same of the means of each
+            action; empty for fewer than two), and `per_joint`, `per_action`,
+            `per_sequence`, `per_group` (name -> metrics, with `num_samples` but for
+            joints; empty where the files name none). With a card that looks at
+            pictures also `trunk`, see `in_picture`.
 
         Raises:
             errors.InputError: if nothing was added, or the card averages over labels
@@ -186,7 +201,8 @@ class Evaluator:
             for metric in self.card.metrics
         }
         samples = {k: metrics.mean_over_valid(v, mask) for k, v in values.items()}
-        actions, sequences = self._label("action"), self._label("sequence")
+        actions = labels_of_actions.normalised(self._label("action"))
+        sequences = self._label("sequence")
         groups = {
             key: _starts_with(sequences, members)
             for key, members in self.card.groups.items()
@@ -203,12 +219,30 @@ class Evaluator:
             "target_information": self._information,
             "num_samples": len(mask),
             "num_skipped": self._skipped,
-            "notes": list(self._notes),
+            "coverage": self.coverage,
+            "notes": [*self._notes, *self._uncovered()],
             "overall": self._overall(samples, per),
+            "mean_over_actions": _mean_of_means(per["per_action"], samples),
             "per_joint": _per_joint(values, mask, self.card.joints),
             **per,
             **self._trunk(),
         }
+
+    @property
+    def coverage(self) -> float:
+        """Share of the joints that the truth scores which were predicted."""
+        return self._given / self._wanted if self._wanted else 1.0
+
+    def _uncovered(self) -> list[str]:
+        """What is to be said where predictions leave joints out."""
+        missing = self._wanted - self._given
+        if not missing:
+            return []
+        share = 100 * self.coverage
+        return [
+            f"coverage {share:.1f} %: {missing} of the {self._wanted} joints of the "
+            "reference have no prediction and count in no number"
+        ]
 
     def _trunk(self) -> dict[str, dict[str, float]]:
         found = [batch.trunk for batch in self._batches if batch.trunk is not None]
@@ -227,13 +261,13 @@ class Evaluator:
         """The card's average: of frames, or of the means of actions or sequences."""
         if self.card.averaging == "frame":
             return {key: float(value.mean()) for key, value in samples.items()}
-        means = list(per[f"per_{self.card.averaging}"].values())
-        if not means:
+        parts = per[f"per_{self.card.averaging}"]
+        if not parts:
             raise errors.InputError(
                 f"protocol {self.card.name}: averages over each {self.card.averaging}, "
                 f"and the files name none; add the array `{self.card.averaging}` [N]"
             )
-        return {key: float(np.mean([m[key] for m in means])) for key in samples}
+        return _mean_of_means(parts, samples, least=1)
 
 
 def evaluate(
@@ -268,8 +302,8 @@ def evaluate_arrays(
         truth: `[N, J, 3]`, the same frames in the same unit and frame.
         protocol: name of a card, or a `.yaml` file.
         skeleton: id of the skeleton that names the `J` joints of both.
-        mask: `[N, J]` or `[J]`, True = valid, or None for all. Joints that do not count
-            may hold anything, NaN included.
+        mask: `[N, J]` or `[J]`, True = valid, or None for all: that of the truth.
+            Joints that do not count may hold anything, NaN included.
         labels: of `action`, `sequence`, `subject` and `frame_number` those that are
             known, `[N]` each; cards choose and average frames by them.
         target_information: class of the method, one of `protocol.TARGET_INFORMATION`.
@@ -334,7 +368,10 @@ def select_frames(
 
 
 def converted(
-    side: poses.Poses, card: protocols.Card, rows: np.ndarray
+    side: poses.Poses,
+    card: protocols.Card,
+    rows: np.ndarray,
+    remedy: str = "give a number for every joint that the reference has",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns joints in the card's skeleton and which of them are known, `[n, J]`.
 
@@ -351,8 +388,7 @@ def converted(
         name = skeletons.get(side.skeleton).joint_names[bad[0, 1]]
         raise errors.InputError(
             f"{side.source}: sample {rows[bad[0, 0]]}, joint {name} is not a finite "
-            f"number ({len(np.unique(bad[:, 0]))} of {len(joints)} samples); remove "
-            "these samples or mark the joints in `mask`"
+            f"number ({len(np.unique(bad[:, 0]))} of {len(joints)} samples); {remedy}"
         )
     joints = np.where(given[..., None], joints, np.nan)
     if side.skeleton == card.skeleton:
@@ -422,6 +458,15 @@ def _means(samples: dict[str, np.ndarray], members: dict[str, np.ndarray]) -> di
         for name, rows in members.items()
         if rows.any()
     }
+
+
+def _mean_of_means(
+    parts: dict, samples: dict[str, np.ndarray], least: int = 2
+) -> dict[str, float]:
+    """The mean of the means of actions or sequences; empty for fewer than `least`."""
+    if len(parts) < least:
+        return {}
+    return {k: float(np.mean([part[k] for part in parts.values()])) for k in samples}
 
 
 def _per_joint(

@@ -67,5 +67,5 @@ def _known(workdir: pathlib.Path) -> str:
     try:
         result = json.loads((workdir / "result.json").read_text(encoding="utf-8"))
         return str(result["target_information"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "R"

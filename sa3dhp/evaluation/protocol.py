@@ -16,12 +16,12 @@ import pathlib
 from typing import Any
 
 import numpy as np
-import yaml
 
-from sa3dhp import errors
+from sa3dhp import documents, errors
 from sa3dhp.evaluation import metrics
 from sa3dhp.skeleton import skeleton as skeletons
 
+_LARGEST, _MOST_THRESHOLDS = 1e12, 10_000
 _CARDS = pathlib.Path(__file__).parent / "cards"
 
 _TORSO_SHARE = metrics.TORSO_SHARE  # a card's `metrics` hide the module
@@ -182,14 +182,9 @@ def load(name: str) -> Card:
                 f"protocol: unknown card {name!r}, expected one of {', '.join(names())}"
                 f" or a .yaml file{hint}"
             )
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        line = str(error).splitlines()[0]
-        raise errors.InputError(
-            f"protocol {path}: not readable YAML ({line})"
-        ) from None
-    return from_dict(path.stem, content)
+    with errors.reading(path, "a protocol"):
+        text = path.read_text(encoding="utf-8")
+    return from_dict(path.stem, documents.parse_yaml(text, f"protocol {path}"))
 
 
 def from_dict(name: str, content: Any) -> Card:
@@ -248,7 +243,8 @@ def _typed(name: str, field: dataclasses.Field, value: Any) -> Any:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    whole = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return whole and abs(value) <= _LARGEST  # no NaN
 
 
 def _are_texts(value: Any) -> bool:
@@ -273,10 +269,12 @@ def _validate(card: Card) -> None:
     start, stop, step = card.auc_thresholds_mm
     positive = card.pck_threshold_mm > 0 and card.frame_stride > 0 and step > 0
     positive &= card.pck_2d_torso > 0
-    if not positive or stop < start or not card.joints or not card.root:
+    many = positive and (stop - start) / step > _MOST_THRESHOLDS
+    if not positive or many or stop < start or not card.joints or not card.root:
         raise errors.InputError(
             f"protocol {card.name}: thresholds, stride and the lists of joints and "
-            "root must not be empty, zero or negative"
+            "root must not be empty, zero or negative, thresholds at most "
+            f"{_MOST_THRESHOLDS} steps"
         )
     try:
         _ = card.joint_indices, card.root_indices

@@ -11,6 +11,8 @@ from sa3dhp import errors, files
 from sa3dhp.evaluation import metrics, protocol, tables
 
 _PARTS = ("source_only", "adapted")  # what an adaptation writes into one file
+_LARGEST = 1e300
+_COVERED_ALIKE = 1e-3  # difference of coverage that no table shows
 _SETTING = ("protocol", "protocol_hash", "target_information")
 
 
@@ -55,7 +57,7 @@ def read(path: str | pathlib.Path) -> dict[str, dict]:
         raise errors.InputError(f"results: no file {file}; check the path")
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         raise errors.InputError(
             f"results {file}: not JSON; give files that evaluate or adapt wrote"
         ) from None
@@ -63,7 +65,8 @@ def read(path: str | pathlib.Path) -> dict[str, dict]:
     if isinstance(content, dict) and all(key in content for key in _SETTING):
         setting = {key: str(content[key]) for key in _SETTING}
         if isinstance(content.get("overall"), dict):
-            found[str(path)] = {**setting, "overall": _numbers(content["overall"])}
+            overall = _numbers(content["overall"])
+            found[str(path)] = {**setting, "overall": overall, **_coverage(content)}
         for part in _PARTS:
             if isinstance(content.get(part), dict):
                 overall = _numbers(content[part])
@@ -76,12 +79,21 @@ def read(path: str | pathlib.Path) -> dict[str, dict]:
     return found
 
 
+def _coverage(content: Mapping) -> dict[str, float]:
+    """Share of the truth's joints that were predicted, where a file says it."""
+    value = content.get("coverage")
+    if isinstance(value, (int, float)) and 0 <= value <= 1:
+        return {"coverage": float(value)}
+    return {}
+
+
 def _numbers(values: Mapping) -> dict[str, float]:
     """The metrics among the entries of a result."""
     return {
         key: float(values[key])
         for key in metrics.METRICS
         if isinstance(values.get(key), (int, float))
+        and abs(values[key]) <= _LARGEST  # no NaN, and no integer beyond floats
     }
 
 
@@ -115,6 +127,7 @@ def compare(
         lambda e: f"class {e['target_information']}",
         "" if allow_different_information else "--allow_different_information",
     )
+    _refuse_coverage(entries, allow_different_protocols)
     present = set.intersection(*(set(e["overall"]) for e in entries.values()))
     shown = [metric for metric in metrics.METRICS if metric in present]
     if not shown:
@@ -133,7 +146,23 @@ def compare(
         rows.append([label, entry["protocol"], entry["target_information"], *cells])
     classes = sorted({entry["target_information"] for entry in entries.values()})
     legend = [f"{c}: {protocol.TARGET_INFORMATION.get(c, c)}" for c in classes]
+    for label, entry in entries.items():
+        if entry.get("coverage", 1.0) < 1:
+            share = 100 * entry["coverage"]
+            legend.append(f"{label}: coverage {share:.1f} % of the reference's joints")
     return tables.align_columns(rows) + "\n\n" + "\n".join(legend)
+
+
+def _refuse_coverage(entries: Mapping[str, Mapping], allowed: bool) -> None:
+    """Raises InputError where one method left out joints that another predicted."""
+    shares = {label: entry.get("coverage", 1.0) for label, entry in entries.items()}
+    low, high = min(shares, key=shares.__getitem__), max(shares, key=shares.__getitem__)
+    if not allowed and shares[high] - shares[low] > _COVERED_ALIKE:
+        raise errors.InputError(
+            f"results: {low} covers {100 * shares[low]:.1f} % of the reference's "
+            f"joints, {high} {100 * shares[high]:.1f} %: means over different joints "
+            "do not compare; predict all of them, or say --allow_different_protocols"
+        )
 
 
 def _refuse(

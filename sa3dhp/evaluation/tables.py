@@ -58,10 +58,10 @@ def result_table(result: Mapping, *, parts: Sequence[str] = tuple(_PARTS)) -> st
     """
     shown = list(result["overall"])
     overall = [number(result["overall"][metric]) for metric in shown]
-    blocks = [
-        summary(result),
-        align_columns([["", *header(shown)], ["all", *overall]]),
-    ]
+    rows = [["", *header(shown)], ["all", *overall]]
+    if means := result.get("mean_over_actions"):
+        rows.append(["mean over actions", *(number(means[m]) for m in shown)])
+    blocks = [summary(result), align_columns(rows)]
     if result.get("trunk"):
         blocks.append(trunk_line(result["trunk"]))
     for part in parts:

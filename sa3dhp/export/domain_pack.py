@@ -7,14 +7,13 @@ bit for bit.
 
 from __future__ import annotations
 
-import json
 import os
 import pathlib
 from collections.abc import Mapping
 
 import numpy as np
 
-from sa3dhp import errors, files, provenance
+from sa3dhp import documents, errors, files, provenance
 from sa3dhp.models import image_encoder as image_encoders
 from sa3dhp.training import checkpoint
 
@@ -88,7 +87,7 @@ def read(folder: str | os.PathLike) -> dict:
             "--workdir of an adaptation that came to its end"
         )
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = documents.parse_json(path.read_bytes(), str(path))
         if all(isinstance(about[key], kind) for key, kind in _KEYS.items()):
             return about
     except (ValueError, KeyError, TypeError):
@@ -105,7 +104,7 @@ def base_checkpoints(workdir: str | os.PathLike) -> pathlib.Path:
     for name in ("run.json", "result.json"):
         path = pathlib.Path(workdir) / name
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))["checkpoints"]
+            found = documents.parse_json(path.read_bytes(), str(path))["checkpoints"]
             return pathlib.Path(found)
         except (OSError, ValueError, KeyError, TypeError):
             continue

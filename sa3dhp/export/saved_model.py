@@ -63,10 +63,14 @@ def write(
 
     Raises:
         InputError: if there is a file of that name, or a folder of other things.
+        OSError: if the disk is full or the folder cannot be written.
     """
     with files.replaced_folder(folder, MARKER) as new:
-        with _quiet():
-            tf.saved_model.save(serving, str(new), signatures=serving.signatures)
+        try:
+            with _quiet():
+                tf.saved_model.save(serving, str(new), signatures=serving.signatures)
+        except tf.errors.OpError as error:
+            raise files.system_error(error, folder) from error
         path = new / DESCRIPTION
         path.parent.mkdir()
         text = json.dumps(serving.description, indent=1)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import pathlib
-import zipfile
-import zlib
 from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
-from sa3dhp import errors
+from sa3dhp import errors, files
 
 LAST_LAYER = "conv4_block6_out"  # Res-4F
 # What `tf.keras.applications` subtracts from BGR images in [0, 255] for ResNet-50.
@@ -145,22 +143,8 @@ def _named(backbone: tf.keras.Model) -> Iterator[tuple[str, tf.Variable]]:
 
 def _read(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """The arrays of an .npz file."""
-    try:
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        AttributeError,  # a lone array has no names
-        TypeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise errors.InputError(
-            f"weights: {path}: no .npz file, or damaged ({type(error).__name__}); "
-            f"{_REMEDY}"
-        ) from error
+    with errors.reading(f"weights: {path}", "an .npz file, or damaged", _REMEDY):
+        return files.load_npz(path)
 
 
 def _listed(names: list[str]) -> str:

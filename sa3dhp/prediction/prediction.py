@@ -113,28 +113,23 @@ def load(path: str | os.PathLike) -> Prediction:
         InputError: if it is no such file.
     """
     path = pathlib.Path(path)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            width, height = archive["size"].tolist()
-            return Prediction(
-                joints=archive["joints"],
-                frame=archive["frame"],
-                time=archive["time"],
-                person=archive["person"],
-                box=archive["box"],
-                confidence=archive["confidence"],
-                skeleton=str(archive["skeleton"]),
-                fps=float(archive["fps"]),
-                size=(width, height),
-                source=str(archive["source"]),
-                model=str(archive["model"]),
-                model_hash=str(archive["model_hash"]),
-                # Files of 0.2 do not say it: there was none.
-                smoothing=str(archive.get("smoothing", "none")),
-            )
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise errors.InputError(
-            f"prediction {path}: not readable ({reason}); give the {NAME} that "
-            "tools/predict.py wrote"
-        ) from None
+    remedy = f"give the {NAME} that tools/predict.py wrote"
+    with errors.reading(f"prediction {path}", "readable", remedy):
+        archive = files.load_npz(path)
+        width, height = archive["size"].tolist()
+        return Prediction(
+            joints=archive["joints"],
+            frame=archive["frame"],
+            time=archive["time"],
+            person=archive["person"],
+            box=archive["box"],
+            confidence=archive["confidence"],
+            skeleton=str(archive["skeleton"]),
+            fps=float(archive["fps"]),
+            size=(width, height),
+            source=str(archive["source"]),
+            model=str(archive["model"]),
+            model_hash=str(archive["model_hash"]),
+            # Files of 0.2 do not say it: there was none.
+            smoothing=str(archive.get("smoothing", "none")),
+        )

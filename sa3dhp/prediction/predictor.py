@@ -88,7 +88,7 @@ def predict_video(
     return prediction.Prediction(
         joints=joints,
         frame=columns["frame"],
-        time=columns["frame"] / scan.fps,
+        time=_seconds(columns["frame"], scan),
         person=columns["person"],
         box=columns["box"],
         confidence=columns["confidence"],
@@ -103,6 +103,11 @@ def predict_video(
         dropped=tuple(scan.dropped),
         notes=(*notes, *scan.notes),
     )
+
+
+def _seconds(frames: np.ndarray, scan: people.Scan) -> np.ndarray:
+    """When frames are shown, from the first one; their own times where these vary."""
+    return frames / scan.fps if scan.times is None else scan.times[frames]
 
 
 def _only(where: str | os.PathLike) -> video.Source:

@@ -10,15 +10,14 @@ import hashlib
 import json
 import os
 import pathlib
-import tempfile
-import zipfile
-import zlib
+import re
+import shutil
 from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 
-from sa3dhp import errors
+from sa3dhp import documents, errors, files
 
 _META = "meta.json"
 _MAX_LOSS = 1e-3  # of an array's norm; what float16 may cost
@@ -37,24 +36,75 @@ class State:
             trackables: name -> `tf.Variable`, model or optimizer.
             max_to_keep: older checkpoints are deleted.
         """
+        self._folder = pathlib.Path(folder)
         self._checkpoint = tf.train.Checkpoint(**trackables)
+        self._clean()
+        self._mend_list()
         self._manager = tf.train.CheckpointManager(
             self._checkpoint, str(folder), max_to_keep=max_to_keep
         )
 
     def save(self, step: int) -> None:
-        """Writes the state of `step`."""
-        self._manager.save(checkpoint_number=step)
-
-    def restore(self) -> bool:
-        """Reads the newest checkpoint; False if there is none.
+        """Writes the state of `step`.
 
         Raises:
-            InputError: if it does not match the tracked objects one to one.
+            OSError: if the disk is full or the folder cannot be written.
         """
-        path = self._manager.latest_checkpoint
-        if path is None:
+        try:
+            self._manager.save(checkpoint_number=step)
+        except tf.errors.OpError as error:
+            self._clean()
+            raise files.system_error(error, self._folder) from error
+
+    def _clean(self) -> None:
+        """Removes the halves of states that an interrupted save leaves."""
+        for path in self._folder.glob("*"):
+            if re.fullmatch(r"ckpt-\d+_temp.*|checkpoint\.tmp.*", path.name):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
+        for path in self._folder.glob("ckpt-*.tempstate*"):
+            path.unlink(missing_ok=True)
+
+    def non_finite(self) -> str:
+        """Returns the name of a variable that holds NaN or infinity, or ""."""
+        for node in tf.train.TrackableView(self._checkpoint).descendants():
+            if isinstance(node, tf.Variable) and node.dtype.is_floating:
+                if not bool(tf.reduce_all(tf.math.is_finite(node))):
+                    return str(node.name)
+        return ""
+
+    def restore(self) -> bool:
+        """Reads the newest checkpoint that is intact; False if there never was one.
+
+        Damaged ones (cut, emptied, a file of them lost) are told, and passed over.
+
+        Raises:
+            InputError: if it does not match the tracked objects one to one, or there
+                are checkpoints and none is intact.
+        """
+        found = _numbered(self._folder)
+        intact = next((path for path in found if _intact(path)), None)
+        if intact is None and found:
+            raise errors.InputError(
+                f"{found[0]}: damaged, as all {len(found)} states in {self._folder}; "
+                "use another --workdir, or delete this folder to start from step 0"
+            )
+        if intact is None:
             return False
+        for path in found[: found.index(intact)]:
+            print(
+                f"note: {path} is damaged; going on from {pathlib.Path(intact).name}, "
+                "the newest state that is intact",
+                flush=True,
+            )
+        if found[0] != intact:
+            _write_list(self._folder, found[: found.index(intact) - 1 : -1])
+        self._restore(intact)
+        return True
+
+    def _restore(self, path: str) -> None:
         try:
             status = self._checkpoint.restore(path)
             status.assert_existing_objects_matched()
@@ -65,7 +115,55 @@ class State:
                 f"{path}: does not fit the networks of this run ({reason[:200]}); "
                 "use the configuration it was made with, or another --workdir"
             ) from error
-        return True
+
+    def _mend_list(self) -> None:
+        """Writes TensorFlow's list of states anew where it is not of what is there."""
+        found = _numbered(self._folder)
+        if not found:
+            return
+        try:
+            listed = tf.train.get_checkpoint_state(str(self._folder))
+            latest = listed.model_checkpoint_path if listed else ""
+        except (OSError, ValueError, tf.errors.OpError):  # garbage
+            latest = ""
+        if os.path.basename(latest) != os.path.basename(found[0]):
+            _write_list(self._folder, found[::-1])
+
+
+def _numbered(folder: pathlib.Path) -> list[str]:
+    """The states in a folder, complete or not, the newest first.
+
+    Without a list and any index a first save was interrupted: there is no state yet.
+    """
+    found = {
+        path.name: int(match[1])
+        for path in folder.glob("ckpt-*")
+        if (match := re.fullmatch(r"ckpt-(\d+)\.(index|data-\d+-of-\d+)", path.name))
+    }
+    steps = set(found.values())
+    indexed = any(name.endswith(".index") for name in found)
+    if len(steps) == 1 and not indexed and not (folder / "checkpoint").exists():
+        return []
+    return [str(folder / f"ckpt-{step}") for step in sorted(steps, reverse=True)]
+
+
+def _write_list(folder: pathlib.Path, paths: list[str]) -> None:
+    """Writes TensorFlow's own list of states, the newest last."""
+    names = [os.path.basename(path) for path in paths]
+    lines = [f'model_checkpoint_path: "{names[-1]}"']
+    lines += [f'all_model_checkpoint_paths: "{name}"' for name in names]
+    files.write_text(folder / "checkpoint", "\n".join(lines) + "\n")
+
+
+def _intact(path: str) -> bool:
+    """Whether every value of a state can be read; TensorFlow checks their checksums."""
+    try:
+        reader = tf.train.load_checkpoint(path)
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)
+    except (tf.errors.OpError, ValueError, RuntimeError, LookupError, MemoryError):
+        return False
+    return True
 
 
 def named_weights(model: tf.keras.Model) -> dict[str, tf.Variable]:
@@ -164,18 +262,9 @@ def write_arrays(
         raise ValueError(f"dtype: got {dtype!r}, expected 'float16' or 'float32'")
     stored = {name: _compact(np.asarray(a), dtype) for name, a in arrays.items()}
     entry = {**(meta or {}), "weights_hash": _hash(stored)}
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            text = np.frombuffer(json.dumps(entry, indent=1).encode(), np.uint8)
-            np.savez_compressed(file, **{_META: text}, **stored)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with files.atomic(path) as temporary, open(temporary, "wb") as file:
+        text = np.frombuffer(json.dumps(entry, indent=1).encode(), np.uint8)
+        np.savez_compressed(file, **{_META: text}, **stored)
 
 
 def read_meta(path: str | os.PathLike) -> dict:
@@ -194,7 +283,8 @@ def read_arrays(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:
         InputError: if the file is missing, damaged, or not of this format.
     """
     arrays, meta = _read(path)
-    if meta.get("weights_hash") != _hash(arrays):
+    numbers = all(array.dtype.kind == "f" for array in arrays.values())
+    if not numbers or meta.get("weights_hash") != _hash(arrays):
         raise errors.InputError(f"{path}: damaged (its hash differs); make it again")
     return {name: a.astype(np.float32) for name, a in arrays.items()}, meta
 
@@ -202,15 +292,13 @@ def read_arrays(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:
 def _read(path: str | os.PathLike, only_meta: bool = False) -> tuple[dict, dict]:
     if not pathlib.Path(path).is_file():
         raise errors.InputError(f"{path}: no such weights file")
-    try:
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            meta = json.loads(file[_META].tobytes())
-            names = [] if only_meta else [x for x in file.files if x != _META]
-            return {name: file[name] for name in names}, meta
-    except (OSError, KeyError, EOFError, ValueError, zipfile.BadZipFile, zlib.error):
-        raise errors.InputError(
-            f"{path}: not a weights file of this program, or damaged; make it again"
-        ) from None
+    what = "a weights file of this program, or damaged"
+    with errors.reading(path, what, "make it again"):
+        arrays = files.load_npz(path, lambda name: name == _META or not only_meta)
+        meta = documents.parse_json(arrays.pop(_META).tobytes(), _META)
+        if not isinstance(meta, dict):
+            raise ValueError("meta is no mapping")
+        return arrays, meta
 
 
 def _compact(array: np.ndarray, dtype: str) -> np.ndarray:

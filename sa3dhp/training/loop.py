@@ -8,6 +8,8 @@ import math
 import os
 import pathlib
 import shutil
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +20,31 @@ from sa3dhp.training import checkpoint
 from sa3dhp.training import step as steps
 
 Batches = Callable[[int], Iterator]
+
+
+class Stopped(SystemExit):
+    """The system asked for the end (`SIGTERM`); what was done is saved."""
+
+
+class _Termination:
+    """Takes note of `SIGTERM`, so that the step at work can end and be saved."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: Any = None
+        # Python lets the main thread alone handle signals.
+        self._ours = threading.current_thread() is threading.main_thread()
+
+    def __enter__(self) -> None:
+        if self._ours:
+            self._before = signal.signal(signal.SIGTERM, self._note)
+
+    def __exit__(self, *_: object) -> None:
+        if self._ours:
+            signal.signal(signal.SIGTERM, self._before)
+
+    def _note(self, *_: object) -> None:
+        self.asked = True
 
 
 class Diverged(errors.InputError):
@@ -61,6 +88,7 @@ def run(
         resume: False discards the stage's earlier state.
 
     Raises:
+        Stopped: after a `SIGTERM`, when the step at work is saved.
         Diverged: if a term is not finite, named with its step; the last good state
             stays.
         InputError: if the state does not fit, or the dataset ends early.
@@ -80,7 +108,8 @@ def run(
     pending, means = [], {}
     writer = tf.summary.create_file_writer(str(folders[1]))
     bar = progress.Progress(name, start, num_steps)
-    with contextlib.closing(writer), writer.as_default(), bar:
+    stop = _Termination()
+    with stop, contextlib.closing(writer), writer.as_default(), bar:
         if eval_fn and start == 0:
             _write("eval", eval_fn(0), 0)
         for done in range(start + 1, num_steps + 1):
@@ -96,8 +125,12 @@ def run(
             bar.update(done, means)
             if evaluate and eval_fn:
                 _write("eval", eval_fn(done), done)
-            if save:
+            if save or stop.asked:
+                _check_finite(state, name, done)
                 state.save(done)
+            if stop.asked:
+                print(f"{name}: stopped, step {done} is saved; run again to go on")
+                raise Stopped(128 + signal.SIGTERM)
     return means
 
 
@@ -118,6 +151,16 @@ def measure(
         return {k: sum(float(x[k]) for x in found) / len(found) for k in found[0]}
 
     return means
+
+
+def _check_finite(state: checkpoint.State, name: str, done: int) -> None:
+    """A last update may be what is not finite, while all terms before it were."""
+    if wrong := state.non_finite():
+        raise Diverged(
+            f"{name}: the update of step {done} made {wrong} not finite, and is not "
+            "saved; lower the learning rate or use --precision=float32, then run again "
+            "to go on from the last good state"
+        )
 
 
 def _batches(dataset: Iterable | Batches, start: int) -> Iterator:

@@ -7,7 +7,6 @@ Networks that do not belong together are an error, not a silently worse result.
 
 from __future__ import annotations
 
-import json
 import os
 import pathlib
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from sa3dhp import errors, files, provenance
+from sa3dhp import documents, errors, files, provenance
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.training import checkpoint
 
@@ -125,13 +124,20 @@ class Store:
         path = self._existing(_META)
         again = self._command(_META)
         try:
-            meta = json.loads(path.read_text(encoding="utf-8"))
+            meta = documents.parse_json(path.read_bytes(), str(path))
             name, lengths = (
                 meta["skeleton"],
                 np.array(meta["bone_lengths_mm"], np.float32),
             )
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             raise errors.InputError(f"{path}: damaged; {again}") from None
+        good = np.isfinite(lengths) & (lengths >= 0)
+        if lengths.ndim == 1 and not good.all():
+            wrong = int(np.flatnonzero(~good)[0])
+            raise errors.InputError(
+                f"{path}: bone_lengths_mm[{wrong}] is {lengths[wrong]}, expected a "
+                f"length of 0 or above; {again}"
+            )
         if name != skeleton.id or lengths.shape != (skeleton.num_joints,):
             raise errors.InputError(
                 f"{path}: got {name} with {lengths.size} bones, expected "

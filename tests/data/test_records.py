@@ -61,7 +61,7 @@ def _folder(tmp_path, kind, payloads):
         splits,
         {"S1/annot.h5": "0" * 64},
         "ask first",
-        records.data_hash(splits, image_size=32),
+        "of another day",  # no hash of ours: nothing to compare with
         notes=("2 frames dropped",),
     )
     records.write_manifest(tmp_path, manifest)
@@ -202,3 +202,25 @@ def test_a_frame_of_other_shapes_is_refused(field) -> None:
     with pytest.raises(errors.InputError, match="image expected"):
         _frame(image=np.zeros((48, 40, 3), np.uint8))
     assert skeletons.get("h36m17").num_joints == 17
+
+
+@pytest.mark.parametrize(
+    ("skeleton", "of_split", "reason"),
+    [
+        ("h36m17", None, ""),
+        ("h36m17", "h36m17", ""),
+        ("h36m99", None, "skeleton: 'h36m99' is no skeleton"),
+        ("h36m17", ["x"], r"splits\.train\.skeleton: \['x'\] is no skeleton"),
+        ("h36m32", "h36m17", "skeleton: h36m32, expected h36m17 as of its first split"),
+    ],
+)
+def test_an_edited_skeleton_is_named(tmp_path, skeleton, of_split, reason):
+    manifest = _folder(tmp_path, "frames", [])
+    if of_split:
+        manifest.splits["train"]["skeleton"] = of_split
+    records.write_manifest(tmp_path, dataclasses.replace(manifest, skeleton=skeleton))
+    if not reason:
+        assert records.read_manifest(tmp_path).skeleton == skeleton
+    else:
+        with pytest.raises(errors.InputError, match=reason):
+            records.read_manifest(tmp_path)

@@ -375,13 +375,58 @@ def _prepared(folder, motions):
     )  # fmt: skip
     settings = dict(kind="motions", skeleton="sa3dhp17", fps=30.0, frame="world")
     splits_ = {"train": entry}
+    hash_ = records.data_hash(
+        splits_, dataset="embedded", kind="motions", fps=30.0, image_size=0,
+        stored_size=0, frame="world",
+    )  # fmt: skip
     records.write_manifest(
         folder,
         records.Manifest(
             "embedded", splits=splits_, image_size=0, stored_size=0, sources={},
-            licence="", data_hash=records.data_hash(splits_), **settings,
+            licence="", data_hash=hash_, **settings,
         ),
     )  # fmt: skip
+
+
+def _refused(folder, manifest, message):
+    """An edited manifest is refused, and its field named."""
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(errors.InputError) as error:
+        records.read_manifest(folder)
+    assert message in str(error.value)
+
+
+def test_changed_shards_fail_and_older_manifests_have_nothing_to_check(tmp_path):
+    motions = [
+        schema.Sequence(f"m{n}", "sa3dhp17", _person(n), "world", 30.0)
+        for n in range(12)
+    ]
+    _prepared(tmp_path, motions)
+    shard = tmp_path / "train-00000-of-00001.tfrecord"
+    other = [dataclasses.replace(motions[0], name="x1"), *motions[1:]]
+    records.write_shard(shard, map(records.encode_motion, other))
+    report, _ = verification.verify(tmp_path)
+    assert report.faults == {"damaged data"}
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    del manifest["splits"]["train"]["checksums"]
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    report, _ = verification.verify(tmp_path)
+    assert not report.failed
+
+
+def test_frames_without_joints_and_infinite_ones_are_named():
+    good = clips.from_sequence(
+        schema.Sequence("good", "sa3dhp17", _person(0), "world", 30.0)
+    )
+    assert splits.finite({"train": [good]}).status == "pass"
+    for value, words in ((np.inf, "infinite numbers"), (np.nan, "without any joint")):
+        joints = good.joints.copy()
+        joints[3] = value
+        bad = dataclasses.replace(good, joints=joints)
+        finding = splits.finite({"train": [good], "test": [bad]})
+        assert (finding.status == "fail" and f"{words} in good" in finding.found) or (
+            words in finding.found
+        )
 
 
 def test_a_folder_that_lost_records_fails(tmp_path):
@@ -397,6 +442,12 @@ def test_a_folder_that_lost_records_fails(tmp_path):
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     report, _ = verification.verify(tmp_path)
     assert report.faults == {"incomplete data"}
+    manifest["splits"]["train"]["records"] -= 1
+    _refused(tmp_path, {**manifest, "fps": 60.0}, "fps: 60.0, expected 30.0")
+    _refused(tmp_path, {**manifest, "kind": "frames"}, "kind: 'frames', expected 'mot")
+    _refused(tmp_path, {**manifest, "frame": "room"}, "frame: expected camera or world")
+    _refused(tmp_path, {**manifest, "fps": "30"}, "fps: expected 0 or above")
+    _refused(tmp_path, {**manifest, "splits": {"train": 3}}, "splits.train: expected")
     (tmp_path / "manifest.json").unlink()
     with pytest.raises(errors.InputError, match="not prepared data"):
         verification.verify(tmp_path)

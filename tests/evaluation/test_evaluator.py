@@ -353,6 +353,75 @@ def test_a_new_entry_of_the_table_is_seen_everywhere(tmp_path, monkeypatch):
     assert f"{want.mean() / 2:.1f} (-50 %)" in text
 
 
+def test_what_predictions_hide_is_told_and_not_compared(tmp_path):
+    """The method may not choose what counts: half of the joints, 10 mm."""
+    _, target = _arrays(num=10)
+    off = np.where(np.arange(17) % 2, 300.0, 10.0) * np.ones((10, 1))
+    off[:, 0] = 0
+    pred, card = target.copy(), protocol.load("procedural")
+    pred[..., 0] += off
+    hidden = np.where(off < 100, True, np.arange(10)[:, None] == 0)
+    whole = evaluator.evaluate(_poses(pred), _poses(target), card)
+    half = evaluator.evaluate(_poses(pred, mask=hidden), _poses(target), card)
+    index = list(card.joint_indices)
+    assert whole["coverage"] == 1 and whole["notes"] == []
+    assert half["coverage"] == pytest.approx(hidden[:, index].mean())
+    assert half["notes"][0].startswith("coverage ") and "coverage" in tables.summary(
+        half
+    )
+    for name, result in (("a", whole), ("b", half)):
+        results.write(tmp_path / name, result)
+    entries = {**results.read(tmp_path / "a"), **results.read(tmp_path / "b")}
+    with pytest.raises(errors.InputError, match="different joints"):
+        results.compare(entries)
+    told = results.compare(entries, allow_different_protocols=True)
+    assert "coverage" in told
+    # A reference that does not know them: all that is scored is covered.
+    same = evaluator.evaluate(_poses(pred), _poses(target, mask=hidden), card)
+    assert same["coverage"] == 1 and same["overall"] == half["overall"]
+
+
+def test_frames_whose_root_the_predictions_hide_lower_the_coverage():
+    pred, target = _arrays()
+    mask = np.ones((N, 17), bool)
+    mask[:3, 0] = False
+    card = protocol.load("procedural")
+    got = evaluator.evaluate(_poses(pred, mask=mask), _poses(target), card)
+    assert got["num_skipped"] == 3 and got["coverage"] == pytest.approx(1 - 3 / N)
+
+
+def test_predictions_that_are_not_finite_are_not_told_to_hide_them():
+    pred, target = _arrays()
+    pred[2, 4] = np.nan
+    with pytest.raises(errors.InputError, match="every joint that the ref") as error:
+        evaluator.evaluate(_poses(pred), _poses(target), protocol.load("procedural"))
+    assert "mask" not in str(error.value)
+
+
+def test_recordings_of_one_action_are_one_action_and_the_mean_over_actions_is_there():
+    action = np.repeat(["Walking", "Walking 1", "Photo", "TakingPhoto 1"], [3, 6, 2, 1])
+    error = np.repeat([10.0, 40.0, 100.0, 70.0], [3, 6, 2, 1])
+    _, target = _arrays()
+    pred = target.copy()
+    pred[:, 1:, 0] += error[:, None]
+    card = protocol.load("procedural")
+    got = evaluator.evaluate(_poses(pred), _poses(target, action=action), card)
+    rows = {k: (v["mpjpe"], v["num_samples"]) for k, v in got["per_action"].items()}
+    # The root is among the card's joints or is not: one factor for all.
+    share = got["overall"]["mpjpe"] / error.mean()
+    want = {"TakingPhoto": (90.0, 3), "Walking": (30.0, 9)}
+    assert {k: v[1] for k, v in rows.items()} == {k: v[1] for k, v in want.items()}
+    for name, (value, _) in want.items():
+        assert rows[name][0] == pytest.approx(share * value)
+    assert got["mean_over_actions"]["mpjpe"] == pytest.approx(share * 60.0)
+    assert "mean over actions" in tables.result_table(got)
+    by_action = dataclasses.replace(card, averaging="action")
+    got = evaluator.evaluate(_poses(pred), _poses(target, action=action), by_action)
+    assert got["overall"] == got["mean_over_actions"]
+    alike = np.where(action == "Photo", "TakingPhoto", action)
+    evaluator.evaluate(_poses(pred, action=alike), _poses(target, action=action), card)
+
+
 def test_a_card_that_scales_by_limbs_takes_predictions_of_any_size():
     pred, target = _arrays()
     plain = dataclasses.replace(protocol.load("procedural"), scale="bones")

@@ -138,6 +138,16 @@ def test_pictures_without_a_trunk_do_not_count():
     assert (got["num_samples"], got["num_skipped"]) == (1, 1)
 
 
+def test_predictions_that_hide_a_trunk_lower_the_coverage():
+    points = np.repeat(POINTS, 2, axis=0)
+    hidden = np.ones((2, 14), bool)
+    hidden[1, list(LSP.indices("left_hip", "right_hip"))] = False
+    truth = poses.from_keypoints(points, "lsp14", None)
+    side = poses.Poses(_deep(points), "lsp14", hidden)
+    got = evaluator.evaluate(side, truth, protocol.load("lsp_2d"))
+    assert got["num_skipped"] == 1 and got["coverage"] == pytest.approx(0.5)
+
+
 def test_trunks_of_those_who_stand_are_told():
     points = np.repeat(POINTS, 2, axis=0)
     pred = _deep(points)

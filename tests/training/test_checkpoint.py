@@ -1,6 +1,8 @@
 """State and portable weights: what is saved comes back, and nothing else does."""
 
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
@@ -207,3 +209,137 @@ def test_state_that_does_not_fit_is_an_input_error(tmp_path):
     ):
         with pytest.raises(errors.InputError, match="does not fit"):
             checkpoint.State(tmp_path, tracked).restore()
+
+
+def _saved(folder, steps=(1, 2)):
+    """States whose variable holds their step."""
+    value = tf.Variable(tf.zeros([64]))
+    state = checkpoint.State(folder, {"value": value})
+    for step in steps:
+        value.assign(tf.fill([64], float(step)))
+        state.save(step)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("ending", "damage"),
+    [
+        ("data-00000-of-00001", lambda path: path.write_bytes(path.read_bytes()[:40])),
+        ("data-00000-of-00001", lambda path: path.write_bytes(b"")),
+        ("data-00000-of-00001", lambda path: path.unlink()),
+        ("index", lambda path: path.write_bytes(b"")),
+        ("index", lambda path: path.write_bytes(path.read_bytes()[:30])),
+        ("index", lambda path: path.write_bytes(b"garbage" * 100)),
+        ("index", lambda path: path.unlink()),
+    ],
+)
+def test_a_torn_state_is_told_and_the_one_before_it_is_taken(
+    tmp_path, capsys, ending, damage
+):
+    value = _saved(tmp_path)
+    damage(tmp_path / f"ckpt-2.{ending}")
+    value.assign(tf.zeros([64]))
+    state = checkpoint.State(tmp_path, {"value": value})
+    assert state.restore() and value.numpy().tolist() == [1.0] * 64
+    assert "ckpt-2 is damaged; going on from ckpt-1" in capsys.readouterr().out
+    value.assign(tf.fill([64], 2.0))
+    state.save(2)  # the run goes on over the torn one
+    value.assign(tf.zeros([64]))
+    assert checkpoint.State(tmp_path, {"value": value}).restore()
+    assert value.numpy().tolist() == [2.0] * 64
+
+
+def test_a_flipped_bit_of_a_state_is_seen(tmp_path):
+    value = _saved(tmp_path)
+    path = tmp_path / "ckpt-2.data-00000-of-00001"
+    data = bytearray(path.read_bytes())
+    data[data.index(np.float32(2).tobytes()) + 2] ^= 1
+    path.write_bytes(data)
+    assert checkpoint.State(tmp_path, {"value": value}).restore()
+    assert value.numpy().tolist() == [1.0] * 64
+
+
+@pytest.mark.parametrize("text", [None, b"", b"model_check", b"\xff\xfe\x00garbage"])
+def test_a_damaged_list_of_states_is_written_anew(tmp_path, text):
+    value = _saved(tmp_path)
+    path = tmp_path / "checkpoint"
+    path.unlink() if text is None else path.write_bytes(text)
+    value.assign(tf.zeros([64]))
+    assert checkpoint.State(tmp_path, {"value": value}).restore()
+    assert value.numpy().tolist() == [2.0] * 64
+
+
+def test_damaged_states_alone_never_start_a_run_over(tmp_path):
+    value = _saved(tmp_path)
+    for path in tmp_path.glob("ckpt-*.index"):
+        path.write_bytes(b"")
+    with pytest.raises(errors.InputError, match="damaged, as all 2 states"):
+        checkpoint.State(tmp_path, {"value": value}).restore()
+
+
+@pytest.mark.parametrize("left", ["data-00000-of-00001", "index.tempstate17"])
+def test_a_first_save_that_was_killed_left_no_state(tmp_path, left):
+    value = _saved(tmp_path / "whole", steps=(1,))
+    (tmp_path / "killed").mkdir()
+    data = (tmp_path / "whole/ckpt-1.data-00000-of-00001").read_bytes()
+    (tmp_path / f"killed/ckpt-1.{left}").write_bytes(data)
+    state = checkpoint.State(tmp_path / "killed", {"value": value})
+    assert not state.restore()
+    state.save(1)
+    assert checkpoint.State(tmp_path / "killed", {"value": value}).restore()
+
+
+def test_a_variable_that_is_not_finite_is_named(tmp_path):
+    value = tf.Variable([1.0, 2.0], name="weights")
+    state = checkpoint.State(tmp_path, {"value": value})
+    assert state.non_finite() == ""
+    value.assign([1.0, np.nan])
+    assert "weights" in state.non_finite()
+
+
+def test_an_archive_that_claims_terabytes_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "w.npz"
+    np.savez_compressed(path, a=np.zeros(1 << 25))  # 256 MiB in some 260 kB
+    with pytest.raises(errors.InputError, match="damaged"):
+        checkpoint.read_arrays(path)
+
+
+@pytest.mark.parametrize(
+    ("error", "number"),
+    [
+        (tf.errors.ResourceExhaustedError(None, None, "full"), errno.ENOSPC),
+        (tf.errors.PermissionDeniedError(None, None, "closed"), errno.EACCES),
+        (tf.errors.UnknownError(None, None, "x; No space left on device"), 28),
+    ],
+)
+def test_a_save_that_the_machine_refuses_leaves_the_state_before_it(
+    tmp_path, monkeypatch, error, number
+):
+    variable = _saved(tmp_path)
+    state = checkpoint.State(tmp_path, {"value": variable})
+
+    def refused(*args, **kwargs):
+        (tmp_path / "ckpt-3_temp").mkdir()
+        (tmp_path / "ckpt-3_temp" / "part-00000-of-00001.index").write_text("half")
+        raise error
+
+    monkeypatch.setattr(tf.train.CheckpointManager, "save", refused)
+    with pytest.raises(OSError, match=os.strerror(number)) as found:
+        state.save(3)
+    assert found.value.errno == number and found.value.filename == str(tmp_path)
+    assert not list(tmp_path.glob("*temp*"))
+    variable.assign(tf.zeros([64]))
+    assert checkpoint.State(tmp_path, {"value": variable}).restore()
+    assert (variable.numpy() == 2.0).all()
+
+
+def test_what_a_killed_save_left_is_removed_at_the_next_start(tmp_path):
+    variable = _saved(tmp_path)
+    kept = {path.name for path in tmp_path.iterdir()}
+    (tmp_path / "ckpt-9_temp").mkdir()
+    (tmp_path / "ckpt-9_temp" / "part").write_text("half")
+    (tmp_path / "ckpt-9.data-00000-of-00001.tempstate123").write_text("half")
+    (tmp_path / "checkpoint.tmp0123").write_text("half")
+    state = checkpoint.State(tmp_path, {"value": variable})
+    assert {path.name for path in tmp_path.iterdir()} == kept
+    assert state.restore()

@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -124,6 +126,23 @@ def test_non_finite_term_stops_with_its_name_and_keeps_the_last_good_state(tmp_p
     assert resumed.calls == 6  # from the save at 4
 
 
+def test_an_update_that_is_not_finite_is_not_saved(tmp_path):
+    """The terms before it were finite, and so is all that the loop looks at."""
+
+    class Exploding(Line):
+        def __call__(self, batch):
+            terms = super().__call__(batch)
+            if self.calls == 8:
+                self.model.layers[0].kernel.assign(np.float32([[np.inf], [0.0]]))
+            return terms
+
+    with pytest.raises(errors.InputError, match=r"step 8 made .*kernel.* not finite"):
+        _run(Exploding(), tmp_path)
+    resumed = Line()
+    _run(resumed, tmp_path)
+    assert resumed.calls == 6  # from the save at 4
+
+
 def test_scalars_are_means_over_the_interval(tmp_path):
     class Counting(Line):
         def __call__(self, batch):
@@ -174,3 +193,26 @@ def test_measure_averages_terms_of_unseen_batches_and_changes_nothing():
     expected = np.mean([step.terms(batch)["fit"] for batch in batches[:2]])
     assert measure() == measure() == {"fit": pytest.approx(expected)}
     assert checkpoint.weights_hash(step.model) == before
+
+
+def test_sigterm_saves_the_step_at_work_and_the_run_goes_on_to_the_same_bits(tmp_path):
+    whole = Line()
+    _run(whole, tmp_path / "whole")
+    stopped = Line()
+
+    def ended(start):
+        for number, batch in enumerate(_batches(start), start + 1):
+            if number == 6:  # no step at which a state is saved
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield batch
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(loop.Stopped) as error:
+        _run(stopped, tmp_path / "cut", ended)
+    assert error.value.code == 143 and stopped.calls == 6
+    assert signal.getsignal(signal.SIGTERM) is before
+    again = Line()
+    _run(again, tmp_path / "cut")
+    assert again.calls == 4
+    for ours, theirs in zip(again.model.get_weights(), whole.model.get_weights()):
+        np.testing.assert_array_equal(ours, theirs)

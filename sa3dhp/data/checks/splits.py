@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
 import re
 from collections.abc import Mapping, Sequence
 
@@ -112,6 +114,47 @@ def complete(
         "incomplete data",
         "run tools/prepare_data.py again into an empty folder",
     )
+
+
+def checksums(folder: str | os.PathLike, manifest: records.Manifest) -> Finding:
+    """Are the bytes of all shards those that were written?"""
+    wrong, known = [], 0
+    for entry in manifest.splits.values():
+        for name, wanted in zip(entry["shards"], entry.get("checksums", [])):
+            known += 1
+            if records.checksum(pathlib.Path(folder) / name) != wanted:
+                wrong.append(name)
+    if wrong:
+        return Finding(
+            "checksums",
+            FAIL,
+            f"{len(wrong)} of {known} shards were changed: {', '.join(wrong[:3])}",
+            "damaged data",
+            records.REMEDY,
+        )
+    if not known:
+        return Finding("checksums", NONE, "none in the manifest, which is older")
+    return Finding("checksums", PASS, f"those of {known} shards, as the manifest says")
+
+
+def finite(found: Mapping[str, Sequence[Clip]]) -> Finding:
+    """Is every number one, and is at least a joint of every picture known?"""
+    wrong = []
+    for split, mine in found.items():
+        for clip in mine:
+            values = clip.keypoints if clip.joints is None else clip.joints
+            if values is None:
+                continue
+            for what, bad in (
+                ("infinite numbers", np.isinf(values).any()),
+                ("a frame without any joint", np.isnan(values).all(axis=(1, 2)).any()),
+            ):
+                if bad:
+                    wrong.append(f"{what} in {clip.name} of {split}")
+    if not wrong:
+        return Finding("finite", PASS, "all numbers, and joints in every frame")
+    more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+    return Finding("finite", FAIL, wrong[0] + more, "not numbers", records.REMEDY)
 
 
 def overlap(dataset: str, found: Mapping[str, Sequence[Clip]]) -> Finding:

@@ -45,7 +45,7 @@ segments:
 def plan(root: pathlib.Path, settings: units.Settings) -> units.Plan:
     """A unit per `dataset-<n>_<content>_<style>_<take>.bvh`."""
     del settings
-    files = sorted(root.rglob("*.bvh"))
+    files = sorted(f for f in root.rglob("*") if f.suffix.lower() == ".bvh")
     if not files:
         raise errors.InputError(f"{root}: no *.bvh below it; unpack the data set there")
     made = tuple(units.unit(root, file.stem, SPLIT, file) for file in files)

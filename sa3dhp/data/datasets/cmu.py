@@ -140,8 +140,10 @@ def clip_id(path: pathlib.Path) -> tuple[str, str]:
 
 
 def skeleton_file(path: pathlib.Path) -> pathlib.Path:
-    """The ASF file of an AMC file: `02_01.amc` -> `02.asf`."""
-    return path.with_name(path.name.split("_")[0] + ".asf")
+    """The ASF file of an AMC file: `02_01.amc` -> `02.asf`, or `02.ASF`."""
+    name = path.name.split("_")[0]
+    beside = (path.with_name(name + ending) for ending in (".asf", ".ASF", ".Asf"))
+    return next((asf for asf in beside if asf.is_file()), path.with_name(f"{name}.asf"))
 
 
 def frame_rate(subject: str) -> float:

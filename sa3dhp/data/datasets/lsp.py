@@ -12,11 +12,11 @@ import pathlib
 from collections.abc import Iterator
 
 import numpy as np
-import scipy.io
 
 from sa3dhp import errors
 from sa3dhp.data import schema
 from sa3dhp.data.datasets import dataset
+from sa3dhp.data.formats import matlab
 from sa3dhp.data.preparing import units
 
 SKELETON = "lsp14"
@@ -38,10 +38,10 @@ def read_folder(path: str | pathlib.Path) -> list[schema.Frames]:
         InputError: if `joints.mat` is missing or of another form.
     """
     path = pathlib.Path(path)
-    try:
-        joints = scipy.io.loadmat(path / "joints.mat")["joints"]
-    except (KeyError, OSError, ValueError) as error:
-        raise errors.InputError(f"{path}/joints.mat: not read: {error}") from error
+    what = "joints.mat of LSP or its extension"
+    with errors.reading(path / "joints.mat", what):
+        joints = matlab.read(path / "joints.mat", ["joints"], what)["joints"]
+        joints = joints.astype(np.float64)
     if joints.ndim == 3 and joints.shape[:2] == (14, 3):
         joints = joints.transpose(2, 0, 1)
         mask = joints[..., 2] == 1  # annotated

@@ -13,13 +13,12 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Collection, Iterator
 
-import h5py
 import numpy as np
-import scipy.io
 
 from sa3dhp import errors
 from sa3dhp.data import calibration, schema
 from sa3dhp.data.datasets import dataset
+from sa3dhp.data.formats import matlab
 from sa3dhp.data.preparing import units
 from sa3dhp.skeleton import skeleton as skeletons
 
@@ -68,29 +67,39 @@ def read_calibration(path: str | pathlib.Path) -> dict[int, calibration.Camera]:
     Raises:
         InputError: if it is not such a file.
     """
-    text = pathlib.Path(path).read_text(encoding="latin-1")
     cameras: dict[int, calibration.Camera] = {}
     fields: dict[str, list[str]] = {}
-    for words in map(str.split, text.splitlines()):
-        if words:
-            fields[words[0]] = words[1:]
-        if words and words[0] == "extrinsic":
-            number = int(fields["name"][0])
-            intrinsic = np.array(fields["intrinsic"], np.float64).reshape(4, 4)
-            extrinsic = np.array(words[1:], np.float64).reshape(4, 4)
-            width, height = map(int, fields["size"])
-            cameras[number] = calibration.Camera(
-                str(number),
-                intrinsic[:3, :3],
-                (width, height),
-                rotation=extrinsic[:3, :3],
-                translation=extrinsic[:3, 3],
-            )
+    with errors.reading(path, "a camera.calibration"):
+        text = pathlib.Path(path).read_text(encoding="latin-1")
+        for words in map(str.split, text.splitlines()):
+            if words:
+                fields[words[0]] = words[1:]
+            if words and words[0] == "extrinsic":
+                number = int(fields["name"][0])
+                cameras[number] = _camera(number, fields)
     if not cameras:
         raise errors.InputError(
             f"{path}: no cameras in it; is it a camera.calibration?"
         )
     return cameras
+
+
+def _camera(number: int, fields: dict[str, list[str]]) -> calibration.Camera:
+    """One camera from the words that follow `intrinsic`, `extrinsic` and `size`."""
+    intrinsic, extrinsic = (
+        np.array(fields[key], np.float64).reshape(4, 4)
+        for key in ("intrinsic", "extrinsic")
+    )
+    width, height = map(int, fields["size"])
+    if not np.isfinite([intrinsic, extrinsic]).all() or min(width, height) < 1:
+        raise ValueError(f"camera {number}: numbers that are not finite, or no size")
+    return calibration.Camera(
+        str(number),
+        intrinsic[:3, :3],
+        (width, height),
+        rotation=extrinsic[:3, :3],
+        translation=extrinsic[:3, 3],
+    )
 
 
 def _check_poses(poses: str) -> None:
@@ -120,15 +129,25 @@ def read_train_sequence(
     _check_poses(poses)
     path = pathlib.Path(path)
     subject, sequence = path.parts[-2:]
-    data = scipy.io.loadmat(path / "annot.mat", variable_names=["annot2", poses])
+    file, what = path / "annot.mat", "a training annotation"
+    data = matlab.read(file, ["annot2", poses], what)
     if {"annot2", poses} - set(data):
         raise errors.InputError(f"{path}/annot.mat: no annot2 or no {poses} in it")
     calibrated = read_calibration(path / "camera.calibration")
     fps, of_use = SEQUENCES.get(f"{subject}/{sequence}", (25, None))
     items = []
     for camera in cameras:
-        keypoints = data["annot2"][camera, 0].reshape(-1, 28, 2)[:of_use]
-        joints = data[poses][camera, 0].reshape(-1, 28, 3)[:of_use]
+        with errors.reading(file, what):
+            keypoints, joints = (
+                np.asarray(data[key][camera, 0], np.float64)
+                for key in ("annot2", poses)
+            )
+            keypoints = keypoints.reshape(-1, 28, 2)[:of_use]
+            joints = joints.reshape(-1, 28, 3)[:of_use]
+        if camera not in calibrated:
+            raise errors.InputError(
+                f"{path}/camera.calibration: has no camera {camera}, expected 0 to 13"
+            )
         video = path / "imageSequence" / f"video_{camera}.avi"
         items.append(
             schema.Frames(
@@ -170,21 +189,27 @@ def read_test_scene(
     """
     _check_poses(poses)
     path = pathlib.Path(path)
-    try:
-        with h5py.File(path / "annot_data.mat", "r") as file:
-            keypoints = file["annot2"][()].reshape(-1, 17, 2)
-            true = file["annot3"][()].reshape(-1, 17, 3)
-            joints = file[poses][()].reshape(-1, 17, 3)
-            valid = np.ravel(file["valid_frame"][()]) == 1
-            activity = np.ravel(file["activity_annotation"][()]).astype(np.int64)
-    except (KeyError, OSError, ValueError) as error:
-        raise errors.InputError(
-            f"{path}/annot_data.mat: not a test annotation: {error}"
-        ) from error
+    file, what = path / "annot_data.mat", "a test annotation"
+    wanted = {"annot2", "annot3", poses, "valid_frame", "activity_annotation"}
+    with errors.reading(file, what):
+        data = matlab.read(file, wanted, what)
+        keypoints = data["annot2"].T.reshape(-1, 17, 2)
+        true = data["annot3"].T.reshape(-1, 17, 3)
+        joints = data[poses].T.reshape(-1, 17, 3)
+        valid = np.ravel(data["valid_frame"]) == 1
+        activity = np.ravel(data["activity_annotation"]).astype(np.int64)
+        counts = {len(x) for x in (keypoints, true, joints, valid, activity)}
+        if len(counts) != 1 or not valid.any():
+            raise ValueError(f"lengths {sorted(counts)}, {int(valid.sum())} valid")
+        if not all(np.isfinite(x[valid]).all() for x in (keypoints, true, joints)):
+            raise ValueError("numbers that are not finite in valid frames")
     size = OUTDOOR_SIZE if path.name in ("TS5", "TS6") else TRAIN_SIZE
     skeleton = skeletons.get(TEST_SKELETON)
     firm = [n for n, name in enumerate(skeleton.joint_names) if name not in _LOOSE]
-    matrix = calibration.fit_pinhole(true[valid][:, firm], keypoints[valid][:, firm])
+    with errors.reading(file, what):
+        matrix = calibration.fit_pinhole(
+            true[valid][:, firm], keypoints[valid][:, firm]
+        )
     numbers = np.arange(1, len(joints) + 1)
     folder = path / "imageSequence"
     frames = schema.Frames(

@@ -11,13 +11,12 @@ as it is in the film and without a label, are the clips of `train`.
 
 from __future__ import annotations
 
-import json
 import pathlib
 from collections.abc import Iterator
 
 import numpy as np
 
-from sa3dhp import errors
+from sa3dhp import documents, errors
 from sa3dhp.data import schema
 from sa3dhp.data.datasets import dataset, real_multiview
 from sa3dhp.data.preparing import cutting, units
@@ -38,11 +37,11 @@ def read_landmarks(path: str | pathlib.Path) -> np.ndarray:
     Raises:
         InputError: if the file is missing or of another form.
     """
-    try:
-        text = pathlib.Path(path).read_text(encoding="utf-8")
-        found = np.asarray(json.loads(text), np.float64)
-    except (OSError, ValueError, TypeError) as error:
-        raise errors.InputError(f"{path}: no landmarks: {error}") from None
+    with errors.reading(path, "landmarks"):
+        data = pathlib.Path(path).read_bytes()
+        found = np.asarray(
+            documents.parse_json(data, f"{path}: no landmarks"), np.float64
+        )
     if found.ndim != 3 or found.shape[1:] != (_LANDMARKS, 3):
         raise errors.InputError(
             f"{path}: got landmarks {found.shape}, expected [N, {_LANDMARKS}, 3]"

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from sa3dhp import errors
+from sa3dhp import errors, files
 from sa3dhp.data import calibration, schema
 from sa3dhp.data.datasets import dataset
 from sa3dhp.data.preparing import cutting, units
@@ -42,11 +42,12 @@ def read_calibration(path: str | pathlib.Path) -> dict[str, calibration.Camera]:
     Raises:
         InputError: if it is not such a file.
     """
-    try:
-        nodes = ElementTree.parse(path).getroot().findall("cameras/camera")
+    with errors.reading(path, "a Qualisys calibration"):
+        text = pathlib.Path(path).read_bytes()
+        if b"<!DOCTYPE" in text or b"<!ENTITY" in text:  # which can stand for anything
+            raise ValueError("it declares entities")
+        nodes = ElementTree.fromstring(text).findall("cameras/camera")
         found = {str(node.attrib["serial"]): _camera(node) for node in nodes}
-    except (OSError, ElementTree.ParseError, KeyError, ValueError, TypeError) as error:
-        raise errors.InputError(f"{path}: no Qualisys calibration: {error}") from None
     if not found:
         raise errors.InputError(f"{path}: no Qualisys calibration: no camera in it")
     return found
@@ -83,15 +84,17 @@ def read_reference(path: str | pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         InputError: if the file is missing or of another form.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            joints, ids, numbers = file["X"], file["J"], file["frames"]
-    except (OSError, KeyError, ValueError) as error:
-        raise errors.InputError(f"{path}: no reference: {error}") from None
+    with errors.reading(path, "a reference"):
+        file = files.load_npz(path)
+        joints, ids, numbers = file["X"], file["J"].ravel(), file["frames"].ravel()
     if tuple(ids) != LANDMARKS or joints.shape != (len(numbers), len(ids), 3):
         raise errors.InputError(
             f"{path}: got joints {joints.shape} of the landmarks {tuple(ids)}, "
             f"expected [{len(numbers)}, 12, 3] of {LANDMARKS}"
+        )
+    if joints.dtype.kind != "f" or numbers.dtype.kind not in "iuf":
+        raise errors.InputError(
+            f"{path}: X is {joints.dtype}, frames {numbers.dtype}, expected numbers"
         )
     return 1000.0 * joints, numbers.astype(np.int64)
 

@@ -11,11 +11,11 @@ import pathlib
 from collections.abc import Iterator
 
 import numpy as np
-import scipy.io
 
 from sa3dhp import errors
 from sa3dhp.data import calibration, schema
 from sa3dhp.data.datasets import dataset
+from sa3dhp.data.formats import matlab
 from sa3dhp.data.preparing import units
 from sa3dhp.skeleton import skeleton as skeletons
 
@@ -43,15 +43,18 @@ def read_info(path: str | pathlib.Path) -> schema.Frames:
     path = pathlib.Path(path)
     if not path.name.endswith("_info.mat"):
         raise errors.InputError(f"{path}: expected a name like 01_01_c0001_info.mat")
-    data = scipy.io.loadmat(path, variable_names=["joints2D", "joints3D", "camLoc"])
-    missing = {"joints2D", "joints3D", "camLoc"} - set(data)
-    if missing:
+    wanted = {"joints2D", "joints3D", "camLoc"}
+    data = matlab.read(path, wanted, "a SURREAL file")
+    if missing := wanted - set(data):
         raise errors.InputError(f"{path}: not a SURREAL file: no {sorted(missing)}")
-    world = _per_frame(path, data["joints3D"], 3)
-    keypoints = _per_frame(path, data["joints2D"], 2)
-    rendered = (keypoints != 0).any((1, 2)) & (world != 0).any((1, 2))
-    rendered &= (keypoints != NO_BODY).any((1, 2))
-    joints = (world - data["camLoc"].reshape(3)) @ ROTATION.T
+    with errors.reading(path, "a SURREAL file"):
+        world = _per_frame(path, data["joints3D"], 3)
+        keypoints = _per_frame(path, data["joints2D"], 2)
+        if len(world) != len(keypoints):
+            raise ValueError(f"{len(world)} frames in 3D, {len(keypoints)} in 2D")
+        rendered = (keypoints != 0).any((1, 2)) & (world != 0).any((1, 2))
+        rendered &= (keypoints != NO_BODY).any((1, 2))
+        joints = (world - data["camLoc"].reshape(3)) @ ROTATION.T
     name = path.name[: -len("_info.mat")]
     sides = list(skeletons.get(SKELETON).flip_indices)
     numbers = np.flatnonzero(rendered)

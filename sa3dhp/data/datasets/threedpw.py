@@ -58,6 +58,14 @@ def read_sequence(
         raise errors.InputError(
             f"{path}: not a 3DPW sequence: expected the keys {', '.join(sorted(keys))}"
         )
+    with errors.reading(path, "a 3DPW sequence"):
+        return _people(path, data, bodies)
+
+
+def _people(
+    path: pathlib.Path, data: dict, bodies: smpl_files.Bodies | None
+) -> list[schema.Frames]:
+    """One item per person of a sequence, see `read_sequence`."""
     sequence, split = str(data["sequence"]), path.parent.name
     folder = path.parent.parent.parent / "imageFiles" / sequence
     extrinsics = np.asarray(data["cam_poses"], np.float64)

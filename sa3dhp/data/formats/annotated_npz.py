@@ -36,14 +36,25 @@ def read(
     """
     data = restricted_pickle.load_npz(path)
     count = skeletons.get(skeleton).num_joints
-    part, joints = data.get("part"), data.get("S")
-    if "imgname" not in data or part is None or part.shape[1] < count:
+    part, joints, names = data.get("part"), data.get("S"), data.get("imgname")
+    for key, value, axes in (("part", part, 3), ("S", joints, 4)):
+        if value is not None and not _fits(value, count, axes):
+            raise errors.InputError(
+                f"{path}: {key} expected [N, {count} or more, {axes}], got "
+                f"{value.shape} of {value.dtype}"
+            )
+    if part is None or names is None or names.shape != part.shape[:1]:
         raise errors.InputError(
-            f"{path}: expected imgname and part [N, {count} or more, 3], got "
-            f"{', '.join(data)}"
+            f"{path}: expected imgname [N] and part [N, {count} or more, 3], got "
+            f"{', '.join(f'{key} {value.shape}' for key, value in data.items())}"
         )
     mask = part[:, :count, 2] > 0
     if joints is not None:
+        if len(joints) != len(part):
+            raise errors.InputError(
+                f"{path}: {len(part)} rows of part and {len(joints)} of S, expected "
+                "as many of both"
+            )
         mask &= joints[:, :count, 3] > 0
         joints = 1000.0 * joints[:, :count, :3]
     folder = pathlib.Path(image_folder)
@@ -51,9 +62,16 @@ def read(
         pathlib.Path(path).stem,
         skeleton,
         np.arange(len(part)),
-        images=tuple(str(folder / str(name)) for name in data["imgname"]),
+        images=tuple(str(folder / str(name)) for name in names),
         joints=joints,
         keypoints=part[:, :count, :2],
         mask=mask,
         note="annotated npz",
     )
+
+
+def _fits(value: np.ndarray, count: int, axes: int) -> bool:
+    """Whether an array is numbers of `[N, count or more, axes or more]`."""
+    shape = value.shape
+    good = len(shape) == 3 and shape[1] >= count and shape[2] >= axes
+    return good and value.dtype.kind in "fiu"

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import re
 
 import numpy as np
 
 from sa3dhp import errors
+from sa3dhp.data.formats import plain_text
 from sa3dhp.geometry import rotation
 
 INCH = 25.4  # mm
+_WORDS = 4  # of a bone's name, at most
+_DOF = {"tx", "ty", "tz", "rx", "ry", "rz", "l"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +58,7 @@ def _sections(text: str) -> dict[str, list[list[str]]]:
     sections: dict[str, list[list[str]]] = {}
     lines: list[list[str]] = []
     for line in text.splitlines():
-        words = line.split("#")[0].split()
+        words = re.sub(r"(^|\s)#.*", "", line).split()
         if words and words[0].startswith(":"):
             lines = sections.setdefault(words[0][1:].lower(), [])
             words = words[1:]
@@ -66,16 +70,16 @@ def _sections(text: str) -> dict[str, list[list[str]]]:
 def _bone_blocks(lines: list[list[str]]) -> list[dict[str, list[str]]]:
     """Reads `begin ... end` blocks; lines of `limits` that run on are left out."""
     blocks: list[dict[str, list[str]]] = []
-    for words in lines:
-        if words[0] == "begin":
+    for key, *words in lines:
+        if key.lower() == "begin":
             blocks.append({})
-        elif words[0] != "end" and not words[0].startswith("("):
-            blocks[-1][words[0]] = words[1:]
+        elif key.lower() != "end" and not key.startswith("("):
+            blocks[-1][key.lower()] = words
     return blocks
 
 
 def _root(lines: list[list[str]], path: str) -> Bone:
-    fields = {words[0]: words[1:] for words in lines}
+    fields = {words[0].lower(): words[1:] for words in lines}
     placed = [*fields.get("position", []), *fields.get("orientation", [])]
     if any(float(value) for value in placed):
         raise errors.InputError(
@@ -89,47 +93,80 @@ def _root(lines: list[list[str]], path: str) -> Bone:
 
 
 def read_asf(path: str | pathlib.Path) -> Skeleton:
-    """Reads a skeleton.
+    """Reads a skeleton; keywords may be in any case, names hold blanks.
 
     Raises:
-        InputError: if a section is missing or a unit is not what CMU uses.
+        InputError: if a section is missing or damaged, or a unit is not what CMU uses.
     """
-    text = pathlib.Path(path).read_text(encoding="latin-1")
-    sections = _sections(text)
-    missing = {"units", "root", "bonedata", "hierarchy"} - set(sections)
-    if missing:
-        raise errors.InputError(f"{path}: not an ASF file: no {sorted(missing)}")
-    units = {words[0]: words[1] for words in sections["units"]}
-    if units.get("angle", "deg") != "deg":
-        raise errors.InputError(f"{path}: angle {units['angle']}, expected deg")
-    unit = INCH / float(units.get("length", 1.0))
-    blocks = {b["name"][0]: b for b in _bone_blocks(sections["bonedata"])}
-    bones = [_root(sections["root"], str(path))]
+    with errors.reading(path, "an ASF file"):
+        text = plain_text.read(path)
+        sections = _sections(text)
+        missing = {"units", "root", "bonedata", "hierarchy"} - set(sections)
+        if missing:
+            raise errors.InputError(f"{path}: not an ASF file: no {sorted(missing)}")
+        plain_text.refuse_commas(text, path)
+        units = {words[0].lower(): words[1] for words in sections["units"]}
+        if units.get("angle", "deg").lower() != "deg":
+            raise errors.InputError(f"{path}: angle {units['angle']}, expected deg")
+        unit = INCH / float(units.get("length", 1.0))
+        return Skeleton(_bones(sections, unit, str(path)), unit)
+
+
+def _bones(
+    sections: dict[str, list[list[str]]], unit: float, path: str
+) -> tuple[Bone, ...]:
+    """The bones in the order of the hierarchy."""
+    blocks = {" ".join(b["name"]): b for b in _bone_blocks(sections["bonedata"])}
+    bones = [_root(sections["root"], path)]
     order = {"root": 0}
-    for parent, *children in sections["hierarchy"][1:-1]:
+    for words in sections["hierarchy"]:
+        if words[0].lower() in ("begin", "end"):
+            continue
+        parent, *children = _names(words, {*blocks, "root"})
         for name in children:
-            if parent not in order or name not in blocks:
+            if parent not in order or name not in blocks or name in order:
                 raise errors.InputError(
                     f"{path}: the hierarchy has {parent} -> {name}, which comes before "
-                    "its parent or has no bone data"
+                    "its parent, comes twice or has no bone data"
                 )
-            block = blocks[name]
-            *words, axes = block["axis"]
-            angles = np.radians(np.array(words, np.float64))
-            if axes.upper() != "XYZ":
-                raise errors.InputError(f"{path}: {name}: axis {axes}, expected XYZ")
-            direction = np.array(block["direction"], np.float64)
             order[name] = len(bones)
-            bones.append(
-                Bone(
-                    name,
-                    order[parent],
-                    direction * float(block["length"][0]) * unit,
-                    rotation.from_euler(angles, "xyz"),
-                    tuple(word.lower() for word in block.get("dof", [])),
-                )
-            )
-    return Skeleton(tuple(bones), unit)
+            bones.append(_bone(name, order[parent], blocks[name], unit, path=path))
+    return tuple(bones)
+
+
+def _names(words: list[str], known: set[str]) -> list[str]:
+    """Words as names, each the longest that is known; the root's in any case."""
+    found, at = [], 0
+    while at < len(words):
+        ends = range(min(len(words), at + _WORDS), at, -1)
+        texts = [" ".join(words[at:end]) for end in ends]
+        name = next((text for text in texts if text in known), words[at])
+        found.append("root" if name.lower() == "root" else name)
+        at += len(name.split())
+    return found
+
+
+def _bone(
+    name: str, parent: int, block: dict[str, list[str]], unit: float, *, path: str
+) -> Bone:
+    """A bone from the lines of its block."""
+    *words, axes = block["axis"]
+    angles = np.radians(np.array(words, np.float64))
+    if axes.upper() != "XYZ":
+        raise errors.InputError(f"{path}: {name}: axis {axes}, expected XYZ")
+    direction = np.array(block["direction"], np.float64)
+    offset = direction * float(block["length"][0]) * unit
+    dof = tuple(word.lower() for word in block.get("dof", []))
+    if angles.shape != (3,) or offset.shape != (3,) or not set(dof) <= _DOF:
+        raise errors.InputError(
+            f"{path}: {name}: expected three numbers each of axis and direction, and "
+            f"dof of {' '.join(sorted(_DOF))}, got {block}"
+        )
+    if not np.isfinite([angles, offset]).all() or len(set(dof)) < len(dof):
+        raise errors.InputError(
+            f"{path}: {name}: a number is not finite, or a dof comes twice"
+        )
+    return Bone(name, parent, offset, rotation.from_euler(angles, "xyz"), dof)
 
 
 def read_amc(path: str | pathlib.Path, skeleton: Skeleton) -> dict[str, np.ndarray]:
@@ -141,15 +178,32 @@ def read_amc(path: str | pathlib.Path, skeleton: Skeleton) -> dict[str, np.ndarr
     Raises:
         InputError: for a file that is cut short, or another skeleton's.
     """
-    text = pathlib.Path(path).read_bytes()
-    marker = text.find(b":DEGREES")
-    if marker < 0:
-        raise errors.InputError(f"{path}: no :DEGREES line; is it an AMC file?")
-    body = text[marker + len(b":DEGREES") :]
+    with errors.reading(path, "an AMC file"):
+        text = plain_text.read(path)
+        found = re.search(r"(?im)^\s*:DEGREES\b", text)
+        if not found:
+            raise errors.InputError(f"{path}: no :DEGREES line; is it an AMC file?")
+        body = re.sub(r"(?im)^[ \t]*root\b", "root", text[found.end() :])
+        for bone in skeleton.bones:
+            if " " in bone.name:
+                body = body.replace(bone.name, _joined(bone.name))
+        return _table(body, path, skeleton)
+
+
+def _joined(name: str) -> str:
+    """A name as one word."""
+    return name.replace(" ", "_")
+
+
+def _table(
+    body: str, path: str | pathlib.Path, skeleton: Skeleton
+) -> dict[str, np.ndarray]:
+    """The frames of a motion, whose bones are named by one word each."""
     names, columns = _first_frame(body[: 1 << 16].splitlines())
-    dofs = {bone.name: len(bone.dof) for bone in skeleton.bones}
+    dofs = {_joined(bone.name): len(bone.dof) for bone in skeleton.bones}
     wrong = [n for n, width in zip(names, columns) if dofs.get(n) != width]
-    if wrong or "root" not in names:
+    if wrong or "root" not in names or len(set(names)) < len(names):
+        plain_text.refuse_commas(body, path)
         raise errors.InputError(
             f"{path}: bones {wrong or ['root']} are not as its skeleton has them; "
             "give the ASF file of the same subject"
@@ -158,7 +212,7 @@ def read_amc(path: str | pathlib.Path, skeleton: Skeleton) -> dict[str, np.ndarr
     width = 1 + sum(columns) + len(names)  # frame number, values, names
     starts = 1 + np.cumsum([0, *columns[:-1]]) + np.arange(len(names))
     if len(words) % width or any(
-        word != name.encode()
+        word != name
         for start, name in zip(starts, names)
         for word in set(words[start::width])
     ):
@@ -168,20 +222,24 @@ def read_amc(path: str | pathlib.Path, skeleton: Skeleton) -> dict[str, np.ndarr
         )
     for n, start in enumerate(starts):
         del words[start - n :: width - n]  # names go, numbers stay
+    plain_text.refuse_commas(body, path)
     table = np.array(words, np.float64).reshape(-1, 1 + sum(columns))
-    if not (np.diff(table[:, 0]) == 1).all():
+    if not len(table) or not (np.diff(table[:, 0]) == 1).all():
         raise errors.InputError(f"{path}: its frame numbers have a gap")
+    if not np.isfinite(table).all():
+        raise errors.InputError(f"{path}: a number in it is not finite")
     ends = np.cumsum([1, *columns])
-    return {name: table[:, a:b] for name, a, b in zip(names, ends, ends[1:])}
+    owners = {_joined(bone.name): bone.name for bone in skeleton.bones}
+    return {owners[n]: table[:, a:b] for n, a, b in zip(names, ends, ends[1:])}
 
 
-def _first_frame(lines: list[bytes]) -> tuple[list[str], list[int]]:
+def _first_frame(lines: list[str]) -> tuple[list[str], list[int]]:
     """The bones of an AMC file's first frame and how many numbers each has."""
     names: list[str] = []
     columns: list[int] = []
     for words in filter(None, (line.split() for line in lines)):
         if len(words) > 1:
-            names.append(words[0].decode("latin-1"))
+            names.append(words[0])
             columns.append(len(words) - 1)
         elif names:
             break  # the number of the second frame

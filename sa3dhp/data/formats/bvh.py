@@ -14,10 +14,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import yaml
 
-from sa3dhp import errors
+from sa3dhp import documents, errors
 from sa3dhp.data import schema
+from sa3dhp.data.formats import plain_text
 from sa3dhp.geometry import rotation
 from sa3dhp.skeleton import skeleton as skeletons
 
@@ -57,64 +57,112 @@ class Motion:
 
 
 def read(path: str | pathlib.Path) -> Motion:
-    """Reads a file.
+    """Reads a file, as loosely as programs write them.
+
+    Names may hold blanks, keywords be in any case, braces stand anywhere; and there may
+    be one row more than the file says.
 
     Raises:
-        InputError: for a file that is no BVH, or is cut short.
+        InputError: for a file that is no BVH, is cut short, or has decimal commas.
     """
-    text = pathlib.Path(path).read_text(encoding="latin-1")
-    header, found, motion = text.partition("MOTION")
-    match = re.match(r"\s*Frames:\s*(\d+)\s*Frame Time:\s*(\S+)", motion)
-    if not found or not match:
-        raise errors.InputError(
-            f"{path}: no MOTION section with Frames and Frame Time; is it a BVH file?"
-        )
-    joints = _hierarchy(header.split(), str(path))
-    frames, step = int(match[1]), float(match[2])
-    width = sum(len(joint.channels) for joint in joints)
-    words = motion[match.end() :].split()
-    if len(words) != frames * width:
-        raise errors.InputError(
-            f"{path}: {frames} frames of {width} numbers expected, got {len(words)} "
-            "numbers: cut short?"
-        )
-    values = np.array(words, np.float64).reshape(frames, width)
+    path = pathlib.Path(path)
+    with errors.reading(path, "a BVH file"):
+        header, motion = _halves(plain_text.read(path), path)
+        match = _RATE.match(motion)
+        if not match:
+            raise errors.InputError(
+                f"{path}: no MOTION section with Frames and Frame Time; is it a BVH "
+                "file?"
+            )
+        joints = _hierarchy(header, str(path))
+        plain_text.refuse_commas(motion, path)
+        frames, step = int(match[1]), float(match[2])
+        width = sum(len(joint.channels) for joint in joints)
+        words = motion[match.end() :].split()
+        rows = frames + (width > 0 and len(words) == (frames + 1) * width)
+        if not rows or not width or len(words) != rows * width:
+            raise errors.InputError(
+                f"{path}: {frames} frames of {width} numbers expected, got "
+                f"{len(words)} numbers: cut short?"
+            )
+        values = np.array(words, np.float64).reshape(rows, width)
+        if not (np.isfinite(values).all() and _SLOWEST <= 1.0 / step <= _FASTEST):
+            raise errors.InputError(
+                f"{path}: a number is not finite, or {step} s is no time of a frame"
+            )
     # 0.0083333 s is 120 frames per second, not 120.0005.
     fps = 1.0 / step
     fps = float(round(fps)) if abs(fps - round(fps)) < 1e-3 * fps else fps
     return Motion(tuple(joints), values, fps, str(path))
 
 
-def _hierarchy(words: list[str], path: str) -> list[Joint]:
+def _halves(text: str, path: pathlib.Path) -> tuple[str, str]:
+    """What is before and after the line MOTION."""
+    parts = re.split(r"(?im)^[ \t]*MOTION\b", text, maxsplit=1)
+    if len(parts) < 2:
+        raise errors.InputError(
+            f"{path}: no MOTION section with Frames and Frame Time; is it a BVH file?"
+        )
+    return parts[0], parts[1]
+
+
+_SLOWEST, _FASTEST = 1e-3, 1e5  # frames per second
+_RATE = re.compile(r"(?i)\s*Frames\s*:\s*(\d{1,9})\s*Frame\s*Time\s*:\s*(\S+)")
+_NUMBER = r"[-+]?[\d.]+(?:e[-+]?\d+)?"
+# A name goes on to its brace or the end of the line: some have blanks.
+_HEADER = re.compile(
+    rf"""(?ix) \s* (?:
+    (?P<joint>(?:ROOT|JOINT)[ \t]+(?P<name>[^{{}}\n]*[^{{}}\s]))
+    | (?P<end>End\b[^{{}}\n]*)
+    | (?P<open>{{) | (?P<close>}})
+    | OFFSET (?P<offset>(?:\s+{_NUMBER}){{3}}) (?!\S*\d)
+    | CHANNELS \s+ (?P<count>\d\d?) (?P<channels>(?:\s+[XYZ](?:position|rotation))*)
+    | (?P<hierarchy>HIERARCHY) )"""
+)
+
+
+def _hierarchy(text: str, path: str) -> list[Joint]:
     """Reads the HIERARCHY section."""
     joints: list[Joint] = []
     stack: list[int] = []
-    name, channels_so_far, i = "", 0, 0
-    while i < len(words):
-        word = words[i]
-        if word in ("ROOT", "JOINT"):
-            name, i = words[i + 1], i + 1
-        elif word == "End":
-            name, i = joints[stack[-1]].name + END_SITE, i + 1
-        elif word == "{":
+    name, at, text = "", 0, text.rstrip()
+    so_far = 0  # channels
+    while at < len(text):
+        found = _HEADER.match(text, at)
+        if not found:
+            word = text[at:].split(maxsplit=1)[0]
+            plain_text.refuse_commas(text[at:].strip().splitlines()[0], path)
+            raise errors.InputError(f"{path}: unexpected {word!r:.80} in the hierarchy")
+        at = found.end()
+        if found["joint"]:
+            name = found["name"].strip()
+        elif found["end"]:
+            name = joints[stack[-1]].name + END_SITE
+        elif found["open"]:
+            if not name:
+                raise errors.InputError(f"{path}: a brace without a joint before it")
             parent = stack[-1] if stack else -1
             stack.append(len(joints))
-            joints.append(Joint(name, parent, np.zeros(3), (), channels_so_far))
-        elif word == "}":
+            joints.append(Joint(name, parent, np.zeros(3), (), so_far))
+            name = ""
+        elif found["close"]:
             stack.pop()
-        elif word == "OFFSET":
-            offset = np.array(words[i + 1 : i + 4], np.float64)
-            joints[-1] = dataclasses.replace(joints[-1], offset=offset)
-            i += 3
-        elif word == "CHANNELS":
-            count = int(words[i + 1])
-            channels = tuple(words[i + 2 : i + 2 + count])
-            joints[-1] = dataclasses.replace(joints[-1], channels=channels)
-            channels_so_far += count
-            i += 1 + count
-        elif word != "HIERARCHY":
-            raise errors.InputError(f"{path}: unexpected {word!r} in the hierarchy")
-        i += 1
+        elif found["offset"]:
+            offset = np.array(found["offset"].split(), np.float64)
+            joints[stack[-1]] = dataclasses.replace(joints[stack[-1]], offset=offset)
+        elif found["count"]:
+            channels = tuple(found["channels"].split())
+            if len(channels) != int(found["count"]) or joints[stack[-1]].channels:
+                raise errors.InputError(
+                    f"{path}: {joints[stack[-1]].name}: {found['count']} channels "
+                    f"expected, got {' '.join(channels)}"
+                )
+            joints[stack[-1]] = dataclasses.replace(
+                joints[stack[-1]], channels=channels, first_channel=so_far
+            )
+            so_far += len(channels)
+    if stack or not joints:
+        raise errors.InputError(f"{path}: {len(stack)} braces of it are not closed")
     return joints
 
 
@@ -208,15 +256,57 @@ class Rig:
     root_scale: float = 1.0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.joints, Mapping):
+            raise errors.InputError(
+                f"rig {self.id!r:.80}: joints expected a mapping of joints of sa3dhp17 "
+                f"to those of the rig, got {self.joints!r:.80}"
+            )
         expected, given = set(skeletons.SA3DHP17.joint_names), set(self.joints)
         if given != expected:
             raise errors.InputError(
-                f"rig {self.id}: joints missing {sorted(expected - given)}, unknown "
-                f"{sorted(given - expected)}; name every joint of sa3dhp17 once "
-                "(null where the rig has none)"
+                f"rig {self.id!s:.80}: joints missing {sorted(expected - given)}, "
+                f"unknown {sorted(map(str, given - expected))}; name every joint of "
+                "sa3dhp17 once (null where the rig has none)"
             )
         if self.up not in ("y", "z"):
-            raise errors.InputError(f"rig {self.id}: up expected y or z: {self.up!r}")
+            raise errors.InputError(
+                f"rig {self.id!s:.80}: up expected y or z: {self.up!r:.80}"
+            )
+        for key, (expected_value, good) in self._checked().items():
+            if not good:
+                raise errors.InputError(
+                    f"rig {self.id!s:.80}: {key} expected {expected_value}"
+                )
+
+    def _checked(self) -> dict[str, tuple[str, bool]]:
+        """Attribute -> what it should be, and whether it is."""
+        unit, skipped = self.unit_mm, self.skip_frames
+        segments = self.segments if isinstance(self.segments, Mapping) else {"": None}
+        return {
+            "id": ("a text", isinstance(self.id, str)),
+            "joints": (
+                "names of the rig's joints, [joint, joint, number] or null",
+                all(map(_is_source, self.joints.values())),
+            ),
+            "unit_mm": (
+                "a number above 0",
+                unit is None or (_number(unit) and unit > 0),
+            ),
+            "skip_frames": (
+                "a whole number, 0 or above",
+                type(skipped) is int and skipped >= 0,
+            ),
+            "segments": (
+                "joints with three numbers, mm",
+                all(
+                    isinstance(v, (list, tuple, np.ndarray))
+                    and len(v) == 3
+                    and all(map(_number, v))
+                    for v in segments.values()
+                ),
+            ),
+            "root_scale": ("a number", _number(self.root_scale)),
+        }
 
     def sources(self) -> list[str]:
         """The rig's joints it needs, each once."""
@@ -229,9 +319,25 @@ class Rig:
         return list(names)
 
 
+def _number(value: object) -> bool:
+    plain = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    return plain and bool(abs(value) < 1e9)  # type: ignore[operator]
+
+
+def _is_source(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        ends = len(value) == 3 and all(isinstance(end, str) for end in value[:2])
+        return ends and _number(value[2])
+    return value is None or isinstance(value, str)
+
+
 def rig_from_yaml(text: str) -> Rig:
-    """Reads a rig, a mapping with the attributes of `Rig`, from YAML."""
-    fields = yaml.safe_load(text)
+    """Reads a rig, a mapping with the attributes of `Rig`, from YAML.
+
+    Raises:
+        InputError: if it is no YAML, or an attribute is missing or wrong.
+    """
+    fields = documents.parse_yaml(text, "rig")
     allowed = {field.name for field in dataclasses.fields(Rig)}
     if not isinstance(fields, dict) or not {"id", "joints"} <= set(fields) <= allowed:
         raise errors.InputError(

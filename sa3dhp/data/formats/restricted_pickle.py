@@ -6,24 +6,34 @@ functions of ours, because NumPy's own can be talked into reading memory that is
 theirs (an object `dtype` whose state claims to hold plain bytes). A reader may name
 classes whose objects it makes itself of what they consist of; the classes themselves
 are never looked up.
+
+The unpickler is Python's slow one: its memory grows with the file alone (a few bytes
+make the fast one reserve gigabytes), and it lets us look at keys before they are hashed
+(a tuple of tuples of tuples can take years). What is shared within a file is counted
+as often as it is used, so that no file stands for more than a small multiple of itself.
 """
 
 from __future__ import annotations
 
 import collections
 import io
+import math
 import pathlib
 import pickle
-import zipfile
-from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO
+import struct
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
-from sa3dhp import errors
+from sa3dhp import errors, files
 
 # Name of a class -> a function from the state of an object of it to what replaces it.
 Rebuilt = Mapping[str, Callable[[Any], Any]]
+
+_FREE = 1 << 26  # bytes that any file may stand for
+_MOST = 8  # times its own size that a larger one may
+_ITEM = 8  # bytes that a value counts at least
 
 
 class _Call:
@@ -50,8 +60,8 @@ class _Dtype:
 
     def __init__(self, kind: str, *_) -> None:
         self.dtype = np.dtype(str(kind))
-        if self.dtype.kind == "V":
-            raise pickle.UnpicklingError("records are not admitted")
+        if self.dtype.kind not in "biufcSUO" or self.dtype.subdtype:
+            raise pickle.UnpicklingError("only numbers, texts and objects are admitted")
 
     def __setstate__(self, state: tuple) -> None:
         self.dtype = self.dtype.newbyteorder(state[1] if state[1] in "<>" else "|")
@@ -64,6 +74,12 @@ class _Array(np.ndarray):
         version, shape, dtype, fortran, data = state
         if not isinstance(dtype, _Dtype):
             raise pickle.UnpicklingError("an array without a dtype")
+        # NumPy reads as many objects as the shape says, wherever their list ends.
+        count, size = math.prod(shape), dtype.dtype.itemsize
+        if dtype.dtype.hasobject and not isinstance(data, list):
+            raise pickle.UnpicklingError("objects that are no list")
+        if count * (1 if dtype.dtype.hasobject else max(size, 1)) != len(data):
+            raise pickle.UnpicklingError(f"{len(data)} values or bytes for {shape}")
         super().__setstate__((version, shape, dtype.dtype, fortran, data))
 
 
@@ -120,15 +136,30 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
+_KEYS = (str, bytes, int, float, np.generic, type(None))
+
+
+def _key(value: Any) -> Any:
+    """A key whose hash takes no time: a plain value, or a tuple of such."""
+    items = value if isinstance(value, tuple) else (value,)
+    if not all(isinstance(x, _KEYS) for x in items):
+        raise pickle.UnpicklingError("a key that is no text or number")
+    return value
+
+
+def _ordered(pairs: Any = ()) -> collections.OrderedDict:
+    return collections.OrderedDict((_key(key), value) for key, value in pairs)
+
+
 _ADMITTED: dict[str, Callable[..., Any]] = {
     "numpy.ndarray": lambda *_: _Array(0),
     "numpy.dtype": _Dtype,
     "numpy.core.multiarray._reconstruct": lambda *_: _Array(0),
     "numpy.core.multiarray.scalar": _scalar,
     "numpy.core.numeric._frombuffer": _from_buffer,
-    "collections.OrderedDict": collections.OrderedDict,
-    "builtins.set": set,
-    "builtins.frozenset": frozenset,
+    "collections.OrderedDict": _ordered,
+    "builtins.set": lambda items=(): set(map(_key, items)),
+    "builtins.frozenset": lambda items=(): frozenset(map(_key, items)),
     "builtins.bytes": _bytes,
     "_codecs.encode": _encode,
     "copyreg._reconstructor": _reconstructor,
@@ -136,7 +167,11 @@ _ADMITTED: dict[str, Callable[..., Any]] = {
 }
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined]
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(
+        pickle._Unpickler.dispatch  # type: ignore[attr-defined]
+    )
+
     def __init__(self, file: BinaryIO, rebuilt: Rebuilt) -> None:
         # latin1: what Python 2 wrote, data sets' usual case, decodes without loss.
         super().__init__(file, encoding="latin1")
@@ -158,36 +193,91 @@ class _Unpickler(pickle.Unpickler):
             )
         return _Call(_ADMITTED[path])
 
+    def load_bytearray8(self) -> None:
+        """Reserves no more than there is."""
+        (size,) = struct.unpack("<Q", self.read(8))
+        self.append(bytearray(self.read(size)))
 
-def _plain(value: Any) -> Any:
-    """Turns the arrays inside containers into plain ones."""
-    if isinstance(value, np.ndarray):
-        array = value.view(np.ndarray)
-        if array.dtype.hasobject:
-            for index in np.ndindex(array.shape):
-                array[index] = _plain(array[index])
-        return array
-    if isinstance(value, _Dtype):
-        return value.dtype
-    if isinstance(value, _Held):
-        return value.make(_plain(value.state))
-    if isinstance(value, dict):
-        return type(value)((_plain(k), _plain(v)) for k, v in value.items())
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return type(value)(_plain(item) for item in value)
-    return value
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
+
+
+def _looked_at(code: bytes, keys: Callable[[list], Iterable]) -> None:
+    """Makes the unpickler look at keys before the operation `code` hashes them."""
+    plainly = _Unpickler.dispatch[code[0]]
+
+    def load(unpickler: Any) -> None:
+        for key in keys(unpickler.stack):
+            _key(key)
+        plainly(unpickler)
+
+    _Unpickler.dispatch[code[0]] = load
+
+
+_looked_at(pickle.SETITEM, lambda stack: stack[-2:-1])
+for _operation in (pickle.SETITEMS, pickle.DICT):
+    _looked_at(_operation, lambda stack: stack[::2])
+for _operation in (pickle.ADDITEMS, pickle.FROZENSET):
+    _looked_at(_operation, lambda stack: stack)
+
+
+class _Plain:
+    """Turns what was unpickled into plain arrays and containers, and counts it."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most  # bytes
+        # By identity: the value (kept, so that it stays the only one of that identity),
+        # what it became, and its size.
+        self._done: dict[int, tuple[Any, Any, int]] = {}
+        self._open: set[int] = set()
+        self._size = 0
+
+    def __call__(self, value: Any) -> Any:
+        if id(value) in self._done:
+            _, plain, size = self._done[id(value)]
+            self._add(size)
+            return plain
+        if id(value) in self._open:
+            raise pickle.UnpicklingError("a container that holds itself")
+        before = self._size
+        self._open.add(id(value))
+        plain = self._plain(value)
+        self._open.remove(id(value))
+        self._done[id(value)] = value, plain, self._size - before
+        return plain
+
+    def _add(self, size: int) -> None:
+        self._size += max(size, _ITEM)
+        if self._size > self._most:
+            raise pickle.UnpicklingError("it stands for far more than its size")
+
+    def _plain(self, value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            self._add(value.nbytes)
+            array = value.view(np.ndarray)
+            if array.dtype.hasobject:
+                for index in np.ndindex(array.shape):
+                    array[index] = self(array[index])
+            return array
+        self._add(len(value) if isinstance(value, (str, bytes, bytearray)) else 0)
+        if isinstance(value, _Dtype):
+            return value.dtype
+        if isinstance(value, _Held):
+            return value.make(self(value.state))
+        if isinstance(value, collections.OrderedDict):
+            return _ordered([(k, self(v)) for k, v in dict.items(value)])
+        if isinstance(value, dict):
+            return {key: self(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return type(value)([self(item) for item in value])
+        return value
 
 
 def _load(file: BinaryIO, name: str, rebuilt: Rebuilt) -> Any:
-    try:
-        return _plain(_Unpickler(file, rebuilt).load())
-    except errors.InputError:
-        raise
-    except Exception as error:  # a broken pickle can raise anything at all
-        raise errors.InputError(
-            f"{name}: not a pickle that is safe to read: {error}; get it from the "
-            "data set's own site, or convert it to .npz"
-        ) from error
+    remedy = "get it from the data set's own site, or convert it to .npz"
+    with errors.reading(name, "a pickle that is safe to read", remedy):
+        data = file.read()
+        plain = _Plain(max(_FREE, _MOST * len(data)))
+        return plain(_Unpickler(io.BytesIO(data), rebuilt).load())
 
 
 def load(path: str | pathlib.Path, rebuilt: Rebuilt | None = None) -> Any:
@@ -209,35 +299,8 @@ def load_npz(path: str | pathlib.Path) -> dict[str, np.ndarray]:
     """Reads a `.npz` file whose arrays may hold objects, all at once.
 
     Raises:
-        InputError: if it is no `.npz` file, or an object array is not safe to read.
+        InputError: if it is no `.npz` file, claims more than it holds, or an object
+            array is not safe to read.
     """
-    arrays = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.namelist():
-                data = io.BytesIO(archive.read(member))
-                name = member[: -len(".npy")] if member.endswith(".npy") else member
-                arrays[name] = _load_npy(data, f"{path}: {name}")
-    except (zipfile.BadZipFile, OSError) as error:
-        raise errors.InputError(f"{path}: not a .npz file: {error}") from error
-    return arrays
-
-
-def _load_npy(file: BinaryIO, name: str) -> np.ndarray:
-    """Reads one array in NumPy's own format."""
-    try:
-        version = np.lib.format.read_magic(file)
-        reader = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        shape, _, dtype = reader(file)
-        if not dtype.hasobject:
-            file.seek(0)
-            return np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, KeyError) as error:
-        raise errors.InputError(f"{name}: not an array: {error}") from error
-    array = _load(file, name, {})
-    if not isinstance(array, np.ndarray) or array.shape != shape:
-        raise errors.InputError(f"{name}: expected an object array of shape {shape}")
-    return array
+    with errors.reading(path, "a .npz file"):
+        return files.load_npz(path, unpickle=lambda file, name: _load(file, name, {}))

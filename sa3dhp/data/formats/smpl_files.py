@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from sa3dhp import errors
+from sa3dhp import errors, files
 from sa3dhp.data.formats import restricted_pickle, smpl
 from sa3dhp.skeleton import skeleton as skeletons
 
@@ -116,7 +116,7 @@ def read_model(path: str | pathlib.Path) -> smpl.Model:
     missing = [key for key in _KEYS if not isinstance(data, dict) or key not in data]
     if missing:
         raise errors.InputError(f"{path}: not an SMPL model: has no {missing[0]}")
-    try:
+    with errors.reading(path, "an SMPL model"):
         arrays = [np.asarray(data[key], np.float64) for key in _KEYS]
         template, shapes, corrections, regressor, weights, tree = arrays
         model = smpl.Model(
@@ -127,9 +127,7 @@ def read_model(path: str | pathlib.Path) -> smpl.Model:
             weights,
         )
         known = tuple(tree[0, 1:].astype(int)) == smpl.SKELETON.parents[1:]
-    except (errors.InputError, ValueError, TypeError, IndexError) as error:
-        raise errors.InputError(f"{path}: not an SMPL model: {error}") from error
-    size = float(np.ptp(template[:, 1]))
+        size = float(np.ptp(template[:, 1]))
     if not known or not _MEN[0] < size < _MEN[1]:
         raise errors.InputError(
             f"{path}: not an SMPL model: expected its 24 joints and a body of "
@@ -152,10 +150,9 @@ def read_regressor(path: str | pathlib.Path, model: smpl.Model) -> np.ndarray:
     Raises:
         InputError: if it is not such a file, or its joints are not where SMPL's are.
     """
-    try:
-        rows = np.asarray(np.load(path, allow_pickle=False), np.float64)
-    except (OSError, ValueError, EOFError, TypeError) as error:
-        raise errors.InputError(f"{path}: not a .npy file: {error}") from error
+    with errors.reading(path, "a .npy file"):
+        data = pathlib.Path(path).read_bytes()
+        rows = np.asarray(files.load_npy(data, "its array"), np.float64)
     expected = (_ROWS.num_joints, len(model.template))
     if rows.shape != expected or not np.isfinite(rows).all():
         raise errors.InputError(
@@ -207,9 +204,12 @@ def _sparse(state: dict) -> np.ndarray:
     NumPy checks the indices; SciPy, told to trust a file, would write anywhere.
     """
     shape = tuple(int(size) for size in state["_shape"])
-    if len(shape) != 2 or not 0 < shape[0] * shape[1] < 10**8:
+    if len(shape) != 2 or not 0 < shape[0] * shape[1] < 10**7:
         raise ValueError(f"a sparse matrix of shape {shape}")
-    columns = np.repeat(np.arange(shape[1]), np.diff(state["indptr"]))
+    counts = np.diff(state["indptr"])
+    if len(counts) != shape[1] or min(counts) < 0 or sum(counts) > len(state["data"]):
+        raise ValueError("a sparse matrix whose columns are not those of its data")
+    columns = np.repeat(np.arange(shape[1]), counts)
     full = np.zeros(shape)
     np.add.at(full, (state["indices"], columns), state["data"])
     return full

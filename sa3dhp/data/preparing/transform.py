@@ -7,6 +7,7 @@ only where and when it runs.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import functools
 import hashlib
 import json
@@ -21,6 +22,10 @@ from sa3dhp.data.datasets import dataset
 from sa3dhp.data.preparing import cutting, units
 from sa3dhp.data.videos import people, video
 
+_MACHINE = {
+    errno.EAGAIN, errno.ENOLCK, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EBUSY,
+    errno.EMFILE, errno.ENFILE, errno.ENOMEM,
+}  # fmt: skip
 STATE = ".preparing"  # folder of what is done, until the manifest is written
 
 
@@ -69,6 +74,8 @@ def payloads(task: units.Task, report: units.Report) -> Iterator[bytes]:
             # Damaged files make the readers' libraries raise whatever they like.
             items = list(known.read(root, unit, task.settings))
         except Exception as error:
+            if _passing(error):
+                raise
             report.skipped[unit.name] = _reason(error)
             continue
         try:
@@ -81,6 +88,13 @@ def payloads(task: units.Task, report: units.Report) -> Iterator[bytes]:
             report.skipped[unit.name] = _reason(error)
         if report.records == before:
             report.skipped.setdefault(unit.name, "nothing in it can be used")
+
+
+def _passing(error: Exception) -> bool:
+    """A fault of the machine, which is no verdict on the file: stop, to go on later."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, OSError) and error.errno in _MACHINE
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 import os
 import pathlib
 
 import numpy as np
 
-from sa3dhp import errors
+from sa3dhp import documents, errors
 from sa3dhp.data.videos import tracking
 
+_MOST = 10_000_000  # frames of all videos; every one of them gets a box
 LAYOUT = '{"video name": [[frame, x, y, w, h], ...]} or CSV rows video,frame,x,y,w,h'
 
 
@@ -37,10 +37,18 @@ def read(path: str | os.PathLike) -> dict[str, tracking.Path]:
     rows = _csv_rows if path.suffix.lower() == ".csv" else _json_rows
     try:
         table = rows(text)
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, OverflowError, csv.Error):
         raise errors.InputError(f"boxes file: {path} is not {LAYOUT}") from None
     if not table:
         raise errors.InputError(f"boxes file: {path} is empty; expected {LAYOUT}")
+    last = sum(
+        max((row[0] for row in rows if row), default=0) for rows in table.values()
+    )
+    if last > _MOST:
+        raise errors.InputError(
+            f"boxes file: {path}: its tracks go on to {last:.4g} frames in all, "
+            f"expected at most {_MOST} (4 days); give the frames of the videos"
+        )
     return {name: _track(path, name, values) for name, values in table.items()}
 
 
@@ -57,7 +65,7 @@ def _json_rows(text: str) -> dict[str, list[list[float]]]:
     """Rows of the JSON layout, by video."""
     return {
         str(name): [[float(value) for value in row] for row in rows]
-        for name, rows in json.loads(text).items()
+        for name, rows in documents.parse_json(text, "boxes").items()
     }
 
 

@@ -22,6 +22,12 @@ AUTO, BLAZEPOSE, HOG = "auto", "blazepose", "hog"  # detectors without a file
 MAX_BOXES = 40  # per frame
 MIN_SCORE = 0.05
 ONNX_SIZE = 640  # pixels, side of the ONNX network's square input
+_IN_CELLS = 50.0  # places of YOLOX are below, those in pixels beyond
+_NORMALISED = 1.5  # places that are shares of the picture are below
+_ROUNDING = 0.01  # of scores
+
+
+_PROGRAM = "the SavedModel {} is a program, and runs with your rights"
 
 
 class Detector(Protocol):
@@ -42,7 +48,8 @@ def choose(detector: str | os.PathLike) -> tuple[str, str]:
         `auto` is BlazePose where its file is installed, else HOG.
     """
     if str(detector) != AUTO:
-        return str(detector), ""
+        program = (pathlib.Path(detector) / "saved_model.pb").is_file()
+        return str(detector), _PROGRAM.format(detector) if program else ""
     if blazepose.find():
         return BLAZEPOSE, ""
     return HOG, (
@@ -152,8 +159,9 @@ def onnx(path: pathlib.Path) -> Detector:
       the same from the corner of a cell and in cells, w h as logarithms (YOLOX, where M
       is 8400, one per cell),
 
-    in pixels of the input; class 0 is the person. Pictures are RGB in [0, 1], of YOLOX
-    BGR in 0..255.
+    in pixels of the input; class 0 is the person. Pose heads may follow with their
+    points, which are not used. What fits none of these, in its shape or its numbers, is
+    refused. Pictures are RGB in [0, 1], of YOLOX BGR in 0..255.
 
     Raises:
         InputError: if the file does not load, or the output is none of these.
@@ -183,7 +191,11 @@ def _cells() -> np.ndarray:
 
 
 def _is_yolox(output: np.ndarray) -> bool:
-    return output.ndim == 3 and len(_cells()) == output.shape[1] > output.shape[2] > 6
+    """Places in cells, a few at most, where others have pixels."""
+    if output.ndim != 3 or not len(_cells()) == output.shape[1] > output.shape[2] > 5:
+        return False
+    places = output[0, :, :2][np.isfinite(output[0, :, :2]).all(axis=1)]
+    return bool(np.abs(places).max(initial=0.0) < _IN_CELLS)
 
 
 def _run_onnx(
@@ -209,32 +221,87 @@ def _onnx_frame(
     size = [max(1, round(v * scale)) for v in frame.shape[1::-1]]  # w, h
     canvas = np.full((ONNX_SIZE, ONNX_SIZE, 3), 114, np.uint8)
     canvas[: size[1], : size[0]] = cv2.resize(frame, tuple(size))
-    boxes = _decode_onnx(_run_onnx(net, canvas, path, yolox), path)
+    boxes = _decode_onnx(_run_onnx(net, canvas, path, yolox), path, yolox)
     boxes[:, :4] /= scale
     return _best(boxes)
 
 
-def _decode_onnx(output: np.ndarray, path: pathlib.Path) -> np.ndarray:
+def _decode_onnx(
+    output: np.ndarray, path: pathlib.Path, yolox: bool | None = None
+) -> np.ndarray:
     """Returns the person boxes `[M, 5]` of any of the output layouts."""
-    if output.ndim == 3 and output.shape[0] == 1:
-        if output.shape[2] == 6:
-            rows = output[0]
-            return rows[np.rint(rows[:, 5]) == 0][:, :5].astype(np.float32)
-        if output.shape[1] > output.shape[2] > 6:
-            rows = output[0].astype(np.float32)
-            if _is_yolox(output):
-                cells = _cells()
-                rows[:, :2] = rows[:, :2] * cells[:, 2:] + cells[:, :2]
-                rows[:, 2:4] = np.exp(rows[:, 2:4]) * cells[:, 2:]
-            rows = np.concatenate([rows[:, :4], rows[:, 4:5] * rows[:, 5:]], axis=1)
-            return _persons(rows)
-        if output.shape[1] >= 5:
-            return _persons(output[0].T)
-    raise errors.InputError(
-        f"detector: {path} gives {output.shape}; expected [1, M, 6] (x1 y1 x2 y2 score "
-        "class), [1, 4 + C, M] (cx cy w h scores) or [1, M, 5 + C] (YOLOv5, YOLOX); "
-        "export it with such an output"
-    )
+    found = _layout(output, _is_yolox(output) if yolox is None else yolox)
+    if found is None:
+        raise errors.InputError(
+            f"detector: {path} gives {output.shape}; expected [1, M, 6] (x1 y1 x2 y2 "
+            "score class), [1, 4 + C, M] (cx cy w h scores) or [1, M, 5 + C] (YOLOv5, "
+            "YOLOX), in pixels and with scores from 0 to 1; export it with such an "
+            "output"
+        )
+    rows, scores = found
+    if scores is None:
+        return rows[np.rint(rows[:, 5]) == 0][:, :5]
+    return _persons(np.concatenate([rows[:, :4], scores], axis=1))
+
+
+def _layout(
+    output: np.ndarray, yolox: bool
+) -> tuple[np.ndarray, np.ndarray | None] | None:
+    """Rows `[M, K]` in pixels and the scores `[M, C]` of classes; None if unknown.
+
+    Shapes alone do not tell layouts apart, but their numbers do: 25200 and 8400 rows
+    are those of networks with and without anchors, places are pixels, and scores lie
+    between 0 and 1. Without scores the rows are x1 y1 x2 y2 score class.
+    """
+    if output.ndim != 3 or output.shape[0] != 1 or min(output.shape) < 1:
+        return None
+    rows = np.asarray(output[0], np.float32)
+    turned = rows.shape[0] < rows.shape[1]
+    rows = rows.T if turned else rows
+    rows = rows[np.isfinite(rows).all(axis=1)]
+    count, width = max(output.shape[1:]), rows.shape[1]
+    cells = _cells()
+    if yolox and width > 5 and len(rows) == len(cells):
+        rows[:, :2] = rows[:, :2] * cells[:, 2:] + cells[:, :2]
+        rows[:, 2:4] = np.exp(np.minimum(rows[:, 2:4], 20.0)) * cells[:, 2:]
+    anchors = count == 3 * len(cells)
+    if width >= 5 and not rows[:, :4].any():  # nothing is found
+        return rows[:0], rows[:0, 4:5]
+    if width < 5 or rows[:, :4].max() <= _NORMALISED:  # shares of the picture
+        return None
+    if width == 6 and not turned and count not in (len(cells), 3 * len(cells)):
+        ends = (rows[:, 2:4] >= rows[:, :2]).all() and _are_scores(rows[:, 4])
+        return (rows, None) if ends else None
+    if count == len(cells) and not turned and not yolox and width not in (84, 85):
+        return None  # decoded YOLOX or turned YOLOv8: one column tells, and misleads
+    decoded = count == len(cells) and not turned and width == 85
+    if anchors or yolox or decoded or not (turned or count == len(cells)):
+        return _with_objectness(rows)
+    scores = _class_scores(rows[:, 4:])
+    return None if scores is None else (rows, scores)
+
+
+def _with_objectness(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Rows cx cy w h, a score for anything, and one per class."""
+    scores = _class_scores(rows[:, 5:])
+    if scores is None or not _are_scores(rows[:, 4]):
+        return None
+    return rows, rows[:, 4:5] * scores
+
+
+def _class_scores(columns: np.ndarray) -> np.ndarray | None:
+    """The scores per class; of a pose head, which knows one, without its points."""
+    if not columns.shape[1]:
+        return None
+    if _are_scores(columns):
+        return columns
+    points = columns.shape[1] - 1
+    pose = points >= 6 and (points % 3 == 0 or points % 2 == 0)
+    return columns[:, :1] if pose and _are_scores(columns[:, 0]) else None
+
+
+def _are_scores(values: np.ndarray) -> bool:
+    return bool(values.min() >= -_ROUNDING and values.max() <= 1 + _ROUNDING)
 
 
 def _persons(rows: np.ndarray) -> np.ndarray:

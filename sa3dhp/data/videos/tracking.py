@@ -42,6 +42,8 @@ class Path:
         scores: `[T]` float32, the same of each frame, between the looks around it.
         seen: share of the looks with a detection.
         doubt: why this is no person, or "".
+        named: `[K]` int, the boxes that were given, the others lie between them; None
+            if all were.
     """
 
     first: int
@@ -50,6 +52,7 @@ class Path:
     scores: np.ndarray
     seen: float = 1.0
     doubt: str = ""
+    named: np.ndarray | None = None
 
     @property
     def rank(self) -> float:
@@ -157,7 +160,9 @@ def from_boxes(frames: np.ndarray, boxes: np.ndarray) -> Path:
     """
     every = np.arange(frames[0], frames[-1] + 1)
     filled = _interpolate(every, frames, boxes).astype(np.float32)
-    return Path(int(frames[0]), filled, 1.0, np.ones(len(filled), np.float32))
+    scores = np.ones(len(filled), np.float32)
+    named = np.asarray(frames) - frames[0]
+    return Path(int(frames[0]), filled, 1.0, scores, named=named)
 
 
 def _best_path(

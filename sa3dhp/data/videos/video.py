@@ -21,6 +21,8 @@ VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"})
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 ASSUMED_FPS = 30.0
 PLAUSIBLE_FPS = (1.0, 480.0)
+_PNG_PART = 1 << 26  # bytes that a part of a picture may claim
+_WIDEST, _SQUARE = 4.0, 0.005  # pixels' sides: the most, and a difference nobody sees
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Info:
     fps: float
     declared_frames: int  # 0 where the container does not say
     notes: tuple[str, ...] = ()
+    seconds: float = 0.0  # 0 where the container does not say
 
 
 class UnreadableError(Exception):
@@ -170,29 +173,39 @@ def probe(source: Source, frames_fps: float = ASSUMED_FPS) -> Info:
         capture.release()
     declared = int(declared) if math.isfinite(declared) and declared > 0 else 0
     low, high = PLAUSIBLE_FPS
+    seconds = declared / fps if math.isfinite(fps) and fps > 0 else 0.0
     if math.isfinite(fps) and low <= fps <= high:
-        return Info(fps, declared)
+        return Info(fps, declared, seconds=seconds)
     note = f"frame rate {fps:g} is not credible, taken as {ASSUMED_FPS:g} fps"
-    return Info(ASSUMED_FPS, declared, (note,))
+    return Info(ASSUMED_FPS, declared, (note,), seconds)
 
 
 def frames(
-    source: Source, wanted: Callable[[int], bool]
+    source: Source, wanted: Callable[[int], bool], times: list[float] | None = None
 ) -> Iterator[tuple[int, np.ndarray | None]]:
     """Streams a source once from its start.
 
+    Args:
+        source: the video or frame folder.
+        wanted: says of which frames the pictures are decoded.
+        times: gets the seconds at which each frame of a video is shown, as it says.
+
     Yields:
         `(index, frame)` for each picture in order; `frame` is `[H, W, 3]` uint8 RGB,
-        upright (rotation marks are obeyed), or None where `wanted(index)` is false.
+        upright (rotation marks are obeyed) and as wide as it is shown (pixels need not
+        be square), or None where `wanted(index)` is false.
         The stream ends where decoding does; unreadable pictures of a frame folder are
         left out and do not count.
 
     Raises:
         UnreadableError: if nothing can be opened or the picture size changes.
     """
-    stream = _image_frames if source.images else _video_frames
     first: tuple[int, ...] = ()
-    for index, frame in stream(source, wanted):
+    if source.images:
+        stream = _image_frames(source)
+    else:
+        stream = _video_frames(source, wanted, [] if times is None else times)
+    for index, frame in stream:
         if frame is not None:
             first = first or frame.shape
             if frame.shape != first:
@@ -235,6 +248,40 @@ def timeline(num_frames: int, source_fps: float, fps: float) -> np.ndarray:
     return np.minimum(index.astype(int), max(num_frames - 1, 0))
 
 
+def uneven(times: Sequence[float], fps: float) -> np.ndarray | None:
+    """Returns the times of frames where a steady rate does not tell them.
+
+    Browsers and phones record at a rate that varies, and declare another.
+
+    Args:
+        times: seconds at which each frame is shown, as the container says.
+        fps: the rate that it declares.
+
+    Returns:
+        `[N]` seconds from the first frame, not falling; None where frame `n` is shown
+        at `n / fps`, or the container says nothing of use.
+    """
+    at = np.asarray(times, np.float64)
+    if len(at) < 2 or not np.isfinite(at).all() or (np.diff(at) < 0).any():
+        return None
+    at = at - at[0]
+    off = np.abs(at - np.arange(len(at)) / fps).max()
+    return at if at[-1] > 0 and off > 0.5 / fps else None
+
+
+def timeline_of(times: np.ndarray, fps: float) -> np.ndarray:
+    """Returns what `timeline` does, for frames that are shown at `times`, `[N]` s."""
+    count = math.floor(duration(times) * fps + 1e-6)
+    middles = (np.arange(count) + 0.5) / fps
+    index = np.searchsorted(times, middles + 1e-9, side="right") - 1
+    return np.clip(index, 0, len(times) - 1)
+
+
+def duration(times: np.ndarray) -> float:
+    """Returns seconds from the first frame to the end of the last one."""
+    return float(times[-1] + np.median(np.diff(times)[-5:]))
+
+
 def _open(source: Source) -> cv2.VideoCapture:
     """Opens a video quietly, with FFmpeg alone (no guessing of image sequences)."""
     try:
@@ -256,34 +303,60 @@ def _open(source: Source) -> cv2.VideoCapture:
 
 
 def _video_frames(
-    source: Source, wanted: Callable[[int], bool]
+    source: Source, wanted: Callable[[int], bool], times: list[float]
 ) -> Iterator[tuple[int, np.ndarray | None]]:
-    """Yields the frames of a video file."""
+    """Yields the frames of a video file, and adds the time of each to `times`."""
     capture = _open(source)
-    index = 0
+    index, wide, tall = 0, *_stretch(capture)
     try:
         while capture.grab():
+            times.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0)
             frame = None
             if wanted(index):
                 good, frame = capture.retrieve()
                 if not good or frame is None or frame.size == 0:
                     break
                 frame = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+                if wide != 1 or tall != 1:
+                    size = round(wide * frame.shape[1]), round(tall * frame.shape[0])
+                    frame = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
             yield index, frame
             index += 1
     finally:
         capture.release()
 
 
-def _image_frames(
-    source: Source, wanted: Callable[[int], bool]
-) -> Iterator[tuple[int, np.ndarray | None]]:
+def stretch(source: Source) -> tuple[float, float]:
+    """Returns how much wider and taller a source is shown than its pixels are."""
+    if source.images:
+        return 1.0, 1.0
+    capture = _open(source)
+    try:
+        return _stretch(capture)
+    finally:
+        capture.release()
+
+
+def _stretch(capture: cv2.VideoCapture) -> tuple[float, float]:
+    """The larger side grows, so that no pixel is lost."""
+    up, down = (
+        capture.get(key) for key in (cv2.CAP_PROP_SAR_NUM, cv2.CAP_PROP_SAR_DEN)
+    )
+    ratio = up / down if up > 0 and down > 0 else 1.0
+    if not 1 / _WIDEST <= ratio <= _WIDEST or abs(ratio - 1) < _SQUARE:
+        return 1.0, 1.0
+    # The ratio is that of the stored picture, which may be shown lying on its side.
+    if capture.get(cv2.CAP_PROP_ORIENTATION_META) % 180 == 90:
+        ratio = 1 / ratio
+    return (ratio, 1.0) if ratio > 1 else (1.0, 1 / ratio)
+
+
+def _image_frames(source: Source) -> Iterator[tuple[int, np.ndarray | None]]:
     """Yields the pictures of a frame folder; unreadable ones are passed over.
 
     Every picture is read, wanted or not: which ones count, and whether their sizes
     agree, must not depend on which ones are wanted.
     """
-    del wanted
     index = 0
     for path in source.images:
         frame = read_image(path)
@@ -292,13 +365,28 @@ def _image_frames(
             index += 1
 
 
+def _png_is_bounded(data: bytes) -> bool:
+    """Whether no part of a PNG claims far more than the file has; True for others.
+
+    OpenCV reserves what a part claims, up to 4 GB for a file of some bytes.
+    """
+    at = 8
+    while data.startswith(b"\x89PNG") and at + 12 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        if size > max(_PNG_PART, len(data)):
+            return False
+        at += 12 + size
+    return True
+
+
 def read_image(path: pathlib.Path) -> np.ndarray | None:
     """Reads a picture as `[H, W, 3]` uint8 RGB, upright, or None if it is broken."""
     level = cv2.getLogLevel()
     cv2.setLogLevel(0)
     try:
         data = np.fromfile(path, np.uint8)
-        frame = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        good = data.size and _png_is_bounded(data.tobytes())
+        frame = cv2.imdecode(data, cv2.IMREAD_COLOR) if good else None
     except (OSError, cv2.error):
         frame = None
     finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from sa3dhp import errors, files
+from sa3dhp import documents, errors, files
 from sa3dhp.data import pipeline
 from sa3dhp.models import pose_model
 from sa3dhp.systems.relation_distillation import monitors as monitoring
@@ -101,6 +100,24 @@ class _ObjectionError(Exception):
     """Why no adaptation to this target can be trusted, or is needed."""
 
 
+def _history(path: pathlib.Path) -> list[dict]:
+    """The readings that `Snapshots` kept; raises `InputError` for a damaged file."""
+    try:
+        history = documents.parse_json(path.read_bytes(), str(path))["history"]
+        whole = isinstance(history, list) and all(
+            isinstance(one, dict) and isinstance(one.get("step"), int)
+            for one in history
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        whole = False
+    if not whole:
+        raise errors.InputError(
+            f"{path}: damaged, expected the readings of an adaptation; adapt again in "
+            "a new --workdir"
+        )
+    return history
+
+
 class Snapshots:
     """The readings over a run, and G's block at each of them, kept in a folder.
 
@@ -125,8 +142,7 @@ class Snapshots:
         folder.mkdir(parents=True, exist_ok=True)
         self.history: list[dict] = []
         if self._file.is_file():
-            text = self._file.read_text(encoding="utf-8")
-            self.history = json.loads(text)["history"]
+            self.history = _history(self._file)
 
     def take(self, done: int) -> dict:
         """Reads the monitors after `done` updates, and keeps the block."""

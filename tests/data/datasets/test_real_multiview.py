@@ -83,9 +83,9 @@ def test_files_of_another_form_are_refused(multiview, tmp_path):
     path = tmp_path / "calib.txt"
     for text in ("<a>", "<calibration/>", "<c><cameras><camera/></cameras></c>"):
         path.write_text(text)
-        with pytest.raises(errors.InputError, match="no Qualisys calibration"):
+        with pytest.raises(errors.InputError, match=r"(no|not a) Qualisys calibration"):
             real_multiview.read_calibration(path)
-    with pytest.raises(errors.InputError, match="no reference"):
+    with pytest.raises(errors.InputError, match="no such file, expected a reference"):
         real_multiview.read_reference(tmp_path / "none.npz")
     np.savez(tmp_path / "b.npz", X=np.zeros((2, 3, 3)), J=[1, 2, 3], frames=[0, 1])
     with pytest.raises(errors.InputError, match=r"of the landmarks \(1, 2, 3\)"):

@@ -135,3 +135,34 @@ def test_a_broken_skeleton_is_refused(files, old, new, message):
     (files / "01.asf").write_text(ASF.replace(old, new))
     with pytest.raises(errors.InputError, match=message):
         _ends(files)
+
+
+_LOOSE = {
+    "blanks in names": lambda t: t.replace("thigh", "left thigh bone"),
+    "a byte order mark": lambda t: "\ufeff" + t,
+    "keywords in other cases": lambda t: (
+        t.replace("begin", "Begin").replace("end", "END").replace("root", "Root")
+        .replace(":bonedata", ":BoneData").replace("direction", "Direction")
+        .replace("axis", "AXIS").replace(":DEGREES", ":Degrees")
+        .replace("order", "ORDER").replace("dof", "DOF")
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", _LOOSE.values(), ids=_LOOSE)
+def test_files_as_loose_as_programs_write_them_read_the_same(files, change):
+    expected = _ends(files)
+    for name in ("01.asf", "01_01.amc"):
+        path = files / name
+        path.write_text(change(path.read_text()), encoding="utf-8")
+    thigh = "left thigh bone" if "left thigh" in path.read_text() else "thigh"
+    np.testing.assert_allclose(_ends(files, ("root", "hip", thigh)), expected)
+
+
+@pytest.mark.parametrize("name", ["01.asf", "01_01.amc"])
+def test_a_decimal_comma_is_named(files, name):
+    path = files / name
+    text = path.read_text().replace("1.7e-014", "1,7").replace("axis 0", "axis 0,5")
+    path.write_text(text)
+    with pytest.raises(errors.InputError, match=r"\d,\d: a decimal comma"):
+        _ends(files)

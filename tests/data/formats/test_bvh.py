@@ -150,3 +150,74 @@ def test_a_broken_file_is_refused(path, old, new, message):
 def test_an_unknown_joint_is_named(path):
     with pytest.raises(errors.InputError, match=r"no joints \['Elbow'\].*Hips, Knee"):
         bvh.forward_kinematics(bvh.read(path), ["Elbow"])
+
+
+_LOOSE = {
+    "blanks in a name": lambda t: t.replace("Knee", "Bip01 R Knee"),
+    "a brace on the name's line": lambda t: t.replace("ROOT Hips\n{", "ROOT Hips{"),
+    "braces on every name's line": lambda t: t.replace("\n  {", " {"),
+    "a byte order mark": lambda t: "\ufeff" + t,
+    "windows' line ends": lambda t: t.replace("\n", "\r\n"),
+    "keywords in lower case": lambda t: (
+        t.replace("ROOT", "Root").replace("JOINT", "joint").replace("MOTION", "Motion")
+        .replace("OFFSET", "offset").replace("CHANNELS", "Channels")
+        .replace("HIERARCHY", "Hierarchy").replace("End Site", "END SITE")
+        .replace("Frame Time:", "FRAME TIME :").replace("Frames:", "frames:")
+        .replace("Xposition", "XPOSITION").replace("Zrotation", "zrotation")
+    ),
+    "an end site with a name": lambda t: t.replace("End Site", "End Site Knee_Nub"),
+    "all on one line": lambda t: t.replace("\n", " ", t.index("MOTION") and 12),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", _LOOSE.values(), ids=_LOOSE)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_files_as_loose_as_programs_write_them_read_the_same(path, change, encoding):
+    expected = bvh.forward_kinematics(bvh.read(path), NAMES)
+    path.write_bytes(change(BVH).encode(encoding))
+    motion = bvh.read(path)
+    names = [n.replace("Bip01 R ", "") for n in motion.names()]
+    assert names == NAMES
+    got = bvh.forward_kinematics(motion, motion.names())
+    np.testing.assert_allclose(got, expected, atol=1e-12)
+
+
+def test_one_row_more_than_a_file_says_is_read_as_well(path):
+    row = BVH.splitlines()[-1]
+    path.write_text(BVH + row + "\n")
+    assert len(bvh.read(path).values) == 3
+    path.write_text(BVH + row + "\n" + row + "\n")
+    with pytest.raises(errors.InputError, match="2 frames of 15 numbers expected"):
+        bvh.read(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("1 2 3 90 0 0", "1,5 2,0 3 90 0 0", "1,5: a decimal comma, expected a point"),
+        ("OFFSET 0 -40 0", "OFFSET 0 -40,5 0", "-40,5: a decimal comma"),
+        ("1 2 3 90 0 0", "nan 2 3 90 0 0", "not finite"),
+        (".0083333", "0", "not a BVH file"),
+        ("CHANNELS 3 Z", "CHANNELS 4 Z", "Knee: 4 channels"),
+        ("CHANNELS 3 Z", "CHANNELS 3 Q", "Knee: 3 channels|unexpected"),
+        ("  }\n}\nMOTION", "  }\nMOTION", "not closed"),
+        ("  }\n}\nMOTION", "  }\n}\n}\nMOTION", "not a BVH file"),
+        ("    OFFSET 0 -40 0\n", "    OFFSET 0 -40\n", "unexpected"),
+    ],
+)
+def test_a_damaged_file_is_named(path, old, new, message):
+    assert old in BVH
+    path.write_text(BVH.replace(old, new, 1))
+    with pytest.raises(errors.InputError, match=message):
+        bvh.read(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"unit_mm": -1.0}, {"unit_mm": "x"}, {"skip_frames": 1.5}, {"root_scale": None},
+     {"segments": {"a": [1, 2]}}, {"segments": 3}, {"joints": {"neck": 5}},
+     {"joints": {"neck": ["a", "b", "c"]}}],
+)  # fmt: skip
+def test_an_attribute_of_a_wrong_kind_is_named(change):
+    with pytest.raises(errors.InputError, match=f"rig test: {next(iter(change))} expe"):
+        _rig(**change)

@@ -249,3 +249,63 @@ def test_a_real_yolox_finds_the_person(shared_data, standing) -> None:
     (boxes,) = detection.make(path)(standing[None])
     assert boxes[0, 4] > 0.7
     np.testing.assert_allclose(boxes[0, :4], [88, 85, 262, 506], atol=25)
+
+
+def _output(count: int, width: int, people: list, other=0.0) -> np.ndarray:
+    """`[1, count, width]` of faint boxes, and some rows that are given."""
+    rows = np.full((count, width), other, np.float32)
+    rows[:, :4] = [320, 320, 50, 50]
+    for at, row in enumerate(people):
+        rows[at, : len(row)] = row
+    return rows[None]
+
+
+_POINTS = [*range(100, 151)]  # 17 key-points, some in hundreds of pixels
+_BOX = [150, 240, 100, 320]
+_LAYOUTS = {
+    "YOLOv5": _output(25200, 85, [[*_BOX, 0.9, 0.95]]),
+    "YOLOv5 of one class": _output(25200, 6, [[*_BOX, 0.9, 0.95]]),
+    "YOLOv7's pose head": _output(25200, 57, [[*_BOX, 0.9, 0.95, *_POINTS]]),
+    "YOLOv5, turned": _output(25200, 85, [[*_BOX, 0.9, 0.95]]).swapaxes(1, 2),
+    "YOLOX, decoded": _output(8400, 85, [[*_BOX, 0.9, 0.95]]),
+    "YOLOv8": _output(8400, 84, [[*_BOX, 0.855]]).swapaxes(1, 2),
+    "YOLOv8, not turned": _output(8400, 84, [[*_BOX, 0.855]]),
+    "YOLOv8 of one class": _output(8400, 5, [[*_BOX, 0.855]]).swapaxes(1, 2),
+    "YOLOv8's pose head": _output(
+        8400, 56, [[*_BOX, 0.855, *_POINTS]]
+    ).swapaxes(1, 2),
+    "ends": _output(300, 6, [[100, 80, 200, 400, 0.855, 0]], 0.0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("output", _LAYOUTS.values(), ids=_LAYOUTS)
+def test_layouts_are_recognised_by_shape_and_numbers(output, tmp_path) -> None:
+    if output.shape == (1, 300, 6):
+        output[0, 1:] = 0
+    found = detection._decode_onnx(output, tmp_path)
+    sure = found[found[:, 4] > 0.25]
+    np.testing.assert_allclose(sure, [[100, 80, 200, 400, 0.855]], atol=1e-3)
+
+
+_UNKNOWN = {
+    "shares of the picture (RT-DETR)": _output(300, 84, [])
+    / np.float32([640] * 4 + [1] * 80),
+    "a picture's number first (YOLOv7)": _output(300, 7, [[0, *_BOX, 0, 0.9]]),
+    "logits": _output(8400, 84, [[*_BOX, -4.0, 7.0]]).swapaxes(1, 2),
+    "6 of which score and class are swapped": _output(300, 6, [[*_BOX, 3, 0.5]]),
+    "8400 rows of another width in pixels": _output(8400, 20, [[*_BOX, 0.5]]),
+    "masks": np.zeros((1, 32, 160, 160), np.float32),
+    "no batch": _output(300, 6, [])[0],
+}
+
+
+@pytest.mark.parametrize("output", _UNKNOWN.values(), ids=_UNKNOWN)
+def test_what_fits_no_layout_is_refused_with_its_shape(output, tmp_path) -> None:
+    with pytest.raises(errors.InputError) as error:
+        detection._decode_onnx(output, tmp_path)
+    assert str(output.shape) in str(error.value)
+
+
+def test_no_detection_at_all_is_no_other_layout(tmp_path) -> None:
+    for shape in ((1, 300, 6), (1, 84, 8400), (1, 25200, 85)):
+        assert detection._decode_onnx(np.zeros(shape, np.float32), tmp_path).size == 0

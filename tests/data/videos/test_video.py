@@ -5,6 +5,7 @@ import struct
 import cv2
 import numpy as np
 import pytest
+import small_video
 
 from sa3dhp import errors
 from sa3dhp.data.videos import video
@@ -74,7 +75,7 @@ def test_a_folder_without_videos_is_an_input_error(tmp_path, name) -> None:
 def test_frames_come_in_order_as_rgb(tmp_path, suffix) -> None:
     _write(tmp_path / f"v{suffix}")
     source = _only(tmp_path)
-    assert video.probe(source) == video.Info(30.0, 40)
+    assert video.probe(source) == video.Info(30.0, 40, seconds=40 / 30)
     got = list(video.frames(source, _everything))
     assert [index for index, _ in got] == list(range(40))
     red = [frame[50, 60, 0] for _, frame in got]
@@ -232,3 +233,64 @@ def test_until_stops_after_the_last_frame_in_use(tmp_path) -> None:
     got = list(video.until(_only(tmp_path), {7, 3}))
     assert [index for index, _ in got] == [3, 7]
     assert list(video.until(_only(tmp_path), ())) == []
+
+
+def _timed(path) -> tuple[list[np.ndarray], list[float]]:
+    times: list[float] = []
+    (source,) = video.discover(path)
+    shown = [f for _, f in video.frames(source, lambda number: True, times)]
+    return shown, times
+
+
+def test_each_frame_comes_with_the_time_at_which_it_is_shown(tmp_path) -> None:
+    small_video.write(tmp_path / "a.mp4", 30)
+    assert video.uneven(_timed(tmp_path)[1], 30.0) is None
+    small_video.show_at(tmp_path / "a.mp4", [0.02] * 10 + [0.1] * 20)
+    frames, times = _timed(tmp_path)
+    expected = np.cumsum([0, *[0.02] * 10, *[0.1] * 19])
+    np.testing.assert_allclose(times, expected, atol=2e-3)
+    assert len(frames) == 30
+    np.testing.assert_allclose(video.uneven(times, 13.6), expected, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    "times", [[], [0.0], [0.0] * 30, [0.0, 1.0, 0.5], [0.0, np.nan], [-1.0, -1.0]]
+)
+def test_times_that_say_nothing_are_not_used(times) -> None:
+    assert video.uneven(times, 30.0) is None
+
+
+def test_at_a_steady_rate_times_show_the_same_frames() -> None:
+    for rate in (10.0, 25.0, 30.0, 59.94):
+        index = video.timeline_of(np.arange(200) / rate, 30.0)
+        np.testing.assert_array_equal(index, video.timeline(200, rate, 30.0))
+
+
+def test_the_frame_on_screen_is_shown_at_uneven_times() -> None:
+    times = np.array([0.0, 0.1, 0.2, 0.7, 0.8])
+    assert video.duration(times) == pytest.approx(0.9)  # the last for a usual time
+    shown = video.timeline_of(times, 10.0)
+    np.testing.assert_array_equal(shown, [0, 1, 2, 2, 2, 2, 2, 3, 4])
+
+
+def test_pixels_that_are_not_square_are_shown_as_wide_as_they_are(tmp_path) -> None:
+    small_video.write(tmp_path / "a.mp4", 5)
+    assert video.stretch(*video.discover(tmp_path)) == (1.0, 1.0)
+    square, _ = _timed(tmp_path)
+    small_video.make_pixels_wide(tmp_path / "a.mp4")
+    assert video.stretch(*video.discover(tmp_path)) == pytest.approx((16 / 11, 1.0))
+    wide, _ = _timed(tmp_path)
+    assert square[0].shape == (120, 160, 3) and wide[0].shape == (120, 233, 3)
+    red = np.flatnonzero(wide[0][60, :, 0] > 150)
+    assert red.mean() == pytest.approx(40 * 16 / 11, abs=1.5)
+
+
+@pytest.mark.parametrize("at", [8, 33])
+def test_a_png_that_claims_gigabytes_is_not_decoded(tmp_path, at) -> None:
+    path = tmp_path / "a.png"
+    cv2.imwrite(str(path), np.full((8, 8, 3), 90, np.uint8))
+    assert video.read_image(path).shape == (8, 8, 3)
+    data = bytearray(path.read_bytes())
+    data[at : at + 4] = b"\xff\xff\xff\xf0"
+    path.write_bytes(data)
+    assert video.read_image(path) is None

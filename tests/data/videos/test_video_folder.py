@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+import small_video
 
 from sa3dhp import errors
 from sa3dhp.data.videos import video_folder
@@ -181,8 +182,8 @@ def test_a_video_whose_end_is_lost_gives_its_beginning(tmp_path, monkeypatch) ->
     _write(tmp_path / "v.mp4", 150)
     stream = video_folder.video._video_frames
 
-    def broken(source, wanted):
-        return (item for item in stream(source, wanted) if item[0] < 100)
+    def broken(*args):
+        return (item for item in stream(*args) if item[0] < 100)
 
     monkeypatch.setattr(video_folder.video, "_video_frames", broken)
     found = _load(tmp_path)
@@ -339,3 +340,74 @@ def test_the_old_detector_is_told_with_the_remedy(tmp_path, monkeypatch) -> None
     text = _load(tmp_path, detector="auto").summary()
     assert "note     all: people are searched with OpenCV's old detector (hog)" in text
     assert "pip install --no-deps mediapipe==0.10.14" in text
+
+
+def test_a_rate_that_varies_is_resampled_by_its_own_times(tmp_path) -> None:
+    """Half of 60 pictures at 60 fps, half at 15: 0.5 + 2 s, at 30 fps 15 + 60."""
+    small_video.write(tmp_path / "v.mp4", 60)
+    small_video.show_at(tmp_path / "v.mp4", [1 / 60] * 30 + [1 / 15] * 30)
+    found = _load(tmp_path)
+    shown = found.tracks[0].source_frames
+    assert len(shown) == 75 and not found.skipped
+    np.testing.assert_allclose(shown[:15], 0.5 + 2 * np.arange(15), atol=1)
+    np.testing.assert_array_equal(shown[15:], 30 + np.arange(60) // 2)
+    (note,) = (text for name, text in found.notes if name == "v.mp4")
+    assert "rate varies" in note and "60 pictures in 2.5 s" in note
+
+
+def test_given_boxes_are_in_pixels_as_stored(tmp_path) -> None:
+    small_video.write(tmp_path / "in" / "v.mp4", 60)
+    small_video.make_pixels_wide(tmp_path / "in" / "v.mp4")
+    rows = [[k, 30 + k // 2, 35, 20, 50] for k in range(60)]
+    (tmp_path / "b.json").write_text(json.dumps({"v": rows}))
+    found = _load(tmp_path / "in", boxes=tmp_path / "b.json")
+    np.testing.assert_allclose(_figure(found.clips[0, 30])[:2], 24, atol=1.6)
+
+
+def test_no_clip_goes_across_a_gap_where_nobody_is_there(tmp_path) -> None:
+    _write(tmp_path / "in" / "v.mp4", 260)
+    there = [*range(60), *range(180, 250)]
+    rows = [[k, 30, 35, 20, 50] for k in there]
+    (tmp_path / "b.json").write_text(json.dumps({"v": rows}))
+    found = _load(tmp_path / "in", boxes=tmp_path / "b.json")
+    assert len(found.tracks) == 2
+    for window in found.windows:
+        assert set(window.frames) <= set(there)
+
+
+def test_sparse_boxes_are_no_gaps(tmp_path) -> None:
+    _write(tmp_path / "in" / "v.mp4", 200)
+    rows = [[k, 30, 35, 20, 50] for k in range(0, 200, 45)]
+    (tmp_path / "b.json").write_text(json.dumps({"v": rows}))
+    (track,) = _load(tmp_path / "in", boxes=tmp_path / "b.json").tracks
+    np.testing.assert_array_equal(track.source_frames, np.arange(181))
+
+
+_CORNERS = {
+    "at the right": lambda k: [100 + k / 4, 20, 130 + k / 4, 110],
+    "at the left, moving": lambda k: [5 + k / 2, 2, 40 + k / 2, 60],
+}
+_SIDES = {
+    "large and cut": lambda k: [10, 20, 100, 110],
+    "at the left, moving": lambda k: [5 + k / 2, 20, 70, 80],
+    "coming nearer": lambda k: [20 - k / 6, 20 - k / 6, 60 + k / 3, 60 + k / 3],
+}
+
+
+@pytest.mark.parametrize("box", _CORNERS.values(), ids=_CORNERS)
+def test_corners_that_are_given_as_sides_are_refused(tmp_path, box) -> None:
+    _write(tmp_path / "in" / "v.mp4", 60)
+    (tmp_path / "b.json").write_text(
+        json.dumps({"v": [[k, *box(k)] for k in range(60)]})
+    )
+    with pytest.raises(errors.InputError, match="look like x1 y1 x2 y2"):
+        _load(tmp_path / "in", boxes=tmp_path / "b.json")
+
+
+@pytest.mark.parametrize("box", _SIDES.values(), ids=_SIDES)
+def test_sides_are_not_taken_for_corners(tmp_path, box) -> None:
+    _write(tmp_path / "in" / "v.mp4", 60)
+    (tmp_path / "b.json").write_text(
+        json.dumps({"v": [[k, *box(k)] for k in range(60)]})
+    )
+    assert len(_load(tmp_path / "in", boxes=tmp_path / "b.json").clips) == 1

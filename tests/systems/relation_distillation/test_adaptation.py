@@ -60,6 +60,28 @@ def test_a_missing_snapshot_is_an_error_with_the_remedy(tmp_path):
         snapshots.restore(7)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"history": 3}',
+        '{"history": ["step"]}',
+        "\udcff",
+        "[" * 9999,
+    ],
+)
+def test_damaged_readings_are_named(tmp_path, text):
+    snapshots = adaptation.Snapshots(tmp_path, [tf.Variable(0.0)], lambda done: {})
+    snapshots.take(0)
+    (path,) = tmp_path.rglob("monitors.json")
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(InputError, match=r"monitors\.json: damaged, .* new --workdir"):
+        adaptation.Snapshots(tmp_path, [tf.Variable(0.0)])
+
+
 class _Step:
     """Its residual halves with every update; the first is the most plausible."""
 

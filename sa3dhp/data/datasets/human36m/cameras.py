@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 from typing import Any
 
-import h5py
 import numpy as np
 
-from sa3dhp import errors
+from sa3dhp import documents, errors
 from sa3dhp.data import calibration
-from sa3dhp.data.formats import restricted_pickle
+from sa3dhp.data.formats import hdf5, restricted_pickle
 
 # Camera -> (width, height); this is also the order of cameras 1 to 4.
 SIZES = {
@@ -38,10 +36,8 @@ def read(path: str | pathlib.Path) -> Cameras:
     readers = {".json": _read_json, ".h5": _read_h5, ".pkl": _read_pickle}
     if path.suffix not in readers:
         raise errors.InputError(f"{path}: expected one of {', '.join(readers)}")
-    try:
+    with errors.reading(path, "a file of cameras"):
         return readers[path.suffix](path)
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise errors.InputError(f"{path}: not a file of cameras: {error!r}") from error
 
 
 def _camera(
@@ -61,8 +57,14 @@ def _camera(
         cx_cy: the principal point, pixels.
         distortion: (k1, k2, p1, p2, k3).
     """
-    rotation, translation = place
-    numbers = [np.ravel(value) for value in (fx_fy, cx_cy, distortion)]
+    rotation, translation = (np.asarray(part, np.float64) for part in place)
+    if rotation.shape != (3, 3) or translation.size != 3:
+        raise ValueError(f"camera {name}: expected R [3, 3] and t [3]")
+    numbers = [
+        np.ravel(np.asarray(value, np.float64)) for value in (fx_fy, cx_cy, distortion)
+    ]
+    if not all(np.isfinite(x).all() for x in (rotation, translation, *numbers)):
+        raise ValueError(f"camera {name}: numbers that are not finite")
     return calibration.Camera(
         name,
         calibration.pinhole(*numbers[0], *numbers[1]),
@@ -75,7 +77,7 @@ def _camera(
 
 def _read_json(path: pathlib.Path) -> Cameras:
     """`x_camera = R x_world + t`, t in mm."""
-    data = json.loads(path.read_text(encoding="utf-8"))
+    data = documents.parse_json(path.read_bytes(), str(path))
     cameras = {}
     for subject, places in data["extrinsics"].items():
         for name, place in places.items():
@@ -93,18 +95,20 @@ def _read_json(path: pathlib.Path) -> Cameras:
 def _read_h5(path: pathlib.Path) -> Cameras:
     """R is stored transposed; `x_camera = R (x_world - T)`, T in mm."""
     cameras = {}
-    with h5py.File(path, "r") as file:
+    with hdf5.opened(path, "a file of cameras") as file:
         for group in filter(lambda key: key.startswith("subject"), file):
             for item in file[group].values():
-                name = "".join(chr(int(c)) for c in np.ravel(item["Name"][()]))
-                k1, k2, k3 = np.ravel(item["k"][()])
-                rotation = item["R"][()].T
+                name = "".join(
+                    chr(int(c)) for c in np.ravel(hdf5.numbers(item, "Name"))[:99]
+                )
+                k1, k2, k3 = np.ravel(hdf5.numbers(item, "k"))
+                rotation = hdf5.numbers(item, "R").T
                 cameras[group.replace("subject", "S"), name] = _camera(
                     name,
-                    (rotation, -rotation @ np.ravel(item["T"][()])),
-                    fx_fy=item["f"][()],
-                    cx_cy=item["c"][()],
-                    distortion=(k1, k2, *np.ravel(item["p"][()]), k3),
+                    (rotation, -rotation @ np.ravel(hdf5.numbers(item, "T"))),
+                    fx_fy=hdf5.numbers(item, "f"),
+                    cx_cy=hdf5.numbers(item, "c"),
+                    distortion=(k1, k2, *np.ravel(hdf5.numbers(item, "p")), k3),
                 )
     return cameras
 

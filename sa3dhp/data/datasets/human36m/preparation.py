@@ -13,6 +13,9 @@ import dataclasses
 import functools
 import pathlib
 from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
 
 from sa3dhp import errors
 from sa3dhp.data import schema
@@ -130,6 +133,14 @@ def _load(path: pathlib.Path, key: str) -> dict:
     return readers.load_object(path, key)
 
 
+def _part(path: pathlib.Path, key: str, subject: str, action: str) -> Any:
+    """What a file of VideoPose3D has of an action."""
+    known = _load(path, key).get(subject, {})
+    if action not in known:
+        raise errors.InputError(f"{path}: {key} has no {subject}/{action}")
+    return known[action]
+
+
 @functools.lru_cache(maxsize=1)
 def _cameras(path: pathlib.Path) -> cameras_file.Cameras:
     return cameras_file.read(path)
@@ -165,14 +176,18 @@ def _read_npz(
     files: list[pathlib.Path], subject: str, action: str, camera: str = ""
 ) -> schema.Frames | schema.Sequence:
     """A motion, or what one camera sees of it."""
-    world = _load(files[0], "positions_3d")[subject][action]
+    world = _part(files[0], "positions_3d", subject, action)
     if not camera:
         return readers.motion(subject, action, world)
     detected = None
     if files[2].name == _NPZ_2D:
         number = list(cameras_file.SIZES).index(camera)
-        detected = _load(files[2], "positions_2d")[subject][action][number]
-    place = _cameras(files[1])[subject, camera]
+        with errors.reading(files[2], "key-points of four cameras"):
+            flat = _part(files[2], "positions_2d", subject, action)
+            detected = np.asarray(flat[number], np.float64)
+    place = _cameras(files[1]).get((subject, camera))
+    if place is None:
+        raise errors.InputError(f"{files[1]}: has no camera {camera} of {subject}")
     frames = readers.seen(subject, action, world, place, detected)
     return dataclasses.replace(frames, video=str(files[-1]))
 

@@ -13,30 +13,19 @@ import dataclasses
 import pathlib
 import re
 
-import h5py
 import numpy as np
 
 from sa3dhp import errors
-from sa3dhp.data import calibration, schema
+from sa3dhp.data import actions, calibration, schema
 from sa3dhp.data.datasets.human36m import cameras as cameras_file
-from sa3dhp.data.formats import restricted_pickle
+from sa3dhp.data.formats import hdf5, restricted_pickle
 
 SKELETON = "h36m32"
 SKELETON_2D = "h36m17"  # of VideoPose3D's key-points
 FPS = 50.0
 TRAIN_SUBJECTS = ("S1", "S5", "S6", "S7", "S8")
 TEST_SUBJECTS = ("S9", "S11")
-# By the data set's own number, from 1.
-ACTIONS = (
-    "Miscellaneous Directions Discussion Eating Greeting Phoning Posing Purchases "
-    "Sitting SittingDown Smoking TakingPhoto Waiting Walking WalkingDog WalkingTogether"
-).split()
-_ALIASES = {
-    "_ALL": "Miscellaneous",
-    "Photo": "TakingPhoto",
-    "WalkDog": "WalkingDog",
-    "WalkTogether": "WalkingTogether",
-}
+ACTIONS = actions.HUMAN36M  # by the data set's own number, from 1
 
 
 def action_name(file_name: str) -> str:
@@ -45,8 +34,7 @@ def action_name(file_name: str) -> str:
     Raises:
         InputError: if there is no such action.
     """
-    name = re.sub(r" \d+$", "", file_name)
-    name = _ALIASES.get(name, name)
+    name = actions.normalise(file_name)
     if name not in ACTIONS:
         raise errors.InputError(
             f"action: {file_name!r} expected one of {', '.join(ACTIONS)}"
@@ -79,18 +67,31 @@ def read_annot(
     """
     path = pathlib.Path(path)
     suffix = "-univ" if universal else ""
-    try:
-        with h5py.File(path, "r") as file:
-            rows = {
-                key: file[key][()]
-                for key in ("pose/2d", f"pose/3d{suffix}", "camera", "frame")
-            }
-            subject = f"S{int(file['subject'][0])}"
-            action = ACTIONS[int(file["action"][0]) - 1]
-            subaction = int(file["subaction"][0])
-            intrinsics = {k: v[()] for k, v in file[f"intrinsics{suffix}"].items()}
-    except (KeyError, OSError) as error:
-        raise errors.InputError(f"{path}: not an annot.h5: {error}") from error
+    with hdf5.opened(path, "an annot.h5") as file:
+        rows = {
+            key: hdf5.numbers(file, key)
+            for key in ("pose/2d", f"pose/3d{suffix}", "camera", "frame")
+        }
+        shapes = [(32, 2), (32, 3), (), ()]
+        count = len(rows["frame"])
+        if [x.shape for x in rows.values()] != [(count, *x) for x in shapes]:
+            raise ValueError(f"shapes {[x.shape for x in rows.values()]}")
+        if not all(np.isfinite(value).all() for value in rows.values()):
+            raise ValueError("numbers that are not finite")
+        person, number, subaction = (
+            int(np.ravel(hdf5.numbers(file, key))[0])
+            for key in ("subject", "action", "subaction")
+        )
+        subject = f"S{person}"
+        if not 1 <= number <= len(ACTIONS):
+            raise ValueError(f"action {number}, expected 1 to {len(ACTIONS)}")
+        action = ACTIONS[number - 1]
+        group = file[f"intrinsics{suffix}"]
+        intrinsics = {key: np.ravel(hdf5.numbers(group, key)) for key in group}
+        for name in map(str, set(rows["camera"])):
+            known = name in cameras_file.SIZES
+            if not known or intrinsics[name].shape != (4,):
+                raise ValueError(f"camera {name}: expected four intrinsics")
     items = []
     for name in map(str, sorted(set(rows["camera"]))):
         mine = rows["camera"] == int(name)
@@ -128,9 +129,10 @@ def read_cdf(path: str | pathlib.Path) -> np.ndarray:
         raise errors.InputError(
             f"{path}: reading CDF files needs cdflib: pip install cdflib"
         ) from None
-    poses = np.asarray(cdflib.CDF(str(path)).varget("Pose"))
+    with errors.reading(path, "a CDF file with Pose"):
+        poses = np.asarray(cdflib.CDF(str(path)).varget("Pose"))
     axes = 2 if "D2_Positions" in pathlib.Path(path).parent.name else 3
-    if poses.shape[-1] != 32 * axes:
+    if poses.shape[-1:] != (32 * axes,) or poses.dtype.kind != "f":
         raise errors.InputError(
             f"{path}: Pose expected (1, N, {32 * axes}), got {poses.shape}"
         )
@@ -223,7 +225,14 @@ def load_object(path: str | pathlib.Path, key: str) -> dict:
     data = restricted_pickle.load_npz(path)
     if key not in data or data[key].shape != ():
         raise errors.InputError(f"{path}: expected {key}, got {', '.join(data)}")
-    return data[key].item()
+    value = data[key].item() if data[key].size == 1 else None
+    if not isinstance(value, dict) or not all(
+        isinstance(actions, dict) for actions in value.values()
+    ):
+        raise errors.InputError(
+            f"{path}: {key} expected subjects with actions, got {value!r:.80}"
+        )
+    return value
 
 
 def seen(
@@ -246,7 +255,9 @@ def seen(
         mm, camera frame, named as in the original layout; `h36m32` with key-points by
         projection, or with `detected` its 17 joints, `h36m17`.
     """
-    joints = camera.from_world(1000.0 * world)
+    with errors.reading(f"{subject}/{action}", "positions [N, 32, 3]"):
+        world = np.asarray(world, np.float64).reshape(-1, 32, 3)
+        joints = camera.from_world(1000.0 * world)
     count = len(joints)
     frames = schema.Frames(
         f"{subject}_{action}.{camera.name}",
@@ -272,6 +283,8 @@ def seen(
 
 def motion(subject: str, action: str, world: np.ndarray) -> schema.Sequence:
     """Returns an action (`[N, 32, 3]`, metres, z up) as a motion."""
+    with errors.reading(f"{subject}/{action}", "positions [N, 32, 3]"):
+        world = np.asarray(world, np.float64).reshape(-1, 32, 3)
     return schema.Sequence(
         f"{subject}_{action}",
         SKELETON,
