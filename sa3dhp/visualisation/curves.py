@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import typing
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib import figure as mpl_figure
-from matplotlib import layout_engine
+
+if typing.TYPE_CHECKING:  # it takes seconds, and not everybody draws
+    from matplotlib import figure as mpl_figure
 
 _COLOURS = ("#1f6fb4", "#d9621e", "#2e8b57", "#8250a0", "#b8860b", "#c0392b")
 _FEW = 40  # so many points are drawn as points
@@ -43,6 +45,9 @@ def plot(
         marked_step: where to put a dashed line in every plot.
         columns: plots per row.
     """
+    from matplotlib import figure as mpl_figure
+    from matplotlib import layout_engine
+
     floor, found = dict(floor or {}), series(rows)
     columns = max(1, min(columns, len(found)))
     count = max(1, math.ceil(len(found) / columns))

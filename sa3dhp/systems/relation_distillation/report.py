@@ -11,10 +11,10 @@ import base64
 import dataclasses
 import html
 import pathlib
+import typing
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib import figure as mpl_figure
 
 from sa3dhp import errors, files
 from sa3dhp.evaluation import metrics, protocol, tables
@@ -26,6 +26,9 @@ from sa3dhp.systems.relation_distillation import (
     verdict,
 )
 from sa3dhp.visualisation import curves, skeleton_plot
+
+if typing.TYPE_CHECKING:
+    from matplotlib import figure as mpl_figure
 
 _DPI = 84
 _STYLE = """
