@@ -30,6 +30,11 @@ def series(rows: Sequence[Mapping[str, float]]) -> dict[str, tuple[list, list]]:
     return found
 
 
+def curved(rows: Sequence[Mapping[str, float]]) -> dict[str, tuple[list, list]]:
+    """Returns those of `series` that are more than one point."""
+    return {name: both for name, both in series(rows).items() if len(both[0]) > 1}
+
+
 def plot(
     rows: Sequence[Mapping[str, float]],
     *,
@@ -40,7 +45,7 @@ def plot(
     """Returns a figure with one small plot per name, all over the same steps.
 
     Args:
-        rows: see `series`; at least one number.
+        rows: see `series`; names with one reading alone are left out.
         floor: name -> value of a dotted line.
         marked_step: where to put a dashed line in every plot.
         columns: plots per row.
@@ -48,7 +53,7 @@ def plot(
     from matplotlib import figure as mpl_figure
     from matplotlib import layout_engine
 
-    floor, found = dict(floor or {}), series(rows)
+    floor, found = dict(floor or {}), curved(rows)
     columns = max(1, min(columns, len(found)))
     count = max(1, math.ceil(len(found) / columns))
     figure = mpl_figure.Figure(

@@ -228,6 +228,7 @@ def _track(
         fps,
         seen=path.seen,
         dropped=path.doubt,
+        bridged=path.bridged[same] if len(path.bridged) else path.bridged,
     )
 
 

@@ -42,6 +42,8 @@ class Path:
         scores: `[T]` float32, the same of each frame, between the looks around it.
         seen: share of the looks with a detection.
         doubt: why this is no person, or "".
+        bridged: `[T]` bool, frames in a gap in which the detector missed the person, of
+            `MAX_GAP` seconds at most; empty for none.
     """
 
     first: int
@@ -50,6 +52,7 @@ class Path:
     scores: np.ndarray
     seen: float = 1.0
     doubt: str = ""
+    bridged: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, bool))
 
     @property
     def rank(self) -> float:
@@ -160,6 +163,11 @@ def from_boxes(frames: np.ndarray, boxes: np.ndarray) -> Path:
     return Path(int(frames[0]), filled, 1.0, np.ones(len(filled), np.float32))
 
 
+def overlap(box: np.ndarray, other: np.ndarray) -> float:
+    """Returns the intersection over union of two boxes `[4]`."""
+    return float(_iou(box[None], other)[0])
+
+
 def _best_path(
     looks: np.ndarray, detections: list[np.ndarray], fps: float
 ) -> list[tuple[int, int]]:
@@ -263,4 +271,9 @@ def _path(
     score = np.zeros(count)
     score[steps - steps[0]] = raw[:, 4]
     scores = np.interp(every, looks[at], score).astype(np.float32)
-    return Path(int(first), boxes, confidence, scores, len(steps) / count, doubt)
+    bridged = np.zeros(len(every), bool)
+    for before, after in zip(steps, steps[1:]):
+        if after - before > 1:
+            bridged |= (every > looks[before]) & (every < looks[after])
+    share = len(steps) / count
+    return Path(int(first), boxes, confidence, scores, share, doubt, bridged)

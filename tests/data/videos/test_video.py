@@ -232,3 +232,19 @@ def test_until_stops_after_the_last_frame_in_use(tmp_path) -> None:
     got = list(video.until(_only(tmp_path), {7, 3}))
     assert [index for index, _ in got] == [3, 7]
     assert list(video.until(_only(tmp_path), ())) == []
+
+
+def test_a_pattern_is_all_that_fits_named_below_its_folder(tmp_path):
+    for name in ("a/x.mp4", "a/x2.mp4", "b/x.mp4", "b/note.txt", "b/y.avi"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    found = video.discover(f"{tmp_path}/*/x*.mp4")
+    assert [source.name for source in found] == ["a/x2.mp4", "a/x.mp4", "b/x.mp4"]
+    found = video.discover(f"{tmp_path}/b/*")  # other files are passed over
+    assert [source.name for source in found] == ["x.mp4", "y.avi"]
+    found = video.discover(f"{tmp_path}/a/x.mp4,{tmp_path}/b/*.avi")
+    assert [source.name for source in found] == ["x.mp4", "y.avi"]
+    with pytest.raises(errors.InputError, match="no video and no picture fits it"):
+        video.discover(f"{tmp_path}/*.mov")
+    (tmp_path / "[1].mp4").write_bytes(b"x")  # a name, not a pattern
+    assert [s.name for s in video.discover(tmp_path / "[1].mp4")] == ["[1].mp4"]
