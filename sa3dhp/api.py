@@ -24,6 +24,7 @@ from sa3dhp import errors, files
 from sa3dhp.data.videos import video
 from sa3dhp.evaluation import evaluator
 from sa3dhp.export import domain_pack, saved_model, serving
+from sa3dhp.models import image_encoder as image_encoders
 from sa3dhp.prediction import prediction, predictor
 from sa3dhp.systems.relation_distillation import config as configs
 from sa3dhp.systems.relation_distillation import job as jobs
@@ -194,6 +195,22 @@ def predict(
 
 
 evaluate = evaluator.evaluate_arrays
+
+
+def encoder(
+    source: str | os.PathLike, config: str | os.PathLike | None = None
+) -> tuple[pathlib.Path, configs.Config, image_encoders.ImageEncoder]:
+    """Loads G alone of trained networks; `load` explains the arguments.
+
+    Returns:
+        Where they lie, their configuration, and G, frozen.
+
+    Raises:
+        InputError: if there are no such networks.
+    """
+    folder = _folder(source)
+    loaded = configs.load(_config_of(folder, config))
+    return folder, loaded, _networks(loaded, folder).load("image_encoder")
 
 
 def _folder(source: str | os.PathLike) -> pathlib.Path:
