@@ -27,7 +27,7 @@ flags.DEFINE_string(
     "videos",
     None,
     "To adapt to: a folder of videos or frame folders, one video, or several with "
-    "commas between them.",
+    "commas between them; ten seconds of one person at least, a few minutes to gain.",
 )
 flags.DEFINE_string(
     "detector",
