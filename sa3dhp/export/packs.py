@@ -54,7 +54,7 @@ def create(
     ]
     outside = [name for name in changed if id(after[name]) not in moved]
     if outside or not changed:
-        what = f"{len(outside)} weights outside of it ({outside[0]}, ..)"
+        what = f"{len(outside)} weights outside of it ({', '.join(outside[:1])}, ..)"
         raise errors.InputError(
             f"pack: expected models that differ in {block} alone, got "
             f"{what if outside else 'the same model twice'}; give the base that the "
