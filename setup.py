@@ -28,6 +28,7 @@ setuptools.setup(
     package_dir=PACKED,
     package_data={
         "sa3dhp.evaluation": ["cards/*.yaml"],
+        "sa3dhp.visualisation": ["*.js"],
         **{name: SHIPPED[path] for name, path in PACKED.items()},
     },
     # `sa3dhp-prepare-data` and so on: each runs the tool that it is named after.
@@ -43,6 +44,7 @@ setuptools.setup(
         "matplotlib",
         "numpy<2",
         "opencv-python<4.12",  # from 4.12 on it asks for numpy 2
+        "plotly",  # its JavaScript goes into report.html
         "PyYAML",
         "scipy",
         "tensorflow==2.15.1",

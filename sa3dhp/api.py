@@ -24,6 +24,7 @@ from sa3dhp import errors, files
 from sa3dhp.data.videos import video
 from sa3dhp.evaluation import evaluator
 from sa3dhp.export import domain_pack, saved_model, serving
+from sa3dhp.models import image_encoder as image_encoders
 from sa3dhp.prediction import prediction, predictor
 from sa3dhp.systems.relation_distillation import config as configs
 from sa3dhp.systems.relation_distillation import job as jobs
@@ -53,7 +54,10 @@ class Adapted:
 
 
 def load(
-    source: str | os.PathLike = DEFAULT, *, config: str | os.PathLike | None = None
+    source: str | os.PathLike = DEFAULT,
+    *,
+    config: str | os.PathLike | None = None,
+    pack: str | os.PathLike | None = None,
 ) -> saved_model.Model:
     """Loads a model that predicts 3D poses of pictures of persons.
 
@@ -62,14 +66,22 @@ def load(
             exported SavedModel; or of trained networks.
         config: YAML file that networks were trained with, where they do not lie in the
             folder of their training or are not the shipped ones.
+        pack: a domain pack, which turns the networks into the adapted model.
 
     Returns:
         The model: `predict(images)`, `skeleton`, `describe()`.
 
     Raises:
-        InputError: if there is no such model, or it is damaged.
+        InputError: if there is no such model, it is damaged, or not the pack's base.
     """
     folder = _folder(source)
+    if pack is not None:
+        if not (folder / _WEIGHTS).is_file():
+            raise errors.InputError(
+                f"model: got {source}, expected the networks that the pack {pack} is "
+                f"for, with their {_WEIGHTS}: an exported or adapted model is no base"
+            )
+        domain_pack.read(pack)  # a missing pack is told before the work
     if (folder / saved_model.MARKER).is_file():
         return saved_model.load(folder)
     if (folder / outcome.PACK).is_dir():
@@ -83,6 +95,9 @@ def load(
         loaded = configs.load(_config_of(folder, config))
         model = _networks(loaded, folder).pose_model()
         metadata = {"model": "source-only"}
+        if pack is not None:
+            about = domain_pack.apply(pack, model.encoder)
+            metadata = {"model": "adapted", "domain_pack": about}
     return saved_model.Model(serving.Serving(model, metadata=metadata))
 
 
@@ -96,6 +111,7 @@ def adapt(
     video_ids: Sequence[int] | None = None,
     detector: str = "auto",
     boxes: str | None = None,
+    frames: bool = True,
 ) -> Adapted:
     """Adapts a model to unlabelled videos, as `tools/adapt.py --videos=` does.
 
@@ -110,6 +126,7 @@ def adapt(
         video_ids: which video each clip is of; each of another one by default.
         detector: of people in videos, see `tools/adapt.py`.
         boxes: a boxes file in its place.
+        frames: whether outputs may show pixels of people; else skeletons alone.
 
     Raises:
         InputError: if nothing there is usable.
@@ -129,11 +146,11 @@ def adapt(
     if clips is None:
         target = jobs.find_target(loaded, detector=detector, boxes=boxes)
         if target.found:
-            target.found.write_sheet(workdir)
+            target.found.write_sheet(workdir, frames=frames)
     else:
         target = _target(clips, video_ids)
     facts = {"precision": policy, "checkpoints": str(folder.resolve())}
-    result = outcome.write(job.adapt(target, workdir, facts))
+    result = outcome.write(job.adapt(target, workdir, facts), frames=frames)
     return Adapted(saved_model.load(workdir / outcome.MODEL), result, workdir)
 
 
@@ -178,6 +195,22 @@ def predict(
 
 
 evaluate = evaluator.evaluate_arrays
+
+
+def encoder(
+    source: str | os.PathLike, config: str | os.PathLike | None = None
+) -> tuple[pathlib.Path, configs.Config, image_encoders.ImageEncoder]:
+    """Loads G alone of trained networks; `load` explains the arguments.
+
+    Returns:
+        Where they lie, their configuration, and G, frozen.
+
+    Raises:
+        InputError: if there are no such networks.
+    """
+    folder = _folder(source)
+    loaded = configs.load(_config_of(folder, config))
+    return folder, loaded, _networks(loaded, folder).load("image_encoder")
 
 
 def _folder(source: str | os.PathLike) -> pathlib.Path:

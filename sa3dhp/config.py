@@ -246,7 +246,7 @@ def _convert(value: Any, kind: Any, where: str) -> Any:
         return value
     if typing.get_origin(kind) is tuple:
         if not isinstance(value, (list, tuple)):
-            raise _wrong(where, value, "a list, such as [a, b]")
+            raise _wrong(where, value, _list_words(value, where))
         return tuple(_convert(item, typing.get_args(kind)[0], where) for item in value)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         return _merge(kind(), value, "", where, _keys(kind))
@@ -256,6 +256,13 @@ def _convert(value: Any, kind: Any, where: str) -> Any:
         names = {int: "a whole number", float: "a number", bool: "true or false"}
         raise _wrong(where, value, names.get(kind, "a text in quotes"))
     return value
+
+
+def _list_words(value: Any, where: str) -> str:
+    """What a list is, and what was meant in quotes, for shells read brackets too."""
+    name, items = where.rpartition(" ")[2], str(value).split(",")
+    meant = ", ".join(item.strip() for item in items if item.strip())
+    return f"a list, such as [a, b]; on a command line --set='{name}=[{meant}]'"
 
 
 def _wrong(where: str, value: Any, expected: str) -> errors.InputError:

@@ -76,7 +76,7 @@ def _check_size(text: str) -> None:
     total = 0
     for event in yaml.parse(text, yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            total += sizes.get(event.anchor, _VALUES)  # unknown, or within itself
+            total += sizes.get(event.anchor or "", _VALUES)  # unknown, or within itself
         elif isinstance(event, yaml.CollectionStartEvent):
             open_ones.append((event.anchor, total))
             total += 1

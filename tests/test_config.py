@@ -120,6 +120,7 @@ def test_differences_name_the_key_and_both_values():
         ("part.rate=fast", "part.rate: got 'fast', expected a number"),
         ("title=3", "title: got 3, expected a text in quotes"),
         ("part.names=z1", "part.names: got 'z1', expected a list, such as [a, b]"),
+        ("part.names=z1,z2", "on a command line --set='part.names=[z1, z2]'"),
         ("part.widths=[8, a]", "part.widths: got 'a', expected a whole number"),
         ("part.mode=c", "part.mode: got 'c', expected 'a' or 'b'"),
         ("low=-1", "low: got -1, expected 0 or above"),

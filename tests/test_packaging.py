@@ -200,3 +200,20 @@ def test_the_package_offers_what_its_api_has_and_imports_it_late(tmp_path):
     assert late.stdout == "['adapt', 'evaluate', 'load'] False\n1 False\n"
     again = _python("from sa3dhp import evaluate; print(evaluate)", tmp_path, tmp_path)
     assert again.stdout == "3\n", again.stderr
+
+
+def test_the_library_waits_for_no_drawing_and_no_filter(tmp_path):
+    """What takes seconds to import is imported where it is used."""
+    code = (
+        "import sys; from sa3dhp import cli, api; from sa3dhp.prediction import job; "
+        "print([m for m in ('matplotlib', 'scipy.signal', 'plotly') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr

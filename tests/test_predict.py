@@ -25,13 +25,13 @@ def test_a_video_becomes_poses_and_a_drawn_video(tmp_path):
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {
         *("poses.npz", "poses.json", "poses.csv", "person_0.bvh"),
-        *("overlay.mp4", "tracks.png", "prediction.json"),
+        *("overlay.mp4", "tracks.png", "prediction.json", "report.html"),
     }
     with np.load(tmp_path / "out/poses.npz", allow_pickle=False) as file:
         assert file["joints"].shape == (12, 17, 3)
         assert np.isfinite(file["joints"]).all() and np.abs(file["joints"]).max() > 300
         assert str(file["model"]) == "procedural" and str(file["model_hash"])
-    assert "drawing v.mp4" in done.stdout
+    assert "drawing v.mp4" in done.stdout and " frames/s in all" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("next: python -c ")
 
 
@@ -41,6 +41,12 @@ def test_a_video_becomes_poses_and_a_drawn_video(tmp_path):
         ([], ["--input"]),
         (["--input=v.mp4"], ["--output"]),
         (["--input=typo.mp4", "--output=out"], ["typo.mp4: no such file or folder"]),
+        (["--input=*.avi", "--output=out"], ["*.avi: no video and no picture fits"]),
+        (["--input=99", "--output=out"], ["camera 99: there is none"]),
+        (
+            ["--input=v.mp4", "--output=out", "--detector=hog", "--pack=x"],
+            ["no such domain pack"],
+        ),
         (["--input=v.mp4", "--output=full"], ["full holds other things"]),
         (["--input=v.mp4", "--output=out", "--detector=x"], ["detector: got x"]),
         (["--input=v.mp4", "--output=out", "--formats=fbx"], ["formats: got fbx"]),

@@ -27,7 +27,7 @@ flags.DEFINE_string(
     "videos",
     None,
     "To adapt to: a folder of videos or frame folders, one video, or several with "
-    "commas between them.",
+    "commas between them; ten seconds of one person at least, a few minutes to gain.",
 )
 flags.DEFINE_string(
     "detector",
@@ -48,6 +48,9 @@ flags.DEFINE_integer("seed", None, "Of everything random. [the configuration's]"
 flags.DEFINE_string("workdir", "workdir/adapt", "Folder for all that the run makes.")
 flags.DEFINE_string("checkpoints", None, "Networks. [the shipped ones]")
 flags.DEFINE_bool("from_scratch", False, "First runs every pre-training stage.")
+flags.DEFINE_bool(
+    "no_frames", False, "Shows no pixel of people in any output: skeletons alone."
+)
 flags.DEFINE_enum(
     "precision",
     None,
@@ -97,10 +100,11 @@ def main() -> None:
     work = job.Job(config, trained)
     target = job.find_target(config, detector=FLAGS.detector, boxes=FLAGS.boxes)
     if target.found:
-        sheet = target.found.write_sheet(workdir)
+        sheet = target.found.write_sheet(workdir, frames=not FLAGS.no_frames)
         print(f"tracks: look at {sheet}, whether each is one person", flush=True)
     facts = {"precision": policy, "checkpoints": str(folder.resolve())}
-    result = outcome.write(work.adapt(target, workdir, facts))
+    done = work.adapt(target, workdir, facts)
+    result = outcome.write(done, frames=not FLAGS.no_frames)
     print(f"\n{outcome.summary(result)}\n\nnext: {_show(workdir / outcome.REPORT)}")
 
 

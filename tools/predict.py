@@ -3,10 +3,13 @@
     python tools/predict.py --input=VIDEO --output=DIR
     python tools/predict.py --input=FOLDER --output=DIR --model=workdir/mine
 
-The input is a video, a folder of videos or of frames, a single picture, or several of
-them with commas between. DIR gets `poses.npz` (joints in mm with names, frames, times,
-boxes and confidences; `sa3dhp/prediction/prediction.py` documents each array), the
+The input is a video, a folder of videos or of frames, a single picture, a pattern in
+quotes ('clips/*.mp4'), several of them with commas between, or the number of a camera
+(0), which is watched until Ctrl-C. DIR gets `poses.npz` (joints in mm with names,
+frames, times, boxes and confidences; `sa3dhp/prediction/prediction.py` documents each
+array), the
 same as `poses.json` and `poses.csv`, `person_0.bvh` and so on for animation programs,
+`report.html`, where the skeletons can be turned and moved through time,
 `overlay.mp4`, `tracks.png` (who was followed, and what was dropped and why) and
 `prediction.json`; of several videos each has a folder. The drawing over the picture is
 the 3D pose fitted into the person's box: it is no detection of joints.
@@ -15,6 +18,7 @@ the 3D pose fitted into the person's box: it is no detection of joints.
 from __future__ import annotations
 
 import contextlib
+import sys
 
 from absl import flags
 
@@ -24,7 +28,8 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string(
     "input",
     None,
-    "A video, a folder of videos or of frames, a picture; or several with commas.",
+    "A video, a folder of videos or of frames, a picture, a pattern; several with "
+    "commas; or the number of a camera.",
 )
 flags.DEFINE_string(
     "output", None, "Folder to write; an earlier prediction is replaced."
@@ -34,6 +39,9 @@ flags.DEFINE_string(
     files.VIDEO_MODEL,
     "A shipped model's name; or the folder of an adaptation, an exported model or "
     "networks.",
+)
+flags.DEFINE_string(
+    "pack", None, "A domain pack that the model, its base, is to be adapted by."
 )
 flags.DEFINE_string(
     "detector",
@@ -48,10 +56,17 @@ flags.DEFINE_enum(
     "smooth",
     "zero_lag",
     ["zero_lag", "none"],
-    "Over time: a Butterworth filter of 6 Hz, there and back, or nothing.",
+    "Over time: a Butterworth filter of 6 Hz, there and back (of a camera One-Euro, "
+    "which knows no future), or nothing.",
 )
-flags.DEFINE_list("formats", "json,csv,bvh", "What is written beside poses.npz.")
+flags.DEFINE_list("formats", "json,csv,bvh,html", "What is written beside poses.npz.")
 flags.DEFINE_bool("draw", True, "Whether to write drawn videos.")
+flags.DEFINE_bool(
+    "no_frames", False, "Shows no pixel of people in any output: skeletons alone."
+)
+flags.DEFINE_float(
+    "seconds", None, "How long to watch a camera. [until Ctrl-C]", lower_bound=0.0
+)
 
 
 def main() -> None:
@@ -60,9 +75,10 @@ def main() -> None:
         if not FLAGS[name].value:
             raise errors.InputError(f"--{name}: expected a value, got none")
     from sa3dhp.data.videos import video
-    from sa3dhp.prediction import job
+    from sa3dhp.prediction import job, live
 
-    sources = video.discover(FLAGS.input)
+    camera = live.camera(FLAGS.input)
+    sources = [] if camera is not None else video.discover(FLAGS.input)
     files.check_folder(FLAGS.output, job.RESULT)
     options = job.Options(
         FLAGS.detector,
@@ -71,11 +87,22 @@ def main() -> None:
         FLAGS.smooth,
         tuple(FLAGS.formats),
         FLAGS.draw,
+        not FLAGS.no_frames,
     )
     job.check(options)
     from sa3dhp import api, progress
 
-    model = api.load(FLAGS.model)
+    if camera is not None:
+        capture = live.open_camera(camera)  # before the model, which takes seconds
+        model = api.load(FLAGS.model, pack=FLAGS.pack)
+        print("watching; Ctrl-C ends it and keeps what is done", flush=True)
+        limit = FLAGS.seconds or float("inf")
+        told = live.run(
+            model, capture, FLAGS.output, options, name=FLAGS.model, seconds=limit
+        )
+        print(cli.as_started(job.summary(told, FLAGS.output)))
+        return
+    model = api.load(FLAGS.model, pack=FLAGS.pack)
     stack = contextlib.ExitStack()
     bars: dict[tuple[str, str], progress.Progress] = {}
 
@@ -92,6 +119,8 @@ def main() -> None:
             model, sources, FLAGS.output, options, name=FLAGS.model, progress=show
         )
     print(cli.as_started(job.summary(told, FLAGS.output)))
+    if told.get("interrupted"):
+        sys.exit(130)
 
 
 if __name__ == "__main__":

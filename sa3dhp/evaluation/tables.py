@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from sa3dhp.evaluation import metrics, protocol
 
+HEADLINE = "*"  # marks the metric that stands for the whole result
 _PARTS = {
     "per_group": "group",
     "per_action": "action",
@@ -58,10 +59,15 @@ def result_table(result: Mapping, *, parts: Sequence[str] = tuple(_PARTS)) -> st
     """
     shown = list(result["overall"])
     overall = [number(result["overall"][metric]) for metric in shown]
-    rows = [["", *header(shown)], ["all", *overall]]
+    titles = header(shown)
+    if result.get("headline") in shown:
+        titles[shown.index(result["headline"])] += HEADLINE
+    rows = [["", *titles], ["all", *overall]]
     if means := result.get("mean_over_actions"):
         rows.append(["mean over actions", *(number(means[m]) for m in shown)])
     blocks = [summary(result), align_columns(rows)]
+    if HEADLINE in "".join(titles):
+        blocks[-1] += f"\n{HEADLINE} the number of this card: the one to be quoted"
     if result.get("trunk"):
         blocks.append(trunk_line(result["trunk"]))
     for part in parts:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -27,7 +27,7 @@ def write(
     block: str,
     base_hash: str,
     *,
-    target: Mapping | str,
+    target: Mapping | Sequence | str,
     monitors: Mapping,
     verdict: Mapping | str,
     licence: str,

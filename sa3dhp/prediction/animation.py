@@ -17,7 +17,6 @@ import warnings
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.spatial import transform
 
 from sa3dhp import errors, files
 from sa3dhp.skeleton import skeleton as skeletons
@@ -167,6 +166,8 @@ def _body(limbs: np.ndarray, skeleton: skeletons.Skeleton) -> np.ndarray:
 
 def _smallest(rest: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """The smallest turn of a direction `[3]` into others `[T, 3]`, `[T, 3, 3]`."""
+    from scipy.spatial import transform  # a second, for those who want this file alone
+
     seen = _unit(seen, rest)
     axis = np.cross(rest, seen)
     sine = np.linalg.norm(axis, axis=-1)
@@ -186,6 +187,8 @@ def _angles(turns: np.ndarray, node: _Node) -> np.ndarray:
     """The three angles of a joint of the file, degrees, without jumps, `[T, 3]`."""
     if node.turns is None:
         return np.zeros((len(turns), 3))
+    from scipy.spatial import transform
+
     turned = transform.Rotation.from_matrix(turns[:, node.turns])
     with warnings.catch_warnings():  # where two angles turn about one axis, any will do
         warnings.simplefilter("ignore", UserWarning)

@@ -8,24 +8,27 @@ import json
 import os
 import pathlib
 import shlex
+import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import sa3dhp
-from sa3dhp import errors, files
+from sa3dhp import errors, files, provenance
 from sa3dhp.data.videos import boxes_file, detection, track_sheet, video
 from sa3dhp.prediction import (
     animation,
     overlay,
     prediction,
     predictor,
+    report,
     smoothing,
     tables,
 )
 from sa3dhp.skeleton import skeleton as skeletons
 
 RESULT = "prediction.json"  # tells such a folder from others
-FORMATS = ("json", "csv", "bvh")  # beside `poses.npz`
+FORMATS = ("json", "csv", "bvh", "html")  # beside `poses.npz`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Options:
         smooth: over time, see `smoothing.METHODS`.
         formats: what is written beside `poses.npz`, of `FORMATS`.
         draw: whether to write the drawn videos.
+        frames: whether any output may show pixels of people.
     """
 
     detector: str | os.PathLike = detection.AUTO
@@ -47,6 +51,7 @@ class Options:
     smooth: str = smoothing.ZERO_LAG
     formats: tuple[str, ...] = FORMATS
     draw: bool = True
+    frames: bool = True
 
 
 def run(
@@ -60,10 +65,12 @@ def run(
 ) -> dict[str, Any]:
     """Predicts every source and writes a folder.
 
-    It holds `tracks.png`, every track that was found, and `prediction.json`; and for
-    each source, of several in a folder of its own, `poses.npz`, the same as
-    `poses.json` and `poses.csv`, a `person_<number>.bvh` for each person of a video,
-    and `overlay.mp4` (of a picture `overlay.png`).
+    It holds `tracks.png`, every track that was found, `report.html`, to turn the poses
+    and look at them, and `prediction.json`; and for each source, of several in a folder
+    of its own, `poses.npz`, the same as `poses.json` and `poses.csv`, a
+    `person_<number>.bvh` for each person of a video, and `overlay.mp4` (of a picture
+    `overlay.png`). An interrupt keeps what is done; the video it fell into is not
+    drawn.
 
     Args:
         model: such as `sa3dhp.load` returns.
@@ -81,17 +88,12 @@ def run(
     """
     chosen, advice = detection.choose(options.detector)
     detector = chosen if options.boxes else detection.make(chosen)
-    folders = _folders(sources)
+    began, pictured = time.monotonic(), options.frames and "html" in options.formats
     with files.replaced_folder(output, RESULT) as new:
-        told: dict[str, Any] = {
-            "model": name,
-            "version": sa3dhp.__version__,
-            "detector": "boxes" if options.boxes else chosen,
-            "notes": [advice] if advice and not options.boxes else [],
-            "sources": {},
-        }
+        told = begun(model, name, "boxes" if options.boxes else chosen)
+        told["notes"] = [advice] if advice and not options.boxes else []
         found: list[prediction.Prediction] = []
-        for source, folder in zip(sources, folders):
+        for source, folder in zip(sources, _folders(sources)):
             tell = functools.partial(progress, source.name)
             try:
                 made = predictor.predict_video(
@@ -102,26 +104,72 @@ def run(
                     boxes=options.boxes,
                     frames_fps=options.frames_fps,
                     smooth=options.smooth,
+                    pictures=report.budget(len(sources)) if pictured else 0,
                     progress=tell,
                 )
-                entry = _written(new / folder, source, made, options, tell)
+                entry = {"folder": folder, **written(new / folder, made, options)}
+                told["sources"][source.name] = entry
+                found.append(made)
+                if options.draw and not made.interrupted:
+                    entry["drawn"] = overlay.write(
+                        new / folder, source, made, tell, frames=options.frames
+                    )
             except video.UnreadableError as error:
                 told["sources"][source.name] = {"skipped": str(error)}
                 continue
-            told["sources"][source.name] = {"folder": folder, **entry}
-            found.append(made)
-        if all("skipped" in entry for entry in told["sources"].values()):
+            except KeyboardInterrupt:
+                if not found:
+                    raise
+                told["interrupted"] = True
+            if made.interrupted or "interrupted" in told:
+                told["interrupted"] = True
+                break
+        for source in sources[len(told["sources"]) :]:
+            told["sources"][source.name] = {"skipped": "interrupted before it"}
+        if not found:
             reasons = [f"{n}: {e['skipped']}" for n, e in told["sources"].items()]
             raise errors.InputError(
                 f"nothing can be read ({'; '.join(reasons)}); give other videos"
             )
-        track_sheet.write(
-            new / track_sheet.NAME,
-            [track for made in found for track in made.tracks],
-            [track for made in found for track in made.dropped],
-        )
-        files.write_json(new / RESULT, told)
+        finish(new, found, told, options, time.monotonic() - began)
     return told
+
+
+def begun(model: predictor.Model, name: str, detector: str) -> dict[str, Any]:
+    """What `prediction.json` holds before anything is predicted."""
+    about = model.description.get("run", {})
+    return {
+        "model": name,
+        "version": sa3dhp.__version__,
+        "detector": detector,
+        "notes": [],
+        "sources": {},
+        "poses": about.get("poses", ""),  # of an adapted model, on its own target
+        "command": " ".join(["python", *sys.argv]),
+        "commit": provenance.commit(),
+    }
+
+
+def finish(
+    folder: pathlib.Path,
+    found: Sequence[prediction.Prediction],
+    told: dict[str, Any],
+    options: Options,
+    seconds: float,
+) -> None:
+    """Writes what is of all sources together: the tracks, the report, the record."""
+    track_sheet.write(
+        folder / track_sheet.NAME,
+        [track for made in found for track in made.tracks],
+        [track for made in found for track in made.dropped],
+        frames=options.frames,
+    )
+    told["seconds"] = round(seconds, 2)
+    frames = sum(made.length for made in found)
+    told["frames_per_second"] = round(frames / max(seconds, 1e-6), 2)
+    if "html" in options.formats:
+        report.write(folder / report.NAME, found, told)
+    files.write_json(folder / RESULT, told)
 
 
 def check(options: Options) -> None:
@@ -155,6 +203,12 @@ def summary(told: dict[str, Any], output: str | os.PathLike) -> str:
         lines.append(f"  {name}: {seen}")
         lines += [f"  note     {name}: {note}" for note in entry["notes"]]
     lines += [f"  note     {note}" for note in told["notes"]]
+    if told.get("interrupted"):
+        lines.append("  interrupted: what was done until then is kept")
+    lines.append(
+        f"{told['frames_per_second']:.1f} frames/s in all: reading, searching, "
+        "predicting, drawing and writing"
+    )
     entries = [entry for entry in told["sources"].values() if entry.get("poses")]
     lines.append(f"written: {output}; look at {track_sheet.NAME} there")
     if not entries:
@@ -168,14 +222,10 @@ def summary(told: dict[str, Any], output: str | os.PathLike) -> str:
     return "\n".join([*lines, f"next: python -c {shlex.quote(code)}"])
 
 
-def _written(
-    folder: pathlib.Path,
-    source: video.Source,
-    made: prediction.Prediction,
-    options: Options,
-    progress: predictor.Progress,
+def written(
+    folder: pathlib.Path, made: prediction.Prediction, options: Options
 ) -> dict[str, Any]:
-    """Writes what is made of one source; returns what is to be said of it."""
+    """Writes the poses of one source; returns what is to be said of it."""
     made.save(folder / prediction.NAME)
     skeleton = skeletons.get(made.skeleton)
     if "json" in options.formats:
@@ -187,15 +237,12 @@ def _written(
             path = folder / f"person_{person}.bvh"
             joints = made.joints[made.rows(person)]
             animation.write(path, joints, made.fps, skeleton)
-    entry: dict[str, Any] = {
+    return {
         "frames": len(set(made.frame.tolist())),
         "people": made.num_people,
         "poses": len(made.frame),
         "notes": list(made.notes),
     }
-    if options.draw:
-        entry["drawn"] = overlay.write(folder, source, made, progress)
-    return entry
 
 
 def _folders(sources: Sequence[video.Source]) -> list[str]:

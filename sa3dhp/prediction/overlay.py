@@ -26,6 +26,7 @@ _LONGEST = 960  # pixels, longer side of the drawn picture
 _VIEWS = (("front", (0, 1)), ("side", (2, 1)))  # axes to the right and downwards
 _FONT, _AA = cv2.FONT_HERSHEY_SIMPLEX, cv2.LINE_AA
 _GREY = (110, 110, 110)
+_PAPER = 205  # grey level: boxes and numbers are white
 
 
 class Drawing:
@@ -102,6 +103,8 @@ def write(
     source: video.Source,
     made: prediction.Prediction,
     progress: predictor.Progress = lambda stage, done, total: None,
+    *,
+    frames: bool = True,
 ) -> str:
     """Writes the drawn video, or the drawn picture, whole or not at all.
 
@@ -110,6 +113,7 @@ def write(
         source: that the prediction is of; it is decoded once more.
         made: the prediction.
         progress: told how many frames are drawn, and how many there seem to be.
+        frames: whether the pictures are shown; else the poses alone are, on paper.
 
     Returns:
         The file's name.
@@ -121,7 +125,8 @@ def write(
     total = video.probe(source).declared_frames
     if not made.fps:
         ((_, still),) = video.until(source, [0])
-        grids.save(os.path.join(folder, PICTURE), Drawing(made)(0, still))
+        paper = still if frames else np.full_like(still, _PAPER)
+        grids.save(os.path.join(folder, PICTURE), Drawing(made)(0, paper))
         return PICTURE
     draw, writer = None, None
     with files.atomic(os.path.join(folder, VIDEO)) as temporary:
@@ -130,7 +135,8 @@ def write(
                 if picture is None:
                     continue
                 draw = draw or Drawing(made)
-                drawn = draw(index, picture)
+                paper = picture if frames else np.full_like(picture, _PAPER)
+                drawn = draw(index, paper)
                 if writer is None:
                     writer = _writer(os.fspath(temporary), made.fps, drawn.shape)
                 writer.write(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))

@@ -13,7 +13,10 @@ loads with `numpy.load(path)`; nothing in it is pickled. Its arrays:
   is smoothed over time and may reach beyond the picture;
 * `confidence` `[N]` float32, 0 to 1: of the detector that there is a person, **not** of
   the pose; 1 for given boxes;
-* `smoothing`: how the poses were smoothed over time, `none` or `zero_lag`;
+* `bridged` `[N]` bool: in a gap, of a second at most, in which the detector missed the
+  person: the box lies between those before and after, `confidence` falls to 0;
+* `smoothing`: how the poses were smoothed over time, `none`, `zero_lag` or, live,
+  `one_euro`;
 * `fps` (0 for a single picture), `source`, `size` `[2]` (width and height, pixels);
 * `model` (its name), `model_hash` (of its weights) and `version` (of sa3dhp).
 
@@ -25,6 +28,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -34,7 +38,8 @@ from sa3dhp.data.videos import screening
 from sa3dhp.skeleton import skeleton as skeletons
 
 NAME = "poses.npz"
-ROWS = ("joints", "frame", "time", "person", "box", "confidence")  # of length N
+# Of length N.
+ROWS = ("joints", "frame", "time", "person", "box", "confidence", "bridged")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -58,6 +63,10 @@ class Prediction:
         tracks: who was followed; not in the file.
         dropped: tracks that are no person; not in the file.
         notes: what had to be assumed or was left out; not in the file.
+        bridged: `[N]`; nowhere if None.
+        length: how many frames were looked at; not in the file.
+        pictures: small JPEG files of some frames, by their number; not in the file.
+        interrupted: whether a user stopped it before the end; not in the file.
     """
 
     joints: np.ndarray
@@ -76,6 +85,15 @@ class Prediction:
     tracks: tuple[screening.Track, ...] = ()
     dropped: tuple[screening.Track, ...] = ()
     notes: tuple[str, ...] = ()
+    bridged: np.ndarray | None = None
+    length: int = 0
+    pictures: Mapping[int, bytes] = dataclasses.field(default_factory=dict)
+    interrupted: bool = False
+
+    def __post_init__(self) -> None:
+        """Fills in what was not bridged."""
+        if self.bridged is None:
+            object.__setattr__(self, "bridged", np.zeros(len(self.frame), bool))
 
     @property
     def num_people(self) -> int:
@@ -130,6 +148,7 @@ def load(path: str | os.PathLike) -> Prediction:
             source=str(archive["source"]),
             model=str(archive["model"]),
             model_hash=str(archive["model_hash"]),
-            # Files of 0.2 do not say it: there was none.
+            # Files of 0.2 say neither: all is taken for seen, and not smoothed.
+            bridged=archive.get("bridged"),
             smoothing=str(archive.get("smoothing", "none")),
         )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from sa3dhp.data.videos import boxes_file, detection, people, screening, video
 from sa3dhp.geometry import crop
 from sa3dhp.prediction import prediction, smoothing
 from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.visualisation import turntable
 
 BATCH = 120  # crops at once
 Progress = Callable[[str, int, int], None]
@@ -42,9 +44,13 @@ def predict_video(
     boxes: str | os.PathLike | None = None,
     frames_fps: float = video.ASSUMED_FPS,
     smooth: str = smoothing.ZERO_LAG,
+    pictures: int = 0,
     progress: Progress = lambda stage, done, total: None,
 ) -> prediction.Prediction:
     """Predicts the pose of every person in every frame of a video.
+
+    An interrupt while it predicts ends it with what is done; while it searches, nothing
+    is.
 
     The video is decoded twice and never held. People are cut out by the crop rule of
     the training, see `crop.square_boxes`.
@@ -57,6 +63,7 @@ def predict_video(
         boxes: a boxes file, see `boxes_file.read`.
         frames_fps: rate of a folder of frames.
         smooth: over time, one of `smoothing.METHODS`; a picture stays as it is.
+        pictures: of how many frames with people small pictures are kept.
         progress: told a stage, how many frames are done, and how many there seem to be.
 
     Raises:
@@ -79,7 +86,16 @@ def predict_video(
         source, None, frames_fps, asked, given, together=True, progress=searched
     )
     columns = _rows(scan.tracks, scan.fps)
-    joints = _predicted(model, source, columns, progress)
+    frames, count = np.unique(columns["frame"]), len(columns["frame"])
+    kept = frames[turntable.shown(len(frames), pictures)] if pictures else frames[:0]
+    small = dict.fromkeys(kept.tolist(), b"")
+    views = _views(model, source, columns, small)
+    joints = _predicted(model, views, count, progress)
+    done = len(joints)
+    interrupted = done < count
+    if interrupted:
+        notes.append(f"interrupted: {done} of {count} poses")
+        columns = {key: values[:done] for key, values in columns.items()}
     still = source.images == (source.path,)
     if smooth == smoothing.ZERO_LAG and not still:
         for person in np.unique(columns["person"]):
@@ -92,6 +108,7 @@ def predict_video(
         person=columns["person"],
         box=columns["box"],
         confidence=columns["confidence"],
+        bridged=columns["bridged"],
         skeleton=model.skeleton.id,
         fps=0.0 if still else scan.fps,
         size=scan.size,
@@ -102,6 +119,9 @@ def predict_video(
         tracks=tuple(scan.tracks),
         dropped=tuple(scan.dropped),
         notes=(*notes, *scan.notes),
+        length=round(scan.seconds * scan.fps),
+        pictures={frame: data for frame, data in small.items() if data},
+        interrupted=interrupted,
     )
 
 
@@ -124,20 +144,21 @@ def _only(where: str | os.PathLike) -> video.Source:
 
 def _rows(tracks: Sequence[screening.Track], fps: float) -> dict[str, np.ndarray]:
     """One row per person and frame, sorted by frame, then person."""
-    columns: dict[str, list] = {
-        key: [] for key in ("frame", "person", "box", "confidence", "centre", "side")
-    }
+    names = ("frame", "person", "box", "confidence", "bridged", "centre", "side")
+    columns: dict[str, list] = {key: [] for key in names}
     for number, track in enumerate(tracks):
         centres, sides = crop.square_boxes(track.boxes, fps)
         columns["frame"].append(track.source_frames)
         columns["person"].append(np.full(len(sides), number))
         columns["box"].append(track.boxes)
         columns["confidence"].append(track.scores)
+        none = np.zeros(len(sides), bool)
+        columns["bridged"].append(track.bridged if len(track.bridged) else none)
         columns["centre"].append(centres)
         columns["side"].append(sides)
     if not tracks:
         shapes = {"box": (0, 4), "centre": (0, 2)}
-        kinds = {"frame": int, "person": int}
+        kinds = {"frame": int, "person": int, "bridged": bool}
         return {
             key: np.zeros(shapes.get(key, 0), kinds.get(key, np.float32))
             for key in columns
@@ -147,34 +168,51 @@ def _rows(tracks: Sequence[screening.Track], fps: float) -> dict[str, np.ndarray
     return {key: values[order] for key, values in whole.items()}
 
 
-def _predicted(
+def _views(
     model: Model,
     source: video.Source,
     columns: Mapping[str, np.ndarray],
-    progress: Progress,
-) -> np.ndarray:
-    """The joints `[N, J, 3]` of all rows."""
-    frame = columns["frame"]
-    joints = np.full((len(frame), model.skeleton.num_joints, 3), np.nan, np.float32)
-    rows: list[int] = []
-    crops: list[np.ndarray] = []
+    kept: dict[int, bytes],
+) -> Iterator[np.ndarray]:
+    """Yields what the model sees of each row, uint8 `[S, S, 3]`, in their order.
 
-    def flush() -> None:
-        if crops:
-            joints[rows] = model.predict(np.stack(crops))
-            progress("predicting", rows[-1] + 1, len(frame))
-        rows.clear()
-        crops.clear()
-
+    Args:
+        model: says S.
+        source: decoded once.
+        columns: the rows.
+        kept: its keys are frames, whose small pictures are put there.
+    """
+    frame, side = columns["frame"], model.description["image_size"]
     for index, picture in video.until(source, np.unique(frame)):
+        if index in kept:
+            kept[index] = turntable.jpeg(picture)
         for row in range(*np.searchsorted(frame, [index, index + 1])):
             square = columns["centre"][row], float(columns["side"][row])
-            side = model.description["image_size"]
-            crops.append(crop.extract(picture, *square, side))
-            rows.append(row)
-            if len(crops) == BATCH:
-                flush()
-    flush()
-    if np.isnan(joints).any():
-        raise video.UnreadableError("its frames could not be decoded a second time")
-    return joints
+            yield crop.extract(picture, *square, side)
+
+
+def _predicted(
+    model: Model, views: Iterator[np.ndarray], count: int, progress: Progress
+) -> np.ndarray:
+    """The joints `[N, J, 3]` of so many rows; of fewer after an interrupt.
+
+    Raises:
+        KeyboardInterrupt: before anything is done.
+        UnreadableError: if there are fewer views.
+    """
+    parts: list[np.ndarray] = []
+    done = 0
+    try:
+        while crops := list(itertools.islice(views, BATCH)):
+            parts.append(model.predict(np.stack(crops)))
+            done += len(crops)
+            progress("predicting", done, count)
+    except KeyboardInterrupt:
+        if not parts:
+            raise
+    else:
+        if done < count:
+            raise video.UnreadableError("its frames could not be decoded a second time")
+    if not parts:
+        return np.zeros((0, model.skeleton.num_joints, 3), np.float32)
+    return np.concatenate(parts).astype(np.float32, copy=False)

@@ -7,7 +7,6 @@ two directions is shorter than either.
 from __future__ import annotations
 
 import numpy as np
-from scipy import signal
 
 from sa3dhp import errors
 from sa3dhp.skeleton import skeleton as skeletons
@@ -52,6 +51,8 @@ def zero_lag(
     joints = _checked(joints, skeleton)
     if fps <= 2 * cutoff or len(joints) < max(4, 0.2 * fps):
         return joints.astype(np.float32)
+    from scipy import signal  # seconds, which a program without a video should not wait
+
     sections = signal.butter(_ORDER, cutoff, fs=fps, output="sos")
     reach = min(len(joints) - 1, round(fps / cutoff * 3))
     smooth = signal.sosfiltfilt(sections, joints, axis=0, padlen=reach)

@@ -19,9 +19,10 @@ def write_json(path: str | os.PathLike, made: prediction.Prediction) -> None:
 
     Keys of the whole: `skeleton`, `names`, `parents`, `unit`, `axes`, `origin`, `fps`,
     `size`, `source`, `model`, `model_hash`, `frames`; of a frame `frame`, `time`,
-    `people`; of a person `person`, `confidence`, `box`, `joints` (`[J][3]`).
+    `people`; of a person `person`, `confidence`, `bridged`, `box`, `joints`
+    (`[J][3]`).
     """
-    skeleton = skeletons.get(made.skeleton)
+    skeleton, bridged = skeletons.get(made.skeleton), _bridged(made)
     frames: dict[int, dict] = {}
     for row, frame in enumerate(made.frame.tolist()):
         time = round(float(made.time[row]), _SECONDS)
@@ -30,6 +31,7 @@ def write_json(path: str | os.PathLike, made: prediction.Prediction) -> None:
             {
                 "person": int(made.person[row]),
                 "confidence": round(float(made.confidence[row]), _SHARE),
+                "bridged": bridged[row],
                 "box": made.box[row].astype(float).round(_PIXELS).tolist(),
                 "joints": made.joints[row].astype(float).round(_MM).tolist(),
             }
@@ -57,11 +59,13 @@ def write_csv(path: str | os.PathLike, made: prediction.Prediction) -> None:
     """Writes one row per person and frame, whole or not at all.
 
     Columns: `frame, time, person, confidence, x1, y1, x2, y2`, then `<joint>_x`,
-    `<joint>_y`, `<joint>_z` in mm, axes and origin as in `poses.npz`.
+    `<joint>_y`, `<joint>_z` in mm, axes and origin as in `poses.npz`, and `bridged`, 0
+    or 1.
     """
     names = skeletons.get(made.skeleton).joint_names
     head = ["frame", "time", "person", "confidence", "x1", "y1", "x2", "y2"]
-    head += [f"{name}_{axis}" for name in names for axis in "xyz"]
+    head += [f"{name}_{axis}" for name in names for axis in "xyz"] + ["bridged"]
+    bridged = _bridged(made)
     with files.atomic(path) as temporary:
         with open(temporary, "w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
@@ -75,5 +79,11 @@ def write_csv(path: str | os.PathLike, made: prediction.Prediction) -> None:
                         f"{made.confidence[row]:.{_SHARE}f}",
                         *(f"{value:.{_PIXELS}f}" for value in made.box[row]),
                         *(f"{value:.{_MM}f}" for value in made.joints[row].ravel()),
+                        int(bridged[row]),
                     ]
                 )
+
+
+def _bridged(made: prediction.Prediction) -> list[bool]:
+    assert made.bridged is not None  # since it was made
+    return made.bridged.tolist()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import typing
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib import figure as mpl_figure
-from matplotlib import layout_engine
+
+if typing.TYPE_CHECKING:  # it takes seconds, and not everybody draws
+    from matplotlib import figure as mpl_figure
 
 _COLOURS = ("#1f6fb4", "#d9621e", "#2e8b57", "#8250a0", "#b8860b", "#c0392b")
 _FEW = 40  # so many points are drawn as points
@@ -28,6 +30,11 @@ def series(rows: Sequence[Mapping[str, float]]) -> dict[str, tuple[list, list]]:
     return found
 
 
+def curved(rows: Sequence[Mapping[str, float]]) -> dict[str, tuple[list, list]]:
+    """Returns those of `series` that are more than one point."""
+    return {name: both for name, both in series(rows).items() if len(both[0]) > 1}
+
+
 def plot(
     rows: Sequence[Mapping[str, float]],
     *,
@@ -38,12 +45,15 @@ def plot(
     """Returns a figure with one small plot per name, all over the same steps.
 
     Args:
-        rows: see `series`; at least one number.
+        rows: see `series`; names with one reading alone are left out.
         floor: name -> value of a dotted line.
         marked_step: where to put a dashed line in every plot.
         columns: plots per row.
     """
-    floor, found = dict(floor or {}), series(rows)
+    from matplotlib import figure as mpl_figure
+    from matplotlib import layout_engine
+
+    floor, found = dict(floor or {}), curved(rows)
     columns = max(1, min(columns, len(found)))
     count = max(1, math.ceil(len(found) / columns))
     figure = mpl_figure.Figure(

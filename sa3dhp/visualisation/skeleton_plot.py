@@ -7,17 +7,18 @@ who sees orange on the left of a front view sees a person who faces the camera.
 from __future__ import annotations
 
 import io
+import typing
 from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
-from matplotlib import axes as mpl_axes
-from matplotlib import figure as mpl_figure
-from matplotlib import layout_engine
-from matplotlib.backends import backend_agg
 
 from sa3dhp import errors
 from sa3dhp.skeleton import skeleton as skeletons
+
+if typing.TYPE_CHECKING:  # matplotlib takes seconds, and drawing over videos no part
+    from matplotlib import axes as mpl_axes
+    from matplotlib import figure as mpl_figure
 
 RIGHT, LEFT, TRUNK = "#d9621e", "#1f6fb4", "#4a4a4a"
 _VIEWS = {"front": (0, 1), "side": (2, 1)}  # axes drawn to the right and downwards
@@ -124,6 +125,9 @@ def comparison(
         errors.InputError: if the rows are not of one length, at least one frame, or
             have other joints than the skeleton.
     """
+    from matplotlib import figure as mpl_figure
+    from matplotlib import layout_engine
+
     views = tuple(_VIEWS) if side else ("front",)
     clips = {label: np.asarray(clip, float) for label, clip in poses.items()}
     frames = _spaced(
@@ -226,6 +230,8 @@ def _rgb(colour: str) -> tuple[int, int, int]:
 
 def to_png(figure: mpl_figure.Figure, *, dpi: int = 110) -> bytes:
     """Returns a figure as a PNG file in memory."""
+    from matplotlib.backends import backend_agg
+
     backend_agg.FigureCanvasAgg(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")

@@ -218,6 +218,9 @@ def test_every_card_scores_predictions_of_the_project(name):
     assert set(got["overall"]) == set(card.metrics)
     text = tables.result_table(got)
     assert got["protocol_hash"] in text and "right_knee" in text
+    title = metrics.METRICS[card.headline].title
+    assert f"{title} [" in text and text.count("]*") == 1
+    assert "* the number of this card" in text
 
 
 def test_nan_names_side_sample_and_joint():

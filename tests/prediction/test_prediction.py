@@ -37,7 +37,7 @@ def test_the_file_holds_what_is_documented_without_pickles(made, tmp_path) -> No
     assert set(arrays) == {
         *("joints", "names", "parents", "skeleton", "frame", "time", "person", "box"),
         *("confidence", "fps", "source", "size", "model", "model_hash", "version"),
-        "smoothing",
+        *("smoothing", "bridged"),
     }
     for name in arrays:
         assert f"`{name}`" in documented, name

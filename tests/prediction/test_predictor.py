@@ -89,6 +89,37 @@ def test_given_boxes_take_the_place_of_the_detector(tmp_path) -> None:
     assert (made.confidence == 1).all()
 
 
+def test_a_gap_is_bridged_and_marked(tmp_path) -> None:
+    """He is hidden from the detector for half a second."""
+    small_video.write(tmp_path / "v.mp4", 90)
+    looks = []
+
+    def detect(frames):
+        found = small_video.detect(frames)
+        for boxes in found:
+            boxes[:, 4] = 0.99
+        looks.extend(found)
+        first = len(looks) - len(found)
+        gone = np.zeros((0, 5), np.float32)
+        return [gone if 10 <= first + k < 15 else x for k, x in enumerate(found)]
+
+    made = _predict(tmp_path / "v.mp4", detector=detect)
+    np.testing.assert_array_equal(made.frame, np.arange(90))  # no gap is left
+    np.testing.assert_array_equal(np.flatnonzero(made.bridged), np.arange(28, 45))
+    assert (made.confidence[30:43] == 0).all() and made.confidence[27] > 0.8
+    centres = (made.box[:, 0] + made.box[:, 2]) / 2
+    np.testing.assert_allclose(centres[28:45], 40 + np.arange(28, 45) / 2, atol=4)
+
+
+def test_pictures_are_kept_of_some_frames_when_asked(tmp_path) -> None:
+    small_video.write(tmp_path / "v.mp4", 20)
+    assert _predict(tmp_path / "v.mp4").pictures == {}
+    made = _predict(tmp_path / "v.mp4", pictures=4)
+    assert list(made.pictures) == [0, 5, 10, 15]
+    picture = cv2.imdecode(np.frombuffer(made.pictures[5], np.uint8), 1)
+    assert picture.shape == (120, 160, 3)
+
+
 def test_nobody_is_no_pose(tmp_path) -> None:
     small_video.write(tmp_path / "v.mp4")
     made = _predict(

@@ -63,6 +63,16 @@ def test_csv_has_a_row_per_person_and_frame(made, tmp_path) -> None:
     assert float(rows[1]["confidence"]) == 0.5
 
 
+def test_both_say_what_was_bridged(made, tmp_path) -> None:
+    made = dataclasses.replace(made, bridged=np.array([False, True, False]))
+    tables.write_csv(tmp_path / "p.csv", made)
+    with open(tmp_path / "p.csv", newline="", encoding="utf-8") as file:
+        assert [row["bridged"] for row in csv.DictReader(file)] == ["0", "1", "0"]
+    tables.write_json(tmp_path / "p.json", made)
+    people = json.loads((tmp_path / "p.json").read_text())["frames"][0]["people"]
+    assert [person["bridged"] for person in people] == [False, True]
+
+
 def test_nobody_is_no_trouble(made, tmp_path) -> None:
     none = dataclasses.replace(
         made,

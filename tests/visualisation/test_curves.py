@@ -25,8 +25,14 @@ def test_every_name_has_its_plot_with_floor_and_mark(to_image):
     assert to_image(figure).std() > 0
 
 
+def test_one_point_is_no_curve():
+    rows = [{"step": 0, "a": 1.0, "b": 1.0}, {"step": 5, "a": 2.0}]
+    assert list(curves.curved(rows)) == ["a"]
+    assert len(curves.plot(rows).axes) == 1
+
+
 def test_names_fill_rows_of_plots():
-    rows = [{"step": 0, **{f"term_{i}": 1.0 for i in range(4)}}]
+    rows = [{"step": s, **{f"term_{i}": 1.0 for i in range(4)}} for s in (0, 5)]
     figure = curves.plot(rows, columns=3)
     assert len(figure.axes) == 6
     assert [axes.axison for axes in figure.axes] == [True] * 4 + [False] * 2

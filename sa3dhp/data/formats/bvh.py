@@ -320,8 +320,9 @@ class Rig:
 
 
 def _number(value: object) -> bool:
-    plain = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    return plain and bool(abs(value) < 1e9)  # type: ignore[operator]
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        return False
+    return bool(abs(float(value)) < 1e9)
 
 
 def _is_source(value: object) -> bool:

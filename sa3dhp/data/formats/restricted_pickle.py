@@ -167,9 +167,9 @@ _ADMITTED: dict[str, Callable[..., Any]] = {
 }
 
 
-class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined]
+class _Unpickler(pickle._Unpickler):
     dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(
-        pickle._Unpickler.dispatch  # type: ignore[attr-defined]
+        pickle._Unpickler.dispatch
     )
 
     def __init__(self, file: BinaryIO, rebuilt: Rebuilt) -> None:
@@ -195,8 +195,9 @@ class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined]
 
     def load_bytearray8(self) -> None:
         """Reserves no more than there is."""
-        (size,) = struct.unpack("<Q", self.read(8))
-        self.append(bytearray(self.read(size)))
+        machine: Any = self  # whose `read` and `append` no stub names
+        (size,) = struct.unpack("<Q", machine.read(8))
+        machine.append(bytearray(machine.read(size)))
 
     dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
 

@@ -283,7 +283,7 @@ def _given(
     nobody: a track ends there, and another one begins.
     """
     path = dataclasses.replace(
-        path, boxes=path.boxes * np.float32([*stretch, *stretch])
+        path, boxes=path.boxes * np.array([*stretch, *stretch], np.float32)
     )
     low, high = path.boxes[:, :2], path.boxes[:, 2:]
     if _are_corners(low, high, size):
@@ -362,6 +362,7 @@ def _track(
         fps,
         seen=path.seen,
         dropped=path.doubt,
+        bridged=path.bridged[same] if len(path.bridged) else path.bridged,
     )
 
 

@@ -41,6 +41,7 @@ class Track:
         dropped: why the track is not used, or "".
         pictures: `[K, S, S, 3]` uint8 RGB, evenly spaced crops of it, to look at.
         pictured: `[K]` int, their places in `source_frames`.
+        bridged: `[T]` bool, see `tracking.Path`; empty for none.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Track:
         default_factory=lambda: np.zeros((0, SIDE, SIDE, 3), np.uint8)
     )
     pictured: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, int))
+    bridged: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, bool))
 
 
 def screened(source: video.Source, tracks: list[Track], *, judge: bool) -> list[Track]:

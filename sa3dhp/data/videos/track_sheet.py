@@ -18,6 +18,8 @@ from sa3dhp.visualisation import grids
 
 NAME = "tracks.png"
 COLUMNS = 8  # crops of a track
+LEGEND = "each row one person, from left to right in time: is it one, and the same?"
+NO_FRAMES = "each row one person; its pictures are kept private (--no_frames)"
 MOST_ROWS = 60
 _SIDE, _TEXT = 110, 330  # pixels: of a crop, and the width of the words
 _KEPT, _DROPPED, _GREY = (20, 120, 50), (190, 40, 30), (90, 90, 90)
@@ -28,13 +30,18 @@ def write(
     path: str | os.PathLike,
     kept: Sequence[screening.Track],
     dropped: Sequence[screening.Track],
+    *,
+    frames: bool = True,
 ) -> None:
     """Writes the sheet, whole or not at all; `draw` explains the arguments."""
-    grids.save(os.fspath(path), draw(kept, dropped))
+    grids.save(os.fspath(path), draw(kept, dropped, frames=frames))
 
 
 def draw(
-    kept: Sequence[screening.Track], dropped: Sequence[screening.Track]
+    kept: Sequence[screening.Track],
+    dropped: Sequence[screening.Track],
+    *,
+    frames: bool = True,
 ) -> np.ndarray:
     """Returns the sheet, `[H, W, 3]` uint8 RGB.
 
@@ -42,6 +49,7 @@ def draw(
         kept: tracks that are used.
         dropped: tracks that are not; of more than `MOST_ROWS` tracks in all some of
             those that are used are left out.
+        frames: whether crops are shown; else grey squares with their times are.
     """
     room = max(1, MOST_ROWS - len(dropped))
     shown = list(kept)
@@ -51,13 +59,14 @@ def draw(
     if len(shown) < len(kept):
         counts += f"; {len(shown)} of those used are shown"
     width = _TEXT + COLUMNS * (_SIDE + 2)
-    head = np.full((26, width, 3), 255, np.uint8)
+    head = np.full((44, width, 3), 255, np.uint8)
     _write(head, f"tracks: {counts}", (6, 18), _GREY, 0.5)
-    rows = [_row(track, width) for track in (*dropped[:MOST_ROWS], *shown)]
+    _write(head, LEGEND if frames else NO_FRAMES, (6, 36), _GREY)
+    rows = [_row(track, width, frames) for track in (*dropped[:MOST_ROWS], *shown)]
     return np.concatenate([head, *rows])
 
 
-def _row(track: screening.Track, width: int) -> np.ndarray:
+def _row(track: screening.Track, width: int, frames: bool) -> np.ndarray:
     """One track."""
     row = np.full((_SIDE + 4, width, 3), 255, np.uint8)
     row[0] = 200
@@ -76,7 +85,9 @@ def _row(track: screening.Track, width: int) -> np.ndarray:
     count = min(COLUMNS, len(track.pictures))
     for column, k in enumerate(np.linspace(0, len(track.pictures) - 1, count)):
         at, left = round(k), _TEXT + column * (_SIDE + 2)
-        tile = grids.letterbox(track.pictures[at], _SIDE)
+        picture = track.pictures[at]
+        picture = picture if frames else np.full_like(picture, 150)
+        tile = grids.letterbox(picture, _SIDE)
         _write(
             tile, f"{track.pictured[at] / track.fps:.1f} s", (4, _SIDE - 5), (255,) * 3
         )

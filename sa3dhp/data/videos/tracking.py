@@ -44,6 +44,8 @@ class Path:
         doubt: why this is no person, or "".
         named: `[K]` int, the boxes that were given, the others lie between them; None
             if all were.
+        bridged: `[T]` bool, frames in a gap in which the detector missed the person, of
+            `MAX_GAP` seconds at most; empty for none.
     """
 
     first: int
@@ -53,6 +55,7 @@ class Path:
     seen: float = 1.0
     doubt: str = ""
     named: np.ndarray | None = None
+    bridged: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, bool))
 
     @property
     def rank(self) -> float:
@@ -165,6 +168,11 @@ def from_boxes(frames: np.ndarray, boxes: np.ndarray) -> Path:
     return Path(int(frames[0]), filled, 1.0, scores, named=named)
 
 
+def overlap(box: np.ndarray, other: np.ndarray) -> float:
+    """Returns the intersection over union of two boxes `[4]`."""
+    return float(_iou(box[None], other)[0])
+
+
 def _best_path(
     looks: np.ndarray, detections: list[np.ndarray], fps: float
 ) -> list[tuple[int, int]]:
@@ -268,4 +276,9 @@ def _path(
     score = np.zeros(count)
     score[steps - steps[0]] = raw[:, 4]
     scores = np.interp(every, looks[at], score).astype(np.float32)
-    return Path(int(first), boxes, confidence, scores, len(steps) / count, doubt)
+    bridged = np.zeros(len(every), bool)
+    for before, after in zip(steps, steps[1:]):
+        if after - before > 1:
+            bridged |= (every > looks[before]) & (every < looks[after])
+    share = len(steps) / count
+    return Path(int(first), boxes, confidence, scores, share, doubt, bridged)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
+import itertools
 import math
 import os
 import pathlib
@@ -67,7 +69,8 @@ def discover(where: str | os.PathLike | Sequence[str | os.PathLike]) -> list[Sou
     Args:
         where: a folder, a video, a picture; or several of them, also as one text with
             commas. Names of sources are paths below the folder; with several, below
-            the folder that it is in.
+            the folder that it is in. A pattern (`clips/*/a*.mp4`) is all videos and
+            pictures that it fits, with paths below the folder before its first sign.
 
     Raises:
         InputError: if one does not exist or holds neither.
@@ -75,6 +78,9 @@ def discover(where: str | os.PathLike | Sequence[str | os.PathLike]) -> list[Sou
     paths = _paths(where)
     sources = []
     for path in paths:
+        if _is_pattern(path):
+            sources += _matching(str(path))
+            continue
         found = _in_folder(path) if path.is_dir() else [_named(path)]
         if len(paths) > 1 and path.is_dir():
             top = path.resolve().name
@@ -104,12 +110,38 @@ def _paths(
         where = [text] if whole else [part.strip() for part in text.split(",")]
     named = [str(part) for part in where]
     for name in named or [""]:
-        if not name or not pathlib.Path(name).exists():
+        path = pathlib.Path(name)
+        if not name or not (path.exists() or _is_pattern(path)):
             raise errors.InputError(
                 f"{name or 'videos'}: no such file or folder; give a folder of videos "
                 "or of frame folders, one video, or several with commas between them"
             )
     return [pathlib.Path(name) for name in named]
+
+
+def _is_pattern(path: pathlib.Path) -> bool:
+    return glob.has_magic(str(path)) and not path.exists()
+
+
+def _matching(pattern: str) -> list[Source]:
+    """The videos and pictures that a pattern fits; of other files it may be silent."""
+    plain = itertools.takewhile(
+        lambda part: not glob.has_magic(part), pathlib.Path(pattern).parts
+    )
+    root = pathlib.Path(*plain)
+    paths = [pathlib.Path(name) for name in glob.glob(pattern, recursive=True)]
+    known = VIDEO_SUFFIXES | IMAGE_SUFFIXES
+    sources = [
+        dataclasses.replace(_named(path), name=path.relative_to(root).as_posix())
+        for path in paths
+        if path.is_file() and path.suffix.lower() in known
+    ]
+    if not sources:
+        raise errors.InputError(
+            f"{pattern}: no video and no picture fits it; give another pattern, or a "
+            "folder"
+        )
+    return sources
 
 
 def _named(path: pathlib.Path) -> Source:

@@ -96,10 +96,12 @@ class VideoSet:
         found = dict(video.until(self.sources[window.name], wanted))
         return [found[int(window.frames[position])] for position in positions]
 
-    def write_sheet(self, folder: str | os.PathLike) -> pathlib.Path:
+    def write_sheet(
+        self, folder: str | os.PathLike, *, frames: bool = True
+    ) -> pathlib.Path:
         """Writes the sheet of all tracks into a folder; returns its path."""
         path = pathlib.Path(folder) / track_sheet.NAME
-        track_sheet.write(path, self.tracks, self.dropped)
+        track_sheet.write(path, self.tracks, self.dropped, frames=frames)
         return path
 
     def summary(self) -> str:

@@ -341,10 +341,17 @@ def unseen(workdir: str | os.PathLike) -> tuple:
     """Returns pictures and truth that a finished adaptation did not see.
 
     Raises:
-        InputError: if it is none, or its prepared data are not there any more.
+        InputError: if it is none, its prepared data are not there any more, or it is of
+            videos, of which nobody knows the truth.
     """
     config = configs.of_run(workdir)
     data = config.data
+    if data.target == "videos" and not data.evaluation_path:
+        raise errors.InputError(
+            f"--workdir={workdir}: it adapted to videos ({data.target_path}), of which "
+            "nobody knows the truth, so there is nothing to measure; look at its "
+            "report.html, or give labelled pictures by --dataset"
+        )
     if data.evaluation_path:
         return prediction.read_prepared(data.evaluation_path)
     return prediction.from_clips(sources.test_clips(config), data.image_size)

@@ -141,6 +141,12 @@ class Outcome:
             return self._truth_strips(self.target.truth)
         return self._clip_strips()
 
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """What is shown of each clip: both models, or the one where nothing changed."""
+        both = ("source-only", "adapted")
+        return both if self.course.choice.adapted else both[:1]
+
     def _truth_strips(self, truth: targets.Truth) -> list[report.Strip]:
         before, after = self.before.truth, self.after.truth
         assert before is not None and after is not None
@@ -157,12 +163,11 @@ class Outcome:
             ]
             action = labels["action"][rows[0]]
             action = truth.card.action_names.get(action, action)
-            caption = f"{action}: {wrong[0]:.0f} mm before, {wrong[1]:.0f} after"
-            shown = {
-                "source-only": before[rows],
-                "adapted": after[rows],
-                "truth": _drawn(truth, rows),
-            }
+            caption = f"{action}: {wrong[0]:.0f} mm"
+            if len(self.sides) > 1:
+                caption += f" before, {wrong[1]:.0f} after"
+            shown = dict(zip(self.sides, (before[rows], after[rows])))
+            shown["truth"] = _drawn(truth, rows)
             strips.append(report.Strip(caption, shown, truth.images[rows]))
         return strips
 
@@ -172,19 +177,22 @@ class Outcome:
         strips = []
         for row in (rows[n] for n in chosen):
             images = self.target.clips[np.array([row])][0]
-            both = {
-                "source-only": self.before.clips[row],
-                "adapted": self.after.clips[row],
-            }
+            both = dict(
+                zip(self.sides, (self.before.clips[row], self.after.clips[row]))
+            )
             images = pictures.center_crop(images, self.model.image_size)
             strips.append(report.Strip(self.target.names[row], both, images))
         return strips
 
 
-def write(outcome: Outcome) -> dict:
+def write(outcome: Outcome, *, frames: bool = True) -> dict:
     """Writes `result.json`, `report.html`, `saved_model/` and `domain_pack/`.
 
     Of videos also `overlays.png`. Returns what `result.json` holds.
+
+    Args:
+        outcome: what is written.
+        frames: whether pixels of people may be shown; else skeletons alone are.
     """
     result, folder = outcome.result(), outcome.workdir
     kept = outcome.course.choice.verdict
@@ -212,12 +220,17 @@ def write(outcome: Outcome) -> dict:
         config=outcome.config,
     )
     if outcome.target.found is not None:
-        _write_overlays(folder / OVERLAYS, outcome.target.found, outcome.after.clips)
+        _write_overlays(
+            folder / OVERLAYS, outcome.target.found, outcome.after.clips, frames
+        )
+    strips = outcome.strips()
+    if not frames:
+        strips = [dataclasses.replace(strip, images=None) for strip in strips]
     report.write(
         folder / REPORT,
         result,
         outcome.course,
-        strips=outcome.strips(),
+        strips=strips,
         title=outcome.title,
         notes=[x for x in (*outcome.target.notes, outcome.target.advice) if x],
     )
@@ -233,7 +246,10 @@ def _drawn(truth: targets.Truth, rows: np.ndarray) -> np.ndarray:
 
 
 def _write_overlays(
-    path: pathlib.Path, found: video_folder.VideoSet, joints: Mapping[int, np.ndarray]
+    path: pathlib.Path,
+    found: video_folder.VideoSet,
+    joints: Mapping[int, np.ndarray],
+    pixels: bool,
 ) -> None:
     """Draws predictions over the videos they are of, on one contact sheet."""
     drawn, captions = [], []
@@ -242,7 +258,8 @@ def _write_overlays(
         flat = crop.project_to_frame(poses, window.centres, window.side)
         frames = found.source_frames(n, list(_OVERLAID_FRAMES))
         for at, frame in zip(_OVERLAID_FRAMES, frames):
-            picture = skeleton_plot.overlay(frame, flat[at], SKELETON)
+            paper = frame if pixels else np.full_like(frame, 255)
+            picture = skeleton_plot.overlay(paper, flat[at], SKELETON)
             x, y = window.centres[at]
             half = 0.6 * window.side
             left, top = max(0, int(x - half)), max(0, int(y - half))

@@ -7,14 +7,12 @@ the step that was kept, and how to go on.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import html
 import pathlib
+import typing
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib import figure as mpl_figure
 
 from sa3dhp import errors, files
 from sa3dhp.evaluation import metrics, protocol, tables
@@ -25,30 +23,12 @@ from sa3dhp.systems.relation_distillation import (
     selection,
     verdict,
 )
-from sa3dhp.visualisation import curves, skeleton_plot
+from sa3dhp.visualisation import curves, page, skeleton_plot, turntable
+
+if typing.TYPE_CHECKING:
+    from matplotlib import figure as mpl_figure
 
 _DPI = 84
-_STYLE = """
-body{font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;color:#222;
-background:#fff;max-width:1040px;margin:2.5rem auto;padding:0 1.25rem}
-h1{font-size:1.5rem;margin:0 0 .3rem}h2{font-size:1.15rem;margin:2.4rem 0 .6rem}
-.lead{font-size:1.2rem;line-height:1.45;margin:.4rem 0 1rem}
-.verdict{background:#f3f6f9;border-left:4px solid #1f6fb4;padding:.6rem .9rem}
-.bad{border-color:#b22222;background:#fbf0f0}
-.kept{border-color:#b8860b;background:#fbf8ef}
-table{border-collapse:collapse;margin:.6rem 0;width:100%}
-td:first-child{white-space:nowrap}
-th,td{padding:.35rem .7rem;border-bottom:1px solid #e4e4e4;text-align:left;
-vertical-align:top}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-td.w{color:#666;font-size:.9rem}figure{margin:1rem 0 1.6rem}
-figcaption{color:#555;font-size:.92rem;margin-bottom:.4rem}
-img{max-width:100%;height:auto;display:block}
-pre{background:#f6f6f6;padding:.8rem 1rem;overflow-x:auto;font-size:.88rem}
-dt{font-weight:600;margin-top:.5rem}dd{margin:0 0 0 1.2rem;color:#444}
-.r{color:#d9621e;font-weight:600}.l{color:#1f6fb4;font-weight:600}
-.small{color:#666;font-size:.9rem}
-"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,26 +75,20 @@ def write(
     if not path.parent.is_dir():
         raise errors.InputError(f"report: no folder {path.parent}; make it first")
     parts = [
-        f"<h1>{_text(title)}</h1>",
-        f'<p class="lead">{_text(headline(result, course))}</p>',
+        f'<p class="lead">{page.text(headline(result, course))}</p>',
         _verdict(course),
         _poses(result),
-        *(f"<p>{_text(note)}</p>" for note in notes),
-        _numbers(result),
-        _strips(strips),
+        *(f"<p>{page.text(note)}</p>" for note in notes),
+        _numbers(result, course.choice.adapted),
+        _strips(strips, course.choice.adapted),
         _curves(course),
         _selection(course),
+        _scale(result, course),
         _usage(),
         _facts(result),
         _glossary(),
     ]
-    document = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f"<title>{_text(title)}</title><style>{_STYLE}</style></head><body>"
-        + "\n".join(part for part in parts if part)
-        + "</body></html>\n"
-    )
-    files.write_text(path, document)
+    files.write_text(path, page.document(title, parts))
 
 
 def headline(result: Mapping, course: adaptation.Course) -> str:
@@ -146,17 +120,13 @@ def headline(result: Mapping, course: adaptation.Course) -> str:
     )
 
 
-def _text(value: object) -> str:
-    return html.escape(str(value))
-
-
 def _verdict(course: adaptation.Course) -> str:
     kind = "verdict" if course.choice.adapted else "verdict kept"
     sentences = [course.choice.verdict]
     if course.label_free is not None:
         sentences.append(f"without a label: {course.label_free.verdict}")
     text = ". ".join(x[:1].upper() + x[1:].rstrip(".") for x in sentences)
-    return f'<p class="{kind}">{_text(text)}.</p>'
+    return f'<p class="{kind}">{page.text(text)}.</p>'
 
 
 def _poses(result: Mapping) -> str:
@@ -170,25 +140,11 @@ def _poses(result: Mapping) -> str:
         "much poses differ, how human they are, how they move and what the light "
         "changes."
     )
-    return f'<p class="{kind or "verdict bad"}">{_text(text)}</p>'
+    return f'<p class="{kind or "verdict bad"}">{page.text(text)}</p>'
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of escaped cells: words left, numbers right, the last column in grey."""
-
-    def cells(tag: str, row: Sequence[str]) -> str:
-        kinds = ["", *["n"] * (len(row) - 2), "w"]
-        return "".join(
-            f'<{tag} class="{kind}">{_text(cell)}</{tag}>'
-            for kind, cell in zip(kinds, row)
-        )
-
-    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    return f"<table><tr>{cells('th', head)}</tr>{body}</table>"
-
-
-def _numbers(result: Mapping) -> str:
-    """The metrics before and after, each explained."""
+def _numbers(result: Mapping, adapted: bool) -> str:
+    """The metrics, each explained; before and after where anything changed."""
     before, after = result.get("source_only") or {}, result.get("adapted") or {}
     shared = [key for key in metrics.METRICS if key in before and key in after]
     if not shared:
@@ -197,32 +153,20 @@ def _numbers(result: Mapping) -> str:
     for key in shared:
         metric = metrics.METRICS[key]
         unit = metric.unit
-        better = (after[key] < before[key]) == metric.less_is_better
-        word = "" if after[key] == before[key] else " better" if better else " worse"
-        points = "points" if unit == "%" else unit
-        change = f"{after[key] - before[key]:+.1f} {points}"
-        rows.append(
-            [
-                metric.title,
-                f"{before[key]:.1f} {unit}",
-                f"{after[key]:.1f} {unit}",
-                f"{change}{word}".replace("-", "\N{MINUS SIGN}"),
-                metric.explanation,
-            ]
-        )
-    head = ["", "source-only", "adapted", "change", "what it is"]
-    return "<h2>The numbers</h2>" + _table(head, rows)
+        row = [metric.title, f"{before[key]:.1f} {unit}"]
+        if adapted:
+            better = (after[key] < before[key]) == metric.less_is_better
+            same = after[key] == before[key]
+            word = "" if same else " better" if better else " worse"
+            points = "points" if unit == "%" else unit
+            change = f"{after[key] - before[key]:+.1f} {points}{word}"
+            row += [f"{after[key]:.1f} {unit}", change.replace("-", "\N{MINUS SIGN}")]
+        rows.append([*row, metric.explanation])
+    sides = ["source-only", "adapted", "change"] if adapted else ["source-only"]
+    return "<h2>The numbers</h2>" + page.table(["", *sides, "what it is"], rows)
 
 
-def _figure(figure: mpl_figure.Figure, caption: str) -> str:
-    data = base64.b64encode(skeleton_plot.to_png(figure, dpi=_DPI)).decode()
-    return (
-        f"<figure><figcaption>{_text(caption)}</figcaption>"
-        f'<img alt="{_text(caption)}" src="data:image/png;base64,{data}"></figure>'
-    )
-
-
-def _strips(strips: Sequence[Strip]) -> str:
+def _strips(strips: Sequence[Strip], adapted: bool) -> str:
     if not strips:
         return ""
     figures = [
@@ -234,16 +178,34 @@ def _strips(strips: Sequence[Strip]) -> str:
         )
         for strip in strips
     ]
+    title = "Before and after" if adapted else "What the model sees"
     return (
-        "<h2>Before and after</h2><p>Clips that the adaptation never saw. "
-        '<span class="r">Orange</span> is the person\'s right side, '
-        '<span class="l">blue</span> the left. The side view shows what a camera '
-        "cannot see: the depth, which grows to the right.</p>" + "".join(figures)
+        f"<h2>{title}</h2><p>Clips that the adaptation never saw. {page.SIDES} Turn "
+        "the skeletons with the mouse, and move through the clip below them.</p>"
+        + turntable.html([_clip(strip) for strip in strips])
+        + "<p>The same at a glance. The side view shows what a camera cannot see: the "
+        "depth, which grows to the right.</p>" + "".join(figures)
     )
 
 
+def _clip(strip: Strip) -> turntable.Clip:
+    count = len(next(iter(strip.poses.values())))
+    images = () if strip.images is None else tuple(strip.images)
+    return turntable.Clip(
+        strip.caption,
+        strip.poses,
+        [f"frame {frame} of {count}" for frame in range(count)],
+        [turntable.jpeg(image) for image in images],
+        strip.skeleton,
+    )
+
+
+def _figure(figure: mpl_figure.Figure, caption: str) -> str:
+    return page.picture(skeleton_plot.to_png(figure, dpi=_DPI), caption)
+
+
 def _curves(course: adaptation.Course) -> str:
-    if not curves.series(course.history):
+    if not curves.curved(course.history):
         return ""
     caption = (
         "Readings on target clips held back from the adaptation; none needs a label "
@@ -256,21 +218,22 @@ def _curves(course: adaptation.Course) -> str:
 
 
 def _selection(course: adaptation.Course) -> str:
-    """What was read at the start and at the step that was kept."""
+    """What was read at the start and, where another was kept, at that step."""
     start, kept, floor = course.start, course.kept, course.floor
+    sides = {"at the start": start}
+    if course.choice.adapted:
+        sides[f"at step {course.choice.step}"] = kept
     rows = [
         [
             name.replace("_", " "),
-            f"{start[name]:.3g}",
-            f"{kept[name]:.3g}",
+            *(f"{readings[name]:.3g}" for readings in sides.values()),
             f"{floor[name]:.3g}" if name in floor else "",
             glossary.explain(name, glossary.MONITORS),
         ]
         for name in curves.series([start])
         if name in kept
     ]
-    at = f"at step {course.choice.step}"
-    head = ["monitor", "at the start", at, "floor", "what it is"]
+    head = ["monitor", *sides, "floor", "what it is"]
     why = (
         "No label was used to choose. A step is good when its predictions do not "
         "tremble from frame to frame nor change with the light, are poses that a "
@@ -283,7 +246,37 @@ def _selection(course: adaptation.Course) -> str:
             "The step was not chosen by these readings: a run for research, whose "
             "numbers are not what a user without labels can expect."
         )
-    return f"<h2>Which step was kept, and why</h2><p>{why}</p>" + _table(head, rows)
+    return f"<h2>Which step was kept, and why</h2><p>{why}</p>" + page.table(head, rows)
+
+
+def _scale(result: Mapping, course: adaptation.Course) -> str:
+    """On what scale the readings say of what use the poses are."""
+    scale = verdict.SCALE
+    if "poses" not in result or not scale.good.keys() <= course.start.keys():
+        return ""
+    sides = {"at the start": verdict.measures(course.start)}
+    if course.choice.adapted:
+        sides[f"at step {course.choice.step}"] = verdict.measures(course.kept)
+    rows = [
+        [
+            name.replace("_", " "),
+            *(f"{readings[name]:.3g}" for readings in sides.values()),
+            f"{scale.good[name]:.3g}",
+            f"{scale.bad[name]:.3g}",
+            verdict.REASONS[name],
+        ]
+        for name in scale.good
+    ]
+    head = ["measure", *sides, "of good poses", "of bad ones", "what a bad one says"]
+    told = verdict.Verdict(**result["poses"])
+    return (
+        "<h2>Of what use the poses are</h2><p>Some of these readings, jerk and "
+        "distance in units of the spread, beside those of poses known to err by less "
+        f"than {verdict.GOOD_MM:.0f} mm and by more than {verdict.ROUGH_MM:.0f} mm. "
+        f"Together they lie at {told.badness:.2f}, where 0 is as the good ones and 1 "
+        f"as the bad ones: up to {scale.cuts[0]:.2f} is good, beyond "
+        f"{scale.cuts[1]:.2f} not to be used.</p>" + page.table(head, rows)
+    )
 
 
 def _usage(model: str = "saved_model", pack: str = "domain_pack") -> str:
@@ -296,8 +289,8 @@ out["joints"]  # [N, 17, 3]: millimetres from the pelvis; x right, y down, z awa
         "<h2>How to use the model</h2><p>It needs TensorFlow and nothing of this "
         "project. Give it square crops around one person; scaling and normalising are "
         "inside. The joints' names, the skeleton and the crop rule are in it.</p>"
-        f"<pre>{_text(code)}</pre><p><code>{_text(pack)}</code> holds only the changed "
-        "block: keep one base model and a small pack for each place.</p>"
+        f"<pre>{page.text(code)}</pre><p><code>{page.text(pack)}</code> holds only the "
+        "changed block: keep one base model and a small pack for each place.</p>"
     )
 
 
@@ -312,12 +305,12 @@ def _facts(result: Mapping) -> str:
         if isinstance(value, Mapping):
             value = ", ".join(f"{k}: {v}" for k, v in value.items())
         facts.append([key.replace("_", " "), str(value)])
-    return "<h2>Where the numbers come from</h2>" + _table(["", ""], facts)
+    return "<h2>Where the numbers come from</h2>" + page.table(["", ""], facts)
 
 
 def _glossary() -> str:
     entries = "".join(
-        f"<dt>{_text(word)}</dt><dd>{_text(text)}</dd>"
+        f"<dt>{page.text(word)}</dt><dd>{page.text(text)}</dd>"
         for word, text in glossary.CONCEPTS.items()
     )
     return f"<h2>Words</h2><dl>{entries}</dl>"

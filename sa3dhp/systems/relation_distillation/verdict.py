@@ -28,13 +28,14 @@ WORDS = (GOOD, ROUGH, BAD)  # from best to worst
 # errs by 108-155 mm from one view of `real_multiview`.
 GOOD_MM, ROUGH_MM = 100.0, 150.0
 _SPREAD = "spread"
-_REASONS = {
+# What speaks against poses with a bad reading.
+REASONS = {
     _SPREAD: "different pictures get nearly the same pose",
     "prior_distance": "many poses are unlike those of people",
     "acceleration": "the joints tremble from frame to frame",
     "lcr": "the poses change with the light",
 }
-MEASURES = tuple(_REASONS)
+MEASURES = tuple(REASONS)
 _RELATIVE = ("prior_distance", "acceleration")  # shrink as all poses become one
 # Of one measure's badness, to either side: none outvotes all others.
 _BEST, _WORST = -1.0, 3.0
@@ -157,7 +158,7 @@ def of(readings: Mapping[str, float], scale: Scale = SCALE) -> Verdict:
     total = float(np.mean(list(found.values())))
     words = WORDS[int(np.searchsorted(scale.cuts, total, side="left"))]
     worst = max(found, key=lambda name: found[name])
-    return Verdict(words, "" if words == GOOD else _REASONS[worst], round(total, 3))
+    return Verdict(words, "" if words == GOOD else REASONS[worst], round(total, 3))
 
 
 def deserved(error_mm: float) -> str:

@@ -294,3 +294,19 @@ def test_a_png_that_claims_gigabytes_is_not_decoded(tmp_path, at) -> None:
     data[at : at + 4] = b"\xff\xff\xff\xf0"
     path.write_bytes(data)
     assert video.read_image(path) is None
+
+
+def test_a_pattern_is_all_that_fits_named_below_its_folder(tmp_path):
+    for name in ("a/x.mp4", "a/x2.mp4", "b/x.mp4", "b/note.txt", "b/y.avi"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    found = video.discover(f"{tmp_path}/*/x*.mp4")
+    assert [source.name for source in found] == ["a/x2.mp4", "a/x.mp4", "b/x.mp4"]
+    found = video.discover(f"{tmp_path}/b/*")  # other files are passed over
+    assert [source.name for source in found] == ["x.mp4", "y.avi"]
+    found = video.discover(f"{tmp_path}/a/x.mp4,{tmp_path}/b/*.avi")
+    assert [source.name for source in found] == ["x.mp4", "y.avi"]
+    with pytest.raises(errors.InputError, match="no video and no picture fits it"):
+        video.discover(f"{tmp_path}/*.mov")
+    (tmp_path / "[1].mp4").write_bytes(b"x")  # a name, not a pattern
+    assert [s.name for s in video.discover(tmp_path / "[1].mp4")] == ["[1].mp4"]

@@ -1,5 +1,6 @@
 """What a finished adaptation says of itself, in numbers and in words."""
 
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -15,6 +16,7 @@ from sa3dhp.systems.relation_distillation import (
 from sa3dhp.systems.relation_distillation import target as targets
 
 LAST = selection.Choice(20, True, "kept the last step, 20", False)
+START = selection.Choice(0, False, "kept the source model")
 OTHER = selection.Choice(10, True, "kept step 10: its predictions are better")
 SEEN = {"spread": 0.3, "prior_distance": 0.1, "acceleration": 9.0, "lcr": 1.0}
 HISTORY = [
@@ -131,6 +133,14 @@ def test_strips_are_of_sequences_or_of_clips(truth):
     assert [strip.caption for strip in strips] == captions
     assert list(strips[0].poses) == ["source-only", "adapted", "truth"]
     np.testing.assert_allclose(strips[1].poses["truth"], _joints(0.0)[2:], atol=1e-3)
+    kept = dataclasses.replace(
+        _outcome(truth), course=adaptation.Course(START, None, HISTORY, {"z3": 1.0})
+    )
+    (strip, _) = kept.strips()  # one model alone where nothing changed
+    assert strip.caption == "walk: 20 mm" and list(strip.poses) == [
+        "source-only",
+        "truth",
+    ]
     strips = _outcome().strips()
     assert [strip.caption for strip in strips] == ["clip 0", "clip 2", "clip 4"]
     assert list(strips[0].poses) == ["source-only", "adapted"]

@@ -54,7 +54,7 @@ def test_what_speaks_against_them_most_is_the_reason(name, words):
 
 
 def test_words_blame_nobody_and_ask_nothing():
-    texts = [*verdict.WORDS, *verdict._REASONS.values()]
+    texts = [*verdict.WORDS, *verdict.REASONS.values()]
     assert verdict.WORDS == ("good", "rough: trunk and legs", "do not use these poses")
     assert not any(word in text for text in texts for word in ("your", "?", "you "))
 
