@@ -40,16 +40,16 @@ def reading(
     Raises:
         InputError: for anything else; its own are let through.
     """
+    ending = f"; {remedy}" if remedy else ""
     try:
         yield
     except InputError:
         raise
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file, expected {what}") from None
+        raise InputError(f"{path}: no such file, expected {what}{ending}") from None
     except Exception as error:  # these files can make anything at all happen
         if isinstance(error, OSError) and error.errno in MACHINE_FAULTS:
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
         reason = f"no {reason}" if isinstance(error, KeyError) else reason
-        ending = f"; {remedy}" if remedy else ""
         raise InputError(f"{path}: not {what}: {reason[:_REASON]}{ending}") from error

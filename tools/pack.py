@@ -68,8 +68,8 @@ def main(verb: str = "", *named: str) -> None:
 
 def _write(verb: str, chosen: list[pathlib.Path]) -> None:
     from sa3dhp import api
-    from sa3dhp import config as loader
     from sa3dhp.export import packs
+    from sa3dhp.systems.relation_distillation import config as configs
 
     folder, config, base = api.encoder(FLAGS.checkpoints, FLAGS.config)
     if verb == "create":
@@ -82,7 +82,7 @@ def _write(verb: str, chosen: list[pathlib.Path]) -> None:
         packs.average(FLAGS.output, chosen, base)
     else:
         packs.apply(FLAGS.output, chosen[0], folder, base)
-        loader.dump(config, pathlib.Path(FLAGS.output) / "config.yaml")
+        configs.dump(config, pathlib.Path(FLAGS.output) / "config.yaml")
     then = "predict.py --input=VIDEO --output=out --model=" + FLAGS.output
     if verb != "apply":
         then = f"pack.py inspect {FLAGS.output}"

@@ -27,13 +27,14 @@ SMALL = (
 )
 
 
-@pytest.fixture(scope="package", autouse=True)
-def _resnet():
+@pytest.fixture(scope="module")
+def three_blocks():
+    """Image encoders are made of the small ResNet, in the file that asks for it."""
     with small_resnet.used():
         yield
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def configure():
     """From overrides to a configuration of a few steps of everything."""
 
@@ -43,14 +44,15 @@ def configure():
     return make
 
 
-@pytest.fixture(scope="package")
-def checkpoints(_resnet, configure, tmp_path_factory):
-    """Networks as they are made, but for the relations'."""
+@pytest.fixture(scope="session")
+def checkpoints(configure, tmp_path_factory):
+    """Networks as they are made, but for the relations', with the small ResNet."""
     folder = tmp_path_factory.mktemp("checkpoints")
     known = store.Store(folder)
     made = networks.Networks(configure(), known)
     names = (*networks.POSE, *networks.MOTION)
     known.save({name: made.new(name) for name in names})
     known.save_bones(networks.SKELETON, world.mean_bone_lengths())
-    known.save({"image_encoder": made.new("image_encoder")}, image_size=32)
+    with small_resnet.used():
+        known.save({"image_encoder": made.new("image_encoder")}, image_size=32)
     return folder

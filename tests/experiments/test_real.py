@@ -46,7 +46,7 @@ def _answer(path, images):
 
 
 @pytest.fixture(scope="module")
-def done(folder, configure, checkpoints, tmp_path_factory):
+def done(three_blocks, folder, configure, checkpoints, tmp_path_factory):
     """The table, run once: its session and summary."""
     (place,), others = real.places(folder)
     mine = real.overrides(place)

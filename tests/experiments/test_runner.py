@@ -27,7 +27,7 @@ TABLE = rows.Table(
 
 
 @pytest.fixture(scope="module")
-def done(configure, checkpoints, tmp_path_factory):
+def done(three_blocks, configure, checkpoints, tmp_path_factory):
     """The table, run once: its workdir, session and summary."""
     workdir = tmp_path_factory.mktemp("reproduce")
     context = session.Session(configure, checkpoints, workdir)

@@ -59,40 +59,39 @@ def run(
         collections.Counter
     )
     wrong, job, end = [], 0, time.monotonic() + seconds
-    complaints = tempfile.TemporaryFile("w+")
-    while time.monotonic() < end:
-        words = [seed, first, mutants, job, max(1, end - time.monotonic())]
-        command = [sys.executable, __file__, "--child", *map(str, words), keep]
-        command += readers or []
-        # Libraries for pictures and videos write what they like.
-        child = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=complaints, text=True
-        )
-        started = ""
-        assert child.stdout
-        for line in child.stdout:
-            kind, _, rest = line.rstrip("\n").partition("\t")
-            if kind == "start":
-                started = rest
-                job += 1
-            elif kind == "done":
-                name, outcome = started.split("\t")[0], rest.split("\t")[0]
-                counts[name][outcome] += 1
-                if outcome not in _OUTCOMES:
-                    wrong.append(f"{started}: {rest}")
-                    print(wrong[-1], file=sys.stderr, flush=True)
-                started = ""
-        child.wait()
-        if not started:
-            if child.returncode == -signal.SIGTERM:  # it had grown too large
-                continue
-            if child.returncode:
-                complaints.seek(0)
-                raise RuntimeError(complaints.read()[-2000:])
-            break
-        outcome = _BAD.get(-child.returncode, "died")
-        counts[started.split("\t")[0]][outcome] += 1
-        wrong.append(f"{started}: {outcome} ({child.returncode})")
+    with tempfile.TemporaryFile("w+") as complaints:
+        while time.monotonic() < end:
+            words = [seed, first, mutants, job, max(1, end - time.monotonic())]
+            command = [sys.executable, __file__, "--child", *map(str, words), keep]
+            command += readers or []
+            # Libraries for pictures and videos write what they like.
+            started = ""
+            with subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=complaints, text=True
+            ) as child:
+                assert child.stdout
+                for line in child.stdout:
+                    kind, _, rest = line.rstrip("\n").partition("\t")
+                    if kind == "start":
+                        started = rest
+                        job += 1
+                    elif kind == "done":
+                        name, outcome = started.split("\t")[0], rest.split("\t")[0]
+                        counts[name][outcome] += 1
+                        if outcome not in _OUTCOMES:
+                            wrong.append(f"{started}: {rest}")
+                            print(wrong[-1], file=sys.stderr, flush=True)
+                        started = ""
+            if not started:
+                if child.returncode == -signal.SIGTERM:  # it had grown too large
+                    continue
+                if child.returncode:
+                    complaints.seek(0)
+                    raise RuntimeError(complaints.read()[-2000:])
+                break
+            outcome = _BAD.get(-child.returncode, "died")
+            counts[started.split("\t")[0]][outcome] += 1
+            wrong.append(f"{started}: {outcome} ({child.returncode})")
     return counts, wrong
 
 

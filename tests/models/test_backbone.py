@@ -120,7 +120,7 @@ def test_arrays_that_are_no_finite_floats_are_named(refused, arrays, value) -> N
 def test_a_damaged_npz_file_is_loud(tmp_path, network, content) -> None:
     path = tmp_path / "weights.npz"
     path.write_bytes(content)
-    with pytest.raises(errors.InputError, match=r"no \.npz file, or damaged"):
+    with pytest.raises(errors.InputError, match=r"not an \.npz file, or damaged"):
         backbone.fill(network, path)
 
 
@@ -128,7 +128,7 @@ def test_a_lone_array_is_no_npz_file(tmp_path, network) -> None:
     path = tmp_path / "weights.npz"
     with path.open("wb") as file:
         np.save(file, np.zeros(3))
-    with pytest.raises(errors.InputError, match=r"no \.npz file, or damaged"):
+    with pytest.raises(errors.InputError, match=r"not an \.npz file, or damaged"):
         backbone.fill(network, path)
 
 

@@ -281,4 +281,4 @@ def _path(
         if after - before > 1:
             bridged |= (every > looks[before]) & (every < looks[after])
     share = len(steps) / count
-    return Path(int(first), boxes, confidence, scores, share, doubt, bridged)
+    return Path(int(first), boxes, confidence, scores, share, doubt, bridged=bridged)

@@ -9,7 +9,7 @@ from sa3dhp import errors
 from sa3dhp.systems.relation_distillation import config
 
 FOLDER = pathlib.Path(__file__).resolve().parents[3] / "configs"
-OTHERS = ("nrsfm",)  # systems whose files begin with their name
+OTHERS = ("nrsfm", "interventions")  # systems whose files begin with their name
 CONFIGS = sorted(p for p in FOLDER.glob("*.yaml") if not p.stem.startswith(OTHERS))
 
 

@@ -38,6 +38,6 @@ def test_a_new_entry_of_the_table_is_explained_in_the_report(monkeypatch):
     metric = metrics.Metric("across", "ACROSS", "mm", words, True, lambda *_: None)
     monkeypatch.setitem(metrics.METRICS, "across", metric)
     result = {"source_only": {"across": 8.0}, "adapted": {"across": 6.0}}
-    page = report._numbers(result)
+    page = report._numbers(result, adapted=True)
     assert '<td class="">ACROSS</td>' in page and words in page
     assert "2.0 mm better" in page
