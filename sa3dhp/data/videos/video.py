@@ -409,7 +409,7 @@ def _png_is_bounded(data: bytes) -> bool:
         if width * height > _PIXELS:
             return False
     at = 8
-    while data.startswith(b"\x89PNG") and at + 12 <= len(data):
+    while data.startswith(b"\x89PNG") and at + 4 <= len(data):
         size = int.from_bytes(data[at : at + 4], "big")
         if size > max(_PNG_PART, len(data)):
             return False

@@ -296,8 +296,11 @@ def test_a_png_that_claims_gigabytes_is_not_decoded(tmp_path, at, claim) -> None
     data = bytearray(path.read_bytes())
     data[at : at + 4] = claim
     path.write_bytes(data)
-    assert not video._png_is_bounded(bytes(data))
-    assert video.read_image(path) is None
+    for cut in (len(data), at + 6):  # the file may end within what claims
+        path.write_bytes(data[:cut])
+        if at != 20 or cut > 24:
+            assert not video._png_is_bounded(bytes(data[:cut]))
+        assert video.read_image(path) is None
 
 
 def test_a_pattern_is_all_that_fits_named_below_its_folder(tmp_path):
