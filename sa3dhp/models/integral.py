@@ -147,6 +147,18 @@ def expectation(volumes: tf.Tensor) -> tf.Tensor:
     return tf.stack(means, axis=-1)
 
 
+def error(pred: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """Returns the mean absolute difference of what is known (Sun et al., 2018).
+
+    Args:
+        pred: `[B, P, 3]`.
+        target: `[B, P, 3]`; NaN where not known.
+    """
+    known = tf.cast(tf.math.is_finite(target), pred.dtype)
+    target = tf.where(tf.math.is_nan(target), tf.zeros_like(pred), target)
+    return tf.reduce_sum(known * tf.abs(pred - target)) / (tf.reduce_sum(known) + 1e-9)
+
+
 def _centres(cells: int) -> tf.Tensor:
     """Middles of cells that fill -1 to 1, `[cells]`."""
     return (2.0 * tf.range(cells, dtype=tf.float32) + 1.0) / cells - 1.0

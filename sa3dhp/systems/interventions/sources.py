@@ -15,6 +15,7 @@ import numpy as np
 
 from sa3dhp import errors
 from sa3dhp.data import labelled, pipeline, prepared, shards
+from sa3dhp.evaluation import poses
 from sa3dhp.geometry import camera
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import domain
@@ -84,6 +85,23 @@ def poses_of(pictures: labelled.Pictures, image_size: int) -> np.ndarray:
     flat = (pictures.points - middle) / half
     solid = (scale[:, None] * depth / half)[..., None]
     return np.concatenate([flat, solid], axis=-1).astype(np.float32)
+
+
+def truth_of(pictures: labelled.Pictures) -> poses.Poses:
+    """Returns what pictures are measured on; joints that are not known are masked.
+
+    Args:
+        pictures: with `joints [N, P, 3]`, mm.
+    """
+    assert pictures.joints is not None  # told before
+    known = np.isfinite(pictures.joints).all(axis=-1)
+    return poses.Poses(
+        np.where(known[..., None], pictures.joints, 0.0),
+        pictures.skeleton,
+        mask=known,
+        labels={"subject": pictures.subjects, "sequence": pictures.sequences},
+        source=pictures.source,
+    )
 
 
 def size_of(pictures: labelled.Pictures) -> float:
