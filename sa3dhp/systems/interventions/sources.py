@@ -79,12 +79,9 @@ def poses_of(pictures: labelled.Pictures, image_size: int) -> np.ndarray:
             f"{pictures.source}: some pictures have no {lacks} joints, expected both "
             "2D and 3D in all: take a data set that has them as data.source"
         )
-    half, middle = image_size / 2, (image_size - 1) / 2
-    scale = camera.weak_perspective_scale(pictures.points, pictures.joints)
-    depth = pictures.joints[..., 2] - pictures.joints[:, SKELETON.root, None, 2]
-    flat = (pictures.points - middle) / half
-    solid = (scale[:, None] * depth / half)[..., None]
-    return np.concatenate([flat, solid], axis=-1).astype(np.float32)
+    return camera.half_sides(
+        pictures.points, pictures.joints, image_size, SKELETON.root
+    )
 
 
 def truth_of(pictures: labelled.Pictures) -> poses.Poses:
