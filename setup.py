@@ -64,7 +64,7 @@ setuptools.setup(
             "mypy==2.4.1",
             "bvhio",  # a reader of BVH that we did not write
             "pytest>=7",
-            "pytest-xdist",  # two tests at a time
+            "pytest-xdist >= 3.7",  # two tests at a time
             "ruff==0.17.5",
             "scikit-learn",  # of the extra [figures]
             "types-PyYAML==6.0.12.20261122",

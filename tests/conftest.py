@@ -11,6 +11,27 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
+# Whole runs, half a minute to five minutes a file: begun last, they would leave the
+# other processes idle at the end.
+LONG = (
+    "test_adapt.py",
+    "experiments/test_interventions.py",
+    "test_api.py",
+    "test_paper_configs.py",
+    "export/test_packs.py",
+    "experiments/test_runner.py",
+    "training/steps/test_motion_autoencoder.py",
+    "systems/interventions/test_stages.py",
+    "test_prepare_data.py",
+    "experiments/test_nrsfm.py",
+)
+
+
+def pytest_collection_modifyitems(items: list) -> None:
+    """The files of `LONG` come first, in its order; all others stay as they are."""
+    order = {ROOT / "tests" / name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> pathlib.Path:

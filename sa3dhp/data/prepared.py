@@ -15,7 +15,7 @@ import numpy as np
 
 from sa3dhp import errors
 from sa3dhp.data import pipeline, records, schema, shards
-from sa3dhp.geometry import pictures
+from sa3dhp.geometry import camera, pictures
 from sa3dhp.skeleton import conversion
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import world
@@ -77,6 +77,16 @@ def joints_of(frame: records.Frame) -> np.ndarray:
     return joints - joints[SKELETON.root]
 
 
+def _keypoints_of(frame: records.Frame) -> np.ndarray:
+    """2D labels of a picture, `[17, 2]`, pixels of the stored one; unknown = NaN."""
+    if frame.keypoints is None:
+        return np.full((SKELETON.num_joints, 2), np.nan)
+    given = np.where(frame.mask[:, None], frame.keypoints, np.nan).astype(np.float64)
+    points, _ = conversion.convert(given, frame.skeleton, SKELETON)
+    points[~_present(frame.skeleton)] = np.nan
+    return points
+
+
 @functools.cache
 def _present(skeleton: str) -> np.ndarray:
     """`[17]`: joints that are not merely put where their parent is."""
@@ -87,7 +97,7 @@ def _present(skeleton: str) -> np.ndarray:
 
 def view(
     frame: records.Frame, size: int, mirrored: bool = False, roll: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Shows a labelled picture as the rules may: mirrored, then turned by `roll`.
 
     Args:
@@ -97,21 +107,32 @@ def view(
         roll: radians, x towards y, as by the rule `z2`.
 
     Returns:
-        uint8 `[size, size, 3]` and joints `[17, 3]`, mm, unknown = NaN.
+        uint8 `[size, size, 3]`, joints `[17, 3]`, mm, and where they are, `[17, 3]`, as
+        `camera.half_sides` has it; unknown = NaN.
     """
-    image, joints = frame.image, joints_of(frame)
+    image, joints, flat = frame.image, joints_of(frame), _keypoints_of(frame)
     if mirrored:
         image = np.ascontiguousarray(pictures.flip(image))
-        joints = joints[list(SKELETON.flip_indices)] * np.array([-1, 1, 1], np.float32)
+        sides = list(SKELETON.flip_indices)
+        joints = joints[sides] * np.array([-1, 1, 1], np.float32)
+        flat = flat[sides] * [-1, 1] + [image.shape[1] - 1, 0]
     if not roll:
-        return pictures.center_crop(image, size), joints
+        flat -= (image.shape[0] - size) // 2
+        return pictures.center_crop(image, size), joints, _located(flat, joints, size)
     cos, sin = np.cos(roll), np.sin(roll)
     turn = np.array([[cos, -sin], [sin, cos]])
     shift = (size - 1) / 2 - turn @ np.full(2, (image.shape[0] - 1) / 2)
     warp = np.column_stack([turn, shift])
     image = cv2.warpAffine(image, warp, (size, size), borderMode=cv2.BORDER_REFLECT)
     joints[:, :2] = joints[:, :2] @ turn.T.astype(np.float32)
-    return image, joints
+    return image, joints, _located(flat @ turn.T + shift, joints, size)
+
+
+def _located(flat: np.ndarray, joints: np.ndarray, size: int) -> np.ndarray:
+    """Where joints are in a picture, `[17, 3]`; NaN without 2D labels."""
+    if np.isnan(flat).all():
+        return np.full((SKELETON.num_joints, 3), np.nan, np.float32)
+    return camera.half_sides(flat[None], joints[None], size, SKELETON.root)[0]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -137,7 +158,7 @@ def draw(
     size: int,
     rolled: float,
     mirrored: float,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draws labelled pictures; `world.frames`' twin.
 
     Args:
@@ -149,8 +170,8 @@ def draw(
         mirrored: share of pictures that are seen in a mirror, joints and all.
 
     Returns:
-        uint8 `[count, size, size, 3]` and joints `[count, 17, 3]`, mm, root-relative,
-        unknown = NaN.
+        uint8 `[count, size, size, 3]`, joints `[count, 17, 3]`, mm, root-relative, and
+        where they are, `[count, 17, 3]`, see `view`; unknown = NaN.
     """
     owner = rng.integers(len(pools), size=count)
     numbers = [int(rng.integers(len(pools[n]))) for n in owner]
@@ -165,34 +186,31 @@ def draw(
         for i, frame in zip(mine, found):
             frames[i] = frame
     shown = [view(frame, size, *look) for frame, look in zip(frames, looks)]
-    images, joints = (np.stack(part) for part in zip(*shown))
-    return images, joints
+    images, joints, points = (np.stack(part) for part in zip(*shown))
+    return images, joints, points
 
 
 def unseen(
     folders: Sequence[str], sizes: Sizes, count: int
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns labelled pictures of source people that no stage trains on.
 
     Returns:
-        uint8 `[count, S, S, 3]` and joints `[count, 17, 3]`, evenly over the folders
-        and over their splits `test`, or `val`.
+        As `draw`, evenly over the folders and over their splits `test`, or `val`.
 
     Raises:
         InputError: if a folder has no such split.
     """
-    images, labels = [], []
+    shown = []
     for number, folder in enumerate(folders):
         has = shards.manifest(folder).splits
         name = next((name for name in UNSEEN if name in has), UNSEEN[0])
         part = split(folder, name, sizes)
         share = (count + number) // len(folders)
         rows = np.unique(np.linspace(0, len(part) - 1, share).astype(int))
-        for frame in part.frames(rows):
-            image, joints = view(frame, sizes.image)
-            images.append(image)
-            labels.append(joints)
-    return np.stack(images), np.stack(labels)
+        shown += [view(frame, sizes.image) for frame in part.frames(rows)]
+    images, joints, points = (np.stack(part) for part in zip(*shown))
+    return images, joints, points
 
 
 def _check_clips(part: shards.Split, num_frames: int) -> None:

@@ -179,11 +179,13 @@ def _measure(config: configs.Config, folder: pathlib.Path) -> dict:
             raise errors.InputError(
                 f"{side.source}: has no 3D truth, expected it in both places"
             )
-        labels = {"sequence": side.sequences}
+        truth = sources.truth_of(side)
         joints = predictions.see(network, side, made.size())
         result = evaluator.evaluate(
-            poses.Poses(joints, side.skeleton, labels=labels, source="predictions"),
-            poses.Poses(side.joints, side.skeleton, labels=labels, source=side.source),
+            poses.Poses(
+                joints, side.skeleton, labels=truth.labels, source="predictions"
+            ),
+            truth,
             card,
             found["target_information"],
         )

@@ -115,6 +115,28 @@ def weak_perspective_scale(points: np.ndarray, joints: np.ndarray) -> np.ndarray
     return products / np.sum(share * solid[..., :2] ** 2, axis=(1, 2))
 
 
+def half_sides(
+    points: np.ndarray, joints: np.ndarray, size: int, root: int
+) -> np.ndarray:
+    """Returns 2D and 3D labels as one, in the unit that a picture shows itself.
+
+    Args:
+        points: `[N, P, 2]`, pixels, the centre of the first is 0; unknown = NaN.
+        joints: `[N, P, 3]`, mm, camera frame; unknown = NaN.
+        size: side of the picture, pixels.
+        root: index of the point whose depth is 0.
+
+    Returns:
+        `[N, P, 3]`, float32, in half sides of the picture: x right and y down from its
+        middle, depth by the weak-perspective camera that fits best; unknown = NaN.
+    """
+    half, middle = size / 2, (size - 1) / 2
+    scale = weak_perspective_scale(points, joints)
+    depth = joints[..., 2] - joints[:, root, None, 2]
+    solid = (scale[:, None] * depth / half)[..., None]
+    return np.concatenate([(points - middle) / half, solid], -1).astype(np.float32)
+
+
 def project_perspective(joints: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
     """Returns pixels of points through a pinhole camera without distortion.
 

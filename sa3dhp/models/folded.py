@@ -16,7 +16,7 @@ from collections.abc import Collection, Sequence
 import tensorflow as tf
 
 from sa3dhp import errors
-from sa3dhp.models import backbone, image_encoder
+from sa3dhp.models import backbone, image_encoder, integral
 
 
 def fold(
@@ -75,6 +75,10 @@ class Folded:
             made(f"head_conv_{i}", f"head_bn_{i}")
             for i in _stems(layers, r"head_conv_(\d+)")
         ]
+        self._points = []
+        if encoder.reads_points:
+            deconvolution = made("head_deconv", "head_deconv_bn")
+            self._points = [deconvolution, made("head_volumes")]
         self._dense = [
             (made(f"fc_{i}_0"), made(f"fc_{i}_1"))
             for i in _stems(layers, r"fc_(\d+)_0")
@@ -120,7 +124,15 @@ class Folded:
         x = self.features(images)
         for convolution in self._head:
             x = tf.nn.relu(convolution(x))
-        x = tf.reshape(x, [-1, x.shape[1] * x.shape[2] * x.shape[3]])
+        if self._points:
+            deconvolution, last = self._points
+            maps = last(tf.nn.relu(deconvolution(x)))
+            points = integral.expectation(
+                integral.volumes(maps, image_encoder.SKELETON.num_joints)
+            )
+            x = image_encoder.relative(points)
+        else:
+            x = tf.reshape(x, [-1, x.shape[1] * x.shape[2] * x.shape[3]])
         for i, (first, second) in enumerate(self._dense):
             branch = second(tf.nn.relu(first(x)))
             x = tf.nn.relu(branch) if i == 0 else x + branch
@@ -200,10 +212,14 @@ class _Layer:
         x = tf.cast(x, self._dtype)
         if isinstance(self._layer, tf.keras.layers.Dense):
             return tf.nn.bias_add(tf.matmul(x, kernel), bias)
-        padding = self._layer.padding.upper()
-        return tf.nn.bias_add(
-            tf.nn.conv2d(x, kernel, self._layer.strides, padding), bias
-        )
+        strides, padding = self._layer.strides, self._layer.padding.upper()
+        if isinstance(self._layer, tf.keras.layers.Conv2DTranspose):
+            down, right = strides[0] * x.shape[1], strides[1] * x.shape[2]
+            shape = [tf.shape(x)[0], down, right, kernel.shape[2]]
+            y = tf.nn.conv2d_transpose(x, kernel, shape, strides, padding)
+        else:
+            y = tf.nn.conv2d(x, kernel, strides, padding)
+        return tf.nn.bias_add(y, bias)
 
     def _folded(self) -> tuple[tf.Tensor, tf.Tensor]:
         """Kernel and bias, float32, differentiable with respect to what trains."""
@@ -214,6 +230,8 @@ class _Layer:
         gamma, beta = self._read(self._norm.gamma), self._read(self._norm.beta)
         mean, variance = self._norm.moving_mean, self._norm.moving_variance
         scale = gamma * tf.math.rsqrt(variance + self._norm.epsilon)
+        if isinstance(self._layer, tf.keras.layers.Conv2DTranspose):
+            return kernel * scale[:, None], (bias - mean) * scale + beta
         return kernel * scale, (bias - mean) * scale + beta
 
     def _read(self, variable: tf.Variable) -> tf.Tensor:

@@ -120,9 +120,14 @@ class IntegralRegressor(tf.keras.Model):
         x = features
         for layer in self._decoder:
             x = layer(x, training=training)
-        x = self._volumes(x)  # [B, H, W, P Z]
-        shape = [-1, x.shape[1], x.shape[2], self.num_points, self._depth_cells]
-        return expectation(tf.transpose(tf.reshape(x, shape), [0, 3, 1, 2, 4]))
+        return expectation(volumes(self._volumes(x), self.num_points))
+
+
+def volumes(maps: tf.Tensor, num_points: int) -> tf.Tensor:
+    """Returns the maps `[B, H, W, P Z]` as volumes `[B, P, H, W, Z]`."""
+    depth_cells = maps.shape[3] // num_points
+    shape = [-1, maps.shape[1], maps.shape[2], num_points, depth_cells]
+    return tf.transpose(tf.reshape(maps, shape), [0, 3, 1, 2, 4])
 
 
 def expectation(volumes: tf.Tensor) -> tf.Tensor:
@@ -145,6 +150,55 @@ def expectation(volumes: tf.Tensor) -> tf.Tensor:
         for cells, others in axes
     ]
     return tf.stack(means, axis=-1)
+
+
+def error(pred: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """Returns the mean absolute difference of what is known (Sun et al., 2018).
+
+    Args:
+        pred: `[B, P, 3]`.
+        target: `[B, P, 3]`; NaN where not known.
+    """
+    known = tf.cast(tf.math.is_finite(target), pred.dtype)
+    target = tf.where(tf.math.is_nan(target), tf.zeros_like(pred), target)
+    return tf.reduce_sum(known * tf.abs(pred - target)) / (tf.reduce_sum(known) + 1e-9)
+
+
+def heat_error(volumes: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """Returns how far volumes are from normal ones around the targets.
+
+    The relative entropy of a volume's share in the picture, and of its share along
+    depth, from Gaussians with a deviation of one cell: a point learns where it is
+    before its expectation, which an even volume puts into the middle, says so.
+
+    Args:
+        volumes: `[B, P, H, W, Z]`, float32, logits.
+        target: `[B, P, 3]`, as `expectation` returns points; a point that is NaN, all
+            or in part, is left out.
+
+    Returns:
+        The mean over the points that are known, nats.
+    """
+    _, points, height, width, depth = volumes.shape
+    shape = [-1, points, height * width, depth]
+    share = tf.reshape(volumes, shape)
+    share -= tf.reduce_logsumexp(share, axis=[2, 3], keepdims=True)
+    known = tf.reduce_all(tf.math.is_finite(target), axis=-1)
+    target = tf.where(known[..., None], target, tf.zeros_like(target))[:, :, None]
+    down, right = tf.meshgrid(_centres(height), _centres(width), indexing="ij")
+    cells = tf.reshape(tf.stack([right, down], axis=-1), [-1, 2])
+    flat = tf.reduce_sum(((cells - target[..., :2]) * [width / 2, height / 2]) ** 2, -1)
+    along = ((_centres(depth) - target[..., 2]) * depth / 2) ** 2
+    error = _divergence(-flat / 2, tf.reduce_logsumexp(share, axis=3))
+    error += _divergence(-along / 2, tf.reduce_logsumexp(share, axis=2))
+    weight = tf.cast(known, error.dtype)
+    return tf.reduce_sum(weight * error) / (tf.reduce_sum(weight) + 1e-9)
+
+
+def _divergence(wanted: tf.Tensor, log_share: tf.Tensor) -> tf.Tensor:
+    """Relative entropy of softmax(wanted) from shares given by their logarithms."""
+    log_wanted = tf.nn.log_softmax(wanted, axis=-1)
+    return tf.reduce_sum(tf.exp(log_wanted) * (log_wanted - log_share), axis=-1)
 
 
 def _centres(cells: int) -> tf.Tensor:

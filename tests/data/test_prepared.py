@@ -32,7 +32,7 @@ def _frame(number=0, skeleton="h36m32", **changes) -> records.Frame:
         image=image,
         skeleton=skeleton,
         joints=joints + np.float32([100, 200, 4000]),
-        keypoints=None,
+        keypoints=joints[:, :2] / 100 + np.float32(23.5),
         mask=np.ones(named.num_joints, bool),
         frame_number=number,
         sequence=f"seq{number // (2 * T)}",
@@ -262,12 +262,54 @@ def test_a_picture_and_its_labels_are_turned_and_mirrored_alike(mirrored, roll):
     """The dot stays on the left wrist, which a mirror makes a right one."""
     name = "right_wrist" if mirrored else "left_wrist"
     for number in range(5):
-        image, joints = prepared.view(_frame(number), 40, mirrored, roll)
+        image, joints, points = prepared.view(_frame(number), 40, mirrored, roll)
         assert image.shape == (40, 40, 3)
         expected = joints[OURS.index(name), :2] / 100 + 19.5
         rows, columns = np.nonzero(image[..., 0] > 100)
         found = np.array([columns.mean(), rows.mean()])
         np.testing.assert_allclose(found, expected, atol=0.8)
+        shown = joints / 100 / 20  # half sides, the pelvis in the middle
+        np.testing.assert_allclose(points, shown, atol=1e-4)
+
+
+def test_points_that_are_not_labelled_are_unknown():
+    _, joints, points = prepared.view(_frame(keypoints=None), 40)
+    assert np.isnan(points).all() and np.isfinite(joints).all()
+    mask = np.ones(32, bool)
+    mask[skeletons.get("h36m32").index("neck")] = False
+    points = prepared.view(_frame(mask=mask), 40)[2]
+    assert np.flatnonzero(np.isnan(points[:, 0])).tolist() == [OURS.index("neck")]
+
+
+def test_an_encoder_that_reads_points_gets_them_or_is_refused(human36m, tmp_path):
+    pointing = "image_encoder.head=points"
+    images, joints, points = next(
+        sources.source_batches(_config(human36m, pointing))(0)
+    )
+    assert points.shape == joints.shape == (len(images), 17, 3)
+    assert np.isfinite(points).all() and np.abs(points).max() < 1.5
+    assert len(sources.source_test(_config(human36m, pointing), 4)) == 3
+    bare = _write(tmp_path / "bare", [_frame(n, keypoints=None) for n in range(2 * T)])
+    with pytest.raises(errors.InputError, match="no 2D labels; take flat"):
+        next(sources.source_batches(_config(bare, pointing))(0))
+
+
+def test_people_of_the_embedded_world_have_points_too():
+    settings = ["data.image_size=48", "data.stored_size=72", "source.batch_size=6"]
+    plain = config.load(None, settings)
+    pointing = config.load(None, [*settings, "image_encoder.head=points"])
+    images, joints = next(sources.source_batches(plain)(0))
+    same, labels, points = next(sources.source_batches(pointing)(0))
+    np.testing.assert_array_equal(same, images)
+    np.testing.assert_array_equal(labels, joints)
+    flat = points[..., :2] - points[:, :1, :2]
+    scale = np.sum(flat * joints[..., :2], (1, 2)) / np.sum(
+        joints[..., :2] ** 2, (1, 2)
+    )
+    off = flat - scale[:, None, None] * joints[..., :2]
+    assert np.abs(off).max() < 0.12, "perspective"
+    depth = scale[:, None] * joints[..., 2]
+    np.testing.assert_allclose(points[..., 2], depth, atol=0.12)
 
 
 def test_labels_are_root_relative_and_unknown_where_the_data_set_is_silent():

@@ -10,10 +10,10 @@ from sa3dhp.models import folded, image_encoder
 SIZE = 32
 
 
-def _encoder(size: int = SIZE) -> image_encoder.ImageEncoder:
+def _encoder(size: int = SIZE, head: str = "flat") -> image_encoder.ImageEncoder:
     """A small head, and everything that starts at zero or one made random."""
     tf.keras.utils.set_random_seed(0)
-    encoder = image_encoder.ImageEncoder(size, None, 1, (8, 8, 8), 16)
+    encoder = image_encoder.ImageEncoder(size, None, 1, (8, 8, 8), 16, head)
     rng = np.random.default_rng(0)
     for variable in encoder.variables:
         kind = variable.name.rsplit("/", 1)[-1].split(":")[0]
@@ -23,6 +23,8 @@ def _encoder(size: int = SIZE) -> image_encoder.ImageEncoder:
             value *= 0.3 if kind == "gamma" and "_3_bn" in variable.name else 1.0
         elif kind in ("beta", "moving_mean", "bias"):
             value = rng.normal(0, 0.1, variable.shape)
+        elif "head_volumes" in variable.name:  # they start almost even
+            value = rng.normal(0, 1.0, variable.shape)
         elif not variable.numpy().any():  # the kernels that close a dense block
             value = rng.normal(0, 0.1, variable.shape)
         else:
@@ -71,6 +73,21 @@ def test_latents_are_those_of_keras(size: int) -> None:
     assert latents.dtype == tf.float32 and latents.shape == (4, 32)
     assert 0.02 < np.std(want, axis=0).mean() and np.abs(want).max() < 0.999
     np.testing.assert_allclose(latents, want, atol=1e-4)
+
+
+@pytest.mark.parametrize("block", ["res3", "all"])
+def test_the_head_that_points_is_folded_alike(block) -> None:
+    encoder = _encoder(head="points")
+    variables = encoder.res_variables(block)
+    want = encoder(_images(), training=False)
+    assert 0.001 < np.std(want, axis=0).mean()
+    for network in (folded.fold(encoder), folded.fold(encoder, variables)):
+        np.testing.assert_allclose(network(_images()), want, atol=1e-4)
+    got = _gradients(network, variables)
+    kept = _gradients(lambda images: encoder(images, training=False), variables)
+    for variable, mine, theirs in zip(variables, got, kept):
+        error = np.linalg.norm(mine - theirs) / (np.linalg.norm(theirs) + 1e-6)
+        assert error < 1e-3, f"{variable.name}: {error}"
 
 
 @pytest.mark.parametrize("block", ["res2", "res3", "res4", "batch_norm", "all"])

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from sa3dhp import errors
-from sa3dhp.models import image_encoder
+from sa3dhp.models import image_encoder, integral
 
 SIZE = 32
 
@@ -120,3 +120,39 @@ def test_mixed_precision_keeps_pixels_and_latent_in_float32(policy, encoder):
     assert mixed.backbone.layers[2].compute_dtype == policy.split("_")[1]
     assert all(v.dtype == tf.float32 for v in mixed.trainable_variables)
     np.testing.assert_allclose(latent, encoder(images), atol=0.05)
+
+
+@pytest.fixture(scope="module")
+def pointing():
+    tf.keras.utils.set_random_seed(0)
+    return image_encoder.ImageEncoder(SIZE, None, 1, (8, 8), 16, head="points")
+
+
+def test_the_head_that_points_reads_the_expectations_of_its_volumes(pointing):
+    features = pointing.features(_images())
+    volumes = pointing.volumes(features)
+    assert volumes.shape == (4, 17, 4, 4, image_encoder.DEPTH_CELLS)
+    assert volumes.dtype == tf.float32
+    latent = pointing.latents(integral.expectation(volumes))
+    np.testing.assert_allclose(pointing(_images()), latent, atol=1e-6)
+    assert latent.shape == (4, 32) and np.abs(latent).max() < 1.0
+
+
+def test_the_place_of_a_person_in_the_picture_says_nothing(pointing):
+    rng = np.random.default_rng(1)
+    points = rng.uniform(-1, 1, (2, 17, 3)).astype(np.float32)
+    moved = pointing.latents(points + np.float32([0.3, -0.2, 0.1]))
+    np.testing.assert_allclose(moved, pointing.latents(points), atol=1e-5)
+    assert np.ptp(pointing.latents(points), axis=0).max() > 1e-3
+
+
+def test_the_deconvolution_belongs_to_the_whole_and_to_batch_norm(pointing):
+    names = {v.name for v in pointing.res_variables("batch_norm")}
+    assert any("head_deconv_bn" in name for name in names)
+    above = {v.name for v in pointing.variables_above("res3")}
+    assert sum("head_deconv" in name or "head_volumes" in name for name in above) == 5
+
+
+def test_another_head_is_refused():
+    with pytest.raises(errors.InputError, match="expected one of flat, points"):
+        image_encoder.ImageEncoder(SIZE, head="round")

@@ -67,3 +67,44 @@ def test_pictures_of_another_size_are_refused(network):
 def test_the_papers_size_has_volumes_of_64(volumes):
     integral.IntegralRegressor(17, 256, weights=None)
     assert volumes == [(1, 17, 64, 64, 64)]
+
+
+def _normal(target, sizes):
+    """Logits `[1, P, H, W, Z]` of normal volumes, a cell wide, around `[1, P, 3]`."""
+    down, right, deep = ((2 * np.arange(n) + 1) / n - 1 for n in sizes)
+    x, y, z = (target[0, :, i, None] for i in range(3))
+    height, width, depth = sizes
+    parts = [
+        -(((down - y) * height / 2) ** 2) / 2,
+        -(((right - x) * width / 2) ** 2) / 2,
+        -(((deep - z) * depth / 2) ** 2) / 2,
+    ]
+    whole = parts[0][:, :, None, None] + parts[1][:, None, :, None]
+    return tf.constant((whole + parts[2][:, None, None])[None], tf.float32)
+
+
+def test_heat_is_nothing_for_the_wanted_volumes_and_grows_with_their_distance():
+    rng = np.random.default_rng(0)
+    target = rng.uniform(-0.8, 0.8, (1, 3, 3)).astype(np.float32)
+    wanted = _normal(target, (6, 5, 4))
+    np.testing.assert_allclose(integral.heat_error(wanted, target), 0.0, atol=1e-5)
+    for axis in range(3):
+        found = []
+        for far in (0.1, 0.4, 0.8):
+            moved = target + far * np.eye(3, dtype=np.float32)[axis]
+            found.append(float(integral.heat_error(wanted, moved)))
+        assert 0.0 < found[0] < found[1] < found[2], axis
+
+
+def test_heat_leaves_out_points_that_are_not_known_and_what_they_would_feel():
+    target = np.zeros((1, 2, 3), np.float32)
+    wanted = _normal(target, (4, 4, 4))
+    target[0, 1, 2] = np.nan  # its depth
+    volumes = tf.Variable(wanted + np.array([0.0, 3.0])[None, :, None, None, None])
+    volumes[0, 1, 0, 0, 0].assign(9.0)
+    with tf.GradientTape() as tape:
+        error = integral.heat_error(volumes, tf.constant(target))
+    np.testing.assert_allclose(error, 0.0, atol=1e-5)
+    assert not np.any(tape.gradient(error, volumes)[0, 1])
+    nothing = np.full((1, 2, 3), np.nan, np.float32)
+    assert integral.heat_error(volumes, tf.constant(nothing)) == 0.0

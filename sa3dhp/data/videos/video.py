@@ -23,6 +23,7 @@ VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"})
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 ASSUMED_FPS = 30.0
 PLAUSIBLE_FPS = (1.0, 480.0)
+_PIXELS = 1 << 27  # of a picture, at most: 400 MB
 _PNG_PART = 1 << 26  # bytes that a part of a picture may claim
 _WIDEST, _SQUARE = 4.0, 0.005  # pixels' sides: the most, and a difference nobody sees
 
@@ -398,12 +399,17 @@ def _image_frames(source: Source) -> Iterator[tuple[int, np.ndarray | None]]:
 
 
 def _png_is_bounded(data: bytes) -> bool:
-    """Whether no part of a PNG claims far more than the file has; True for others.
+    """Whether a PNG claims no more than it may; True for others.
 
-    OpenCV reserves what a part claims, up to 4 GB for a file of some bytes.
+    OpenCV reserves what a part claims, up to 4 GB for a file of some bytes, and what
+    the header says of width and height, up to 3 GB.
     """
+    if data.startswith(b"\x89PNG") and len(data) >= 24:
+        width, height = (int.from_bytes(data[n : n + 4], "big") for n in (16, 20))
+        if width * height > _PIXELS:
+            return False
     at = 8
-    while data.startswith(b"\x89PNG") and at + 12 <= len(data):
+    while data.startswith(b"\x89PNG") and at + 4 <= len(data):
         size = int.from_bytes(data[at : at + 4], "big")
         if size > max(_PNG_PART, len(data)):
             return False

@@ -39,10 +39,8 @@ def predicted(workdir: str | os.PathLike) -> tuple[poses.Poses, poses.Poses, str
             "data.target"
         )
     joints = predictions.see(network, side, made.size())
-    labels = {"subject": side.subjects, "sequence": side.sequences}
-    source = f"estimator of {workdir}"
-    pred = poses.Poses(joints, side.skeleton, labels=labels, source=source)
-    truth = poses.Poses(side.joints, side.skeleton, labels=labels, source=side.source)
+    truth, source = sources.truth_of(side), f"estimator of {workdir}"
+    pred = poses.Poses(joints, side.skeleton, labels=truth.labels, source=source)
     return pred, truth, target_information(config)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from sa3dhp import errors
 from sa3dhp.data import labelled, pipeline, prepared, shards
+from sa3dhp.evaluation import poses
 from sa3dhp.geometry import camera
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import domain
@@ -78,12 +79,26 @@ def poses_of(pictures: labelled.Pictures, image_size: int) -> np.ndarray:
             f"{pictures.source}: some pictures have no {lacks} joints, expected both "
             "2D and 3D in all: take a data set that has them as data.source"
         )
-    half, middle = image_size / 2, (image_size - 1) / 2
-    scale = camera.weak_perspective_scale(pictures.points, pictures.joints)
-    depth = pictures.joints[..., 2] - pictures.joints[:, SKELETON.root, None, 2]
-    flat = (pictures.points - middle) / half
-    solid = (scale[:, None] * depth / half)[..., None]
-    return np.concatenate([flat, solid], axis=-1).astype(np.float32)
+    return camera.half_sides(
+        pictures.points, pictures.joints, image_size, SKELETON.root
+    )
+
+
+def truth_of(pictures: labelled.Pictures) -> poses.Poses:
+    """Returns what pictures are measured on; joints that are not known are masked.
+
+    Args:
+        pictures: with `joints [N, P, 3]`, mm.
+    """
+    assert pictures.joints is not None  # told before
+    known = np.isfinite(pictures.joints).all(axis=-1)
+    return poses.Poses(
+        np.where(known[..., None], pictures.joints, 0.0),
+        pictures.skeleton,
+        mask=known,
+        labels={"subject": pictures.subjects, "sequence": pictures.sequences},
+        source=pictures.source,
+    )
 
 
 def size_of(pictures: labelled.Pictures) -> float:

@@ -284,8 +284,10 @@ class Stages:
             if side.joints is None:
                 continue
             joints = predictions.see(network, side, self._about()["limb_mm"])
-            truth = poses.Poses(side.joints, side.skeleton, source=side.source)
-            pred = poses.Poses(joints, side.skeleton, source="predictions")
+            truth = sources.truth_of(side)
+            pred = poses.Poses(
+                joints, side.skeleton, labels=truth.labels, source="predictions"
+            )
             result = evaluator.evaluate(pred, truth, card, "R")["overall"]
             for metric in ("mpjpe", "pa_mpjpe"):
                 found[f"{name}_{metric}"] = result[metric]

@@ -86,6 +86,9 @@ class ImageEncoder:
     head_stride: int = positive(2)  # of the first 3x3 convolution [D]
     head_channels: tuple[int, ...] = positive((256, 256, 128))  # [D]
     head_units: int = positive(512)  # of the dense blocks [D]
+    # What the dense blocks read: all values of the last convolution, or (ours) where
+    # the joints are, by integral regression.
+    head: Literal["flat", "points"] = "flat"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,6 +136,8 @@ class Source:
     frozen_up_to: Literal["nothing", "res2", "res3"] = "nothing"
     joints_weight: float = 1.0  # of the distance of the joints, in 100 mm
     latent_weight: float = 0.0  # ours: of |G(x) - E_p(y)|
+    # Ours: of where the joints are in the picture; for the head `points`.
+    points_weight: float = 0.0
     augmentation: float = 1.0  # strength of the changes of light and colour [D]
     rolled: float = share(0.0)  # ours: of pictures, turned as a whole
     mirrored: float = share(0.0)  # ours: of prepared pictures, seen in a mirror
@@ -222,7 +227,8 @@ class Config:
 
         Raises:
             InputError: if the stored pictures are smaller than what the network sees,
-                or blocks are frozen whose batch norm is not.
+                blocks are frozen whose batch norm is not, or points are weighed that
+                the head does not find.
         """
         data = self.data
         frozen, norm = self.source.frozen_up_to, self.image_encoder.batch_norm
@@ -231,6 +237,12 @@ class Config:
                 f"source.frozen_up_to: got {frozen}, expected nothing where "
                 "image_encoder.batch_norm is train: statistics would move; set that "
                 "to frozen or reestimated"
+            )
+        if self.source.points_weight and self.image_encoder.head != "points":
+            raise errors.InputError(
+                f"source.points_weight: got {self.source.points_weight}, expected 0 "
+                "where image_encoder.head is flat: it finds no points; set that to "
+                "points"
             )
         if data.stored_size < data.image_size:
             raise errors.InputError(

@@ -74,6 +74,7 @@ class Networks:
                 head_stride=g.head_stride,
                 head_channels=g.head_channels,
                 head_units=g.head_units,
+                head=g.head,
             )
         if name.startswith(_RELATION):
             rule = self.rules[name[len(_RELATION) :]]

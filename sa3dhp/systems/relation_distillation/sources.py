@@ -6,10 +6,12 @@ source images, unlabelled target clips and the labelled clips results are measur
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +20,7 @@ from sa3dhp import errors
 from sa3dhp.data import augment, mixing, pipeline, prepared, schema, shards
 from sa3dhp.data.datasets import cmu
 from sa3dhp.data.videos import detection, video_folder
-from sa3dhp.geometry import pictures
+from sa3dhp.geometry import camera, pictures
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import domain, world
 from sa3dhp.systems.relation_distillation import config as configs
@@ -147,16 +149,39 @@ def source_batches(config: configs.Config) -> pipeline.Batches:
 
     Returns:
         Images float32 `[B, S, S, 3]`, RGB in [0, 1], augmented, and their joints
-        `[B, 17, 3]`, mm, NaN where a data set does not know them.
+        `[B, 17, 3]`, mm, NaN where a data set does not know them; for an encoder that
+        reads points also where they are, `[B, 17, 3]`, half sides of the picture.
+
+    Raises:
+        InputError: if the source has no 2D labels and points are asked for.
     """
+    pointed = _pointed(config)
     if config.data.source == "prepared":
         pools = [
             prepared.Pool(prepared.split(folder, prepared.TRAIN, _sizes(config)))
             for folder in source_folders(config)
         ]
-        return _changing(config, "source", _drawn(config, pools))
-    place = domain.get(config.data.source_domain)
-    return _changing(config, "source", functools.partial(world.frames, place))
+        return _changing(config, "source", _drawn(config, pools), pointed)
+    draw = functools.partial(_people, domain.get(config.data.source_domain), pointed)
+    return _changing(config, "source", draw, pointed)
+
+
+def _pointed(config: configs.Config) -> bool:
+    """Whether the source's points are asked for."""
+    return config.image_encoder.head == "points"
+
+
+def _people(
+    place: domain.Domain, pointed: bool, rng: np.random.Generator, **options: Any
+) -> tuple[np.ndarray, ...]:
+    """Draws people of the embedded world; where they are costs a little more."""
+    again = copy.deepcopy(rng)
+    images, joints = world.frames(place, rng, **options)
+    if not pointed:
+        return images, joints
+    flat, _ = world.keypoints(place, again, **options)
+    size, root = options["size"], SKELETON.root
+    return images, joints, camera.half_sides(flat, joints, size, root)
 
 
 def source_examples(config: configs.Config, count: int) -> np.ndarray:
@@ -166,7 +191,7 @@ def source_examples(config: configs.Config, count: int) -> np.ndarray:
         uint8 `[count or a few more, S, S, 3]`, under the changes of light.
     """
     found: list[np.ndarray] = []
-    for images, _ in source_batches(config)(0):
+    for images, *_ in source_batches(config)(0):
         found.append(np.round(images.numpy() * 255.0).astype(np.uint8))
         if sum(map(len, found)) >= count:
             break
@@ -181,14 +206,17 @@ def _drawn(
 
 
 def _changing(
-    config: configs.Config, stream: str, draw: Callable[..., tuple]
+    config: configs.Config,
+    stream: str,
+    draw: Callable[..., tuple],
+    pointed: bool = False,
 ) -> pipeline.Batches:
     """Batches of labelled pictures under changing light, see `source_batches`."""
     data, seed = config.data, config.training.seed
     change = tf.function(augment.photometric)
 
     def make(step: int) -> tuple:
-        images, joints = draw(
+        images, joints, *points = draw(
             pipeline.rng(seed, stream, step),
             count=config.source.batch_size,
             size=data.image_size,
@@ -196,7 +224,10 @@ def _changing(
         )
         pixels = tf.constant(images, tf.float32) / 255.0
         key = tf.constant([seed, step], tf.int64)
-        return change(pixels, key, config.source.augmentation), tf.constant(joints)
+        images = change(pixels, key, config.source.augmentation)
+        if not pointed:
+            return images, tf.constant(joints)
+        return images, tf.constant(joints), tf.constant(_known(points[0]))
 
     return pipeline.stream(make)
 
@@ -205,18 +236,34 @@ def source_test(config: configs.Config, count: int) -> tuple:
     """Returns unseen source images, neither augmented nor rolled, and their joints.
 
     Returns:
-        uint8 `[count, S, S, 3]`, RGB, and `[count, 17, 3]`, mm.
+        uint8 `[count, S, S, 3]`, RGB, and labels as `source_batches`.
     """
-    data = config.data
+    data, pointed = config.data, _pointed(config)
     if data.source == "prepared":
-        return prepared.unseen(source_folders(config), _sizes(config), count)
-    return world.frames(
+        found = prepared.unseen(source_folders(config), _sizes(config), count)
+        return found if pointed else found[:2]
+    return _people(
         domain.get(data.source_domain),
+        pointed,
         pipeline.rng(config.training.seed, "source_test", 0),
         count=count,
         size=data.image_size,
         rolled=0.0,
     )
+
+
+def _known(points: np.ndarray) -> np.ndarray:
+    """Points of source pictures, some of them known.
+
+    Raises:
+        InputError: if none is.
+    """
+    if not np.isfinite(points).any():
+        raise errors.InputError(
+            "image_encoder.head: got points, but the source's pictures have no 2D "
+            "labels; take flat, or prepare the source again from files that have them"
+        )
+    return points
 
 
 def _clips(

@@ -214,14 +214,13 @@ class Stages:
         return clips[:, 0] if rule.space == "pose" else clips
 
     @functools.cached_property
-    def _source_test(self) -> tuple[np.ndarray, np.ndarray]:
+    def _source_test(self) -> tuple[np.ndarray, ...]:
         return sources.source_test(self._config, _REPORTED)
 
-    def _unseen_images(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        images, joints = self._source_test
-        for i in range(0, len(images), _CHUNK):
-            part = images[i : i + _CHUNK].astype(np.float32) / 255
-            yield part, joints[i : i + _CHUNK]
+    def _unseen_images(self) -> Iterator[tuple[np.ndarray, ...]]:
+        for i in range(0, len(self._source_test[0]), _CHUNK):
+            images, *labels = (part[i : i + _CHUNK] for part in self._source_test)
+            yield images.astype(np.float32) / 255, *labels
 
 
 def make(config: configs.Config, folder: str | os.PathLike) -> Stages:
@@ -237,6 +236,7 @@ def source_loss(
         prior,
         joints_weight=config.source.joints_weight,
         latent_weight=config.source.latent_weight,
+        points_weight=config.source.points_weight,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from sa3dhp.losses import pose as pose_losses
-from sa3dhp.models import image_encoder, pose_prior
+from sa3dhp.models import image_encoder, integral, pose_prior
 from sa3dhp.training import optimisation
 
 
@@ -17,10 +17,13 @@ class SourceLoss:
 
     The terms: `joints`, the mean distance of all joints but the root, mm; `latent`,
     |G(x) - E_p(y)|, ours, which tells the encoder where on the latent space a pose
-    lies before the decoder's gradient can.
+    lies before the decoder's gradient can. Of an encoder that reads points, also
+    (ours): `points`, their mean absolute difference, half sides of the picture; `heat`,
+    of their volumes, see `integral.heat_error`.
     """
 
     UNIT_MM = 100.0  # of the joint distance in the total
+    UNIT_POINTS = 0.1  # of the points' difference in the total, half sides
 
     def __init__(
         self,
@@ -28,6 +31,7 @@ class SourceLoss:
         *,
         joints_weight: float,
         latent_weight: float,
+        points_weight: float = 0.0,
     ):
         """Keeps the frozen prior.
 
@@ -35,8 +39,9 @@ class SourceLoss:
             prior: E_p and D_p, with the skeleton of the labels.
             joints_weight: of `joints`, per `UNIT_MM`.
             latent_weight: of `latent`; 0 is the paper's loss.
+            points_weight: of `heat`, and of `points` per `UNIT_POINTS`.
         """
-        self._prior = prior
+        self._prior, self._points_weight = prior, points_weight
         self._joints_weight, self._latent_weight = joints_weight, latent_weight
 
     def terms(self, latent: tf.Tensor, joints: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -56,10 +61,27 @@ class SourceLoss:
             "latent": pose_losses.absolute_difference(latent, target),
         }
 
+    @staticmethod
+    def point_terms(volumes: tf.Tensor, points: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns the unweighted terms of volumes `[B, 17, H, W, Z]`.
+
+        Args:
+            volumes: logits, see `ImageEncoder.volumes`.
+            points: `[B, 17, 3]`, half sides of the picture; unknown = NaN.
+        """
+        return {
+            "points": integral.error(integral.expectation(volumes), points),
+            "heat": integral.heat_error(volumes, points),
+        }
+
     def total(self, terms: dict[str, tf.Tensor]) -> tf.Tensor:
         """Returns the weighted sum."""
         joints = terms["joints"] / self.UNIT_MM
-        return self._joints_weight * joints + self._latent_weight * terms["latent"]
+        total = self._joints_weight * joints + self._latent_weight * terms["latent"]
+        if "points" in terms:
+            points = terms["points"] / self.UNIT_POINTS + terms["heat"]
+            total += self._points_weight * points
+        return total
 
 
 class SourceStep:
@@ -124,27 +146,38 @@ class SourceStep:
         }
 
     def terms(
-        self, batch: tuple[tf.Tensor, tf.Tensor], training: bool = False
+        self, batch: tuple[tf.Tensor, ...], training: bool = False
     ) -> dict[str, tf.Tensor]:
         """Returns the unweighted terms.
 
         Args:
             batch: images `[B, H, W, 3]`, RGB in [0, 1], and their joints `[B, J, 3]`,
-                mm, camera frame, root-relative.
+                mm, camera frame, root-relative; for an encoder that reads points also
+                those, `[B, 17, 3]`, half sides of the picture, unknown = NaN.
             training: whether batch norm uses the batch's statistics.
 
         Returns:
             The terms of `SourceLoss`.
         """
-        images, joints = batch
-        if self._features is None:
-            latent = self._encoder(images, training=training)
-        else:
-            latent = self._encoder.head(self._features(images), training)
-        return self._loss.terms(latent, joints)
+        images, joints, *points = batch
+        encoder, features = self._encoder, None
+        if self._features is not None:
+            features = self._features(images)
+        if not points:
+            if features is None:
+                latent = encoder(images, training=training)
+            else:
+                latent = encoder.head(features, training)
+            return self._loss.terms(latent, joints)
+        if features is None:
+            features = encoder.features(images, training)
+        volumes = encoder.volumes(features, training)
+        latent = encoder.latents(integral.expectation(volumes))
+        found = self._loss.terms(latent, joints)
+        return {**found, **self._loss.point_terms(volumes, points[0])}
 
     @tf.function(reduce_retracing=True, autograph=False)
-    def __call__(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def __call__(self, batch: tuple[tf.Tensor, ...]) -> dict[str, tf.Tensor]:
         """Runs one iteration; returns the terms before it."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self._variables)

@@ -285,15 +285,22 @@ def test_pixels_that_are_not_square_are_shown_as_wide_as_they_are(tmp_path) -> N
     assert red.mean() == pytest.approx(40 * 16 / 11, abs=1.5)
 
 
-@pytest.mark.parametrize("at", [8, 33])
-def test_a_png_that_claims_gigabytes_is_not_decoded(tmp_path, at) -> None:
+@pytest.mark.parametrize(
+    ("at", "claim"), [(8, b"\xff\xff\xff\xf0"), (33, b"\xff\xff\xff\xf0"),
+                      (20, b"\x04\x04\x4c\x00")]  # 8 x 67 million pixels
+)  # fmt: skip
+def test_a_png_that_claims_gigabytes_is_not_decoded(tmp_path, at, claim) -> None:
     path = tmp_path / "a.png"
     cv2.imwrite(str(path), np.full((8, 8, 3), 90, np.uint8))
     assert video.read_image(path).shape == (8, 8, 3)
     data = bytearray(path.read_bytes())
-    data[at : at + 4] = b"\xff\xff\xff\xf0"
+    data[at : at + 4] = claim
     path.write_bytes(data)
-    assert video.read_image(path) is None
+    for cut in (len(data), at + 6):  # the file may end within what claims
+        path.write_bytes(data[:cut])
+        if at != 20 or cut > 24:
+            assert not video._png_is_bounded(bytes(data[:cut]))
+        assert video.read_image(path) is None
 
 
 def test_a_pattern_is_all_that_fits_named_below_its_folder(tmp_path):

@@ -72,3 +72,12 @@ def test_a_place_that_is_not_there_is_told(load, tmp_path):
     missing = load("data.kind=prepared", f"data.source={tmp_path / 'none'}")
     with pytest.raises(errors.InputError, match="none"):
         sources.check(missing)
+
+
+def test_joints_that_are_not_known_are_masked(load):
+    side = sources.place(load(), "studio")
+    joints = side.joints.copy()
+    joints[2, 5] = np.nan
+    truth = sources.truth_of(dataclasses.replace(side, joints=joints))
+    assert np.argwhere(~truth.mask).tolist() == [[2, 5]]
+    assert np.isfinite(truth.joints).all() and len(truth.labels["subject"]) == 10

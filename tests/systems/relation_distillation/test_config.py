@@ -47,6 +47,7 @@ def test_shipped_configuration_loads_and_says_how_it_is_run(path):
         ("adaptation.held_out=1.0", "expected a share between 0 and 1"),
         ("adaptation.held_out=0", "expected a share between 0 and 1"),
         ("data.stored_size=100", "expected at least data.image_size = 224"),
+        ("source.points_weight=1.0", "source.points_weight: got 1.0, expected 0"),
         ("source.frozen_up_to=res3", "source.frozen_up_to: got res3, expected nothing"),
     ],
 )

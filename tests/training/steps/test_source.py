@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sa3dhp.models import backbone, folded, image_encoder
+from sa3dhp.models import backbone, folded, image_encoder, integral
 from sa3dhp.skeleton import kinematics
 from sa3dhp.training import optimisation
 from sa3dhp.training.steps import source
@@ -261,3 +261,33 @@ def test_joints_that_a_data_set_does_not_have_teach_nothing(loss, batch):
     again = loss.terms(latent[9:], joints[9:])
     np.testing.assert_allclose(terms["latent"] * 16, again["latent"] * 7, rtol=1e-4)
     assert 0 < terms["latent"] < whole["latent"]
+
+
+def test_an_encoder_that_reads_points_learns_where_they_are(
+    eagerly, pose_prior, poses, unchanged, snapshot
+):
+    tf.keras.utils.set_random_seed(0)
+    encoder = image_encoder.ImageEncoder(32, None, 1, (8, 8), 16, head="points")
+    loss = source.SourceLoss(
+        pose_prior, joints_weight=0.0, latent_weight=0.0, points_weight=2.0
+    )
+    step = _step(encoder, loss, learning_rate=2e-2)
+    joints = poses(4)
+    points = (joints / 1200.0).numpy()
+    points[0, 3] = np.nan
+    batch = tf.random.stateless_uniform([4, 32, 32, 3], [0, 0]), joints, points
+    before, moving = step.terms(batch, training=True), snapshot(encoder)
+    volumes = encoder.volumes(encoder.features(batch[0], True), True)
+    off = np.abs(integral.expectation(volumes) - points)
+    np.testing.assert_allclose(before["points"], np.nanmean(off), rtol=1e-4)
+    np.testing.assert_allclose(
+        before["heat"], integral.heat_error(volumes, points), rtol=1e-4
+    )
+    expected = 2.0 * (before["points"] / 0.1 + before["heat"])
+    np.testing.assert_allclose(loss.total(before), expected, rtol=1e-5)
+    for _ in range(8):
+        step(batch)
+    after = step.terms(batch, training=True)
+    assert after["heat"] < 0.8 * before["heat"]
+    changed = dict(zip((v.name for v in encoder.variables), unchanged(encoder, moving)))
+    assert not any(same for name, same in changed.items() if "head_volumes" in name)

@@ -148,8 +148,11 @@ class Counterfactual:
         ]
         read = seen.network(tf.concat(shown, axis=0), training=training)
         first, second = tf.split(read, 2)
-        wrong = (error(first, seen.batch.poses) + error(second, seen.batch.poses)) / 2
-        apart = error(first, second)
+        wrong = (
+            integral.error(first, seen.batch.poses)
+            + integral.error(second, seen.batch.poses)
+        ) / 2
+        apart = integral.error(first, second)
         weighted = self._weight * wrong + self._agreement_weight * apart
         return {"counterfactual": wrong, "agreement": apart}, weighted
 
@@ -210,19 +213,7 @@ class EstimatorStep:
         read = self._network.read(features, training)
         pooled = tf.cast(tf.reduce_mean(features, axis=[1, 2]), tf.float32)
         count = tf.shape(batch.images)[0]
-        wrong = error(read[:count], batch.poses)
+        wrong = integral.error(read[:count], batch.poses)
         seen = Seen(self._network, batch, pooled[:count], pooled[count:])
         terms, weighted = self._extra.terms(seen, self.iteration, training)
         return {"pose": wrong, **terms}, wrong + weighted
-
-
-def error(pred: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-    """Returns the mean absolute difference of what is known (Sun et al., 2018).
-
-    Args:
-        pred: `[B, P, 3]`.
-        target: `[B, P, 3]`; NaN where not known.
-    """
-    known = tf.cast(tf.math.is_finite(target), pred.dtype)
-    target = tf.where(tf.math.is_nan(target), tf.zeros_like(pred), target)
-    return tf.reduce_sum(known * tf.abs(pred - target)) / (tf.reduce_sum(known) + 1e-9)

@@ -16,7 +16,7 @@ class Batch(NamedTuple):
     """Poses of the source, and pictures of all domains that are not theirs.
 
     Attributes:
-        poses: `[B, P, 3]`, half sides of the picture.
+        poses: `[B, P, 3]`, half sides of the picture; NaN where not known.
         images: `[B, S, S, 3]`, RGB in [0, 1].
     """
 
@@ -86,7 +86,8 @@ class GeneratorStep:
         batch = Batch(*batch)
         count = tf.shape(batch.poses)[0]
         noise = self._noise(count)
-        made = [self._generator(batch.poses, n, training=training) for n in noise]
+        asked = tf.where(tf.math.is_nan(batch.poses), 0.0, batch.poses)
+        made = [self._generator(asked, n, training=training) for n in noise]
         real = self._discriminator(self._encoder.features(batch.images))
         judged = self._discriminator(made[0])
         shown = self._decoder(made[0], training=False)
@@ -97,7 +98,7 @@ class GeneratorStep:
             "real": adversarial.cross_entropy(adversarial.REAL, real),
             "made": adversarial.cross_entropy(adversarial.FAKE, judged),
             "fooled": adversarial.cross_entropy(adversarial.REAL, judged),
-            "pose": tf.reduce_mean(tf.abs(read - batch.poses)),
+            "pose": integral.error(read, batch.poses),
             "apart": tf.reduce_mean(gap),
         }
 

@@ -48,9 +48,9 @@ def test_what_is_not_known_does_not_count():
     target = np.zeros((2, 3, 3), np.float32)
     pred = np.ones((2, 3, 3), np.float32)
     pred[0, 1], target[0, 1] = 100, np.nan
-    assert float(estimator.error(tf.constant(pred), tf.constant(target))) == 1
+    assert float(integral.error(tf.constant(pred), tf.constant(target))) == 1
     nothing = tf.fill([2, 3, 3], np.nan)
-    assert float(estimator.error(tf.constant(pred), nothing)) == 0
+    assert float(integral.error(tf.constant(pred), nothing)) == 0
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,17 @@ def test_the_discriminator_learns_from_its_own_terms_alone(parts, batch):
         assert np.abs(one - old).max() <= 1.01e-3 >= np.abs(other - old).max()
 
 
+def test_a_joint_that_is_not_known_is_not_asked_for(parts, batch):
+    poses = batch.poses.numpy()
+    poses[1, 3] = np.nan
+    lacking = batch._replace(poses=tf.constant(poses))
+    step = _step(parts)
+    found = [{k: float(v) for k, v in step(lacking).items()} for _ in range(2)]
+    assert all(np.isfinite(list(terms.values())).all() for terms in found)
+    for model in step.models.values():
+        assert all(np.isfinite(v.numpy()).all() for v in model.weights)
+
+
 def test_terms_are_told_unweighted(parts, batch):
     terms = _step(parts, pose_weight=100.0).terms(batch)
     assert set(terms) == {"real", "made", "fooled", "pose", "apart"}
