@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import cv2
 import numpy as np
 
 from sa3dhp.skeleton import skeleton as skeletons

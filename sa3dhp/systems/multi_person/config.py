@@ -40,7 +40,7 @@ PRECISIONS: tuple[str, ...] = typing.get_args(Precision)
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """The embedded world's crowds: where the teacher learns, and where nobody labels."""
+    """Crowds of the embedded world: where the teacher learns, where nobody labels."""
 
     source: str = "studio"  # the domain of the teacher's 2D labels
     target: str = "street"  # the domain of D_I, and where it is measured

@@ -62,5 +62,5 @@ def predicted(workdir: str | os.PathLike) -> tuple[poses.Poses, poses.Poses, str
 
 def target_information(config: configs.Config) -> str:
     """Returns the class of what a run knows of its target, see `protocol`."""
-    labels = {"none": "R", "2d": "2D", "3d": "3D"}
+    labels = {"none": "R", "2d": "G", "3d": "L"}
     return labels[config.student.labels]

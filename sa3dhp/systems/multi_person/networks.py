@@ -7,8 +7,9 @@ import os
 
 from sa3dhp.models import pose_autoencoder, pose_prior
 from sa3dhp.systems.multi_person import camera as cameras
-from sa3dhp.systems.multi_person import composer, maps, poses, student, teacher
+from sa3dhp.systems.multi_person import composer as composers
 from sa3dhp.systems.multi_person import config as configs
+from sa3dhp.systems.multi_person import maps, poses, student, teacher
 from sa3dhp.training import precision, store
 
 _COMMAND = "python tools/pretrain.py --system=multi_person"
@@ -16,6 +17,12 @@ POSES = ("canonical_encoder", "canonical_decoder")
 TEACHER = ("teacher_trunk", "teacher_maps")
 ALIGNED = ("student_aligned", "map_encoder")
 STUDENT = "student"
+_STAGES = {
+    **dict.fromkeys((store.BONES, *POSES), "poses"),
+    **dict.fromkeys(TEACHER, "teacher"),
+    **dict.fromkeys(ALIGNED, "alignment"),
+    STUDENT: "equivariance",
+}
 
 
 class Networks:
@@ -28,7 +35,7 @@ class Networks:
     def __init__(self, config: configs.Config, folder: str | os.PathLike) -> None:
         """Keeps what everything is built from."""
         self._config = config
-        self.store = store.Store(folder, command=_COMMAND)
+        self.store = store.Store(folder, _COMMAND, _STAGES)
 
     @property
     def camera(self) -> cameras.Camera:
@@ -93,11 +100,11 @@ class Networks:
         self.store.load(ALIGNED[1], map_encoder)
         return network, map_encoder
 
-    def composer(self, network: student.Student) -> composer.Composer:
+    def composer(self, network: student.Student) -> composers.Composer:
         """Returns M H."""
-        return composer.Composer(network, self.prior, self.camera)
+        return composers.Composer(network, self.prior, self.camera)
 
-    def trained(self) -> composer.Composer:
+    def trained(self) -> composers.Composer:
         """Returns M H after phase 2; raises `InputError` if it is not there."""
         network = self.new_student()
         self.store.load(STUDENT, network)

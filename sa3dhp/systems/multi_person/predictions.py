@@ -46,7 +46,7 @@ def roots_of(
 
 
 def _between(pelvis: tf.Tensor, row: tf.Tensor, column: tf.Tensor) -> tf.Tensor:
-    """Where between the cells a peak stands, by a parabola along x and y, `[B, N, 2]`."""
+    """Where between the cells peaks stand, by parabolas along x and y, `[B, N, 2]`."""
     # The border is as high as the peak's neighbour: no shift towards it.
     wide = tf.pad(pelvis, [[0, 0], [1, 1], [1, 1]], mode="SYMMETRIC")
 
@@ -99,7 +99,7 @@ def see(
     reader: teacher.MapReader,
     images: np.ndarray,
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Returns joints `[n, 17, 3]`, mm, and points `[n, 17, 2]` of each picture uint8."""
+    """Returns joints `[n, 17, 3]`, mm, and points `[n, 17, 2]` of pictures uint8."""
     run = tf.function(lambda x: everybody(composer, trunk, reader, x))
     joints, points = [], []
     for start in range(0, len(images), _BATCH):

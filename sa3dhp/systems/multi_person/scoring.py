@@ -83,13 +83,20 @@ def match(
         cells = np.floor((pb[:, SKELETON.root] + 0.5) / (size * _CELL))
         cells = cells[np.isfinite(cells).all(axis=1)]
         sharing += len(cells) - len(np.unique(cells, axis=0))
-    joined = [
-        np.concatenate(part)
-        if part
-        else np.zeros((0, SKELETON.num_joints, 3 if n < 2 else 2))
-        for n, part in enumerate(kept)
-    ]
-    return Pairs(*joined, np.array(picture, int), missed, invented, sharing)
+    joints, true_joints, points, flat = (
+        np.concatenate([np.zeros((0, SKELETON.num_joints, size)), *part])
+        for size, part in zip((3, 3, 2, 2), kept)
+    )
+    return Pairs(
+        pred=joints,
+        truth=true_joints,
+        pred_points=points,
+        true_points=flat,
+        picture=np.array(picture, int),
+        missed=missed,
+        invented=invented,
+        sharing=sharing,
+    )
 
 
 def measure(pairs: Pairs) -> dict[str, float]:
@@ -98,8 +105,8 @@ def measure(pairs: Pairs) -> dict[str, float]:
     Returns:
         Of all true people, who count as wrong where they were missed: `pck_rel`,
         `auc_rel` and `pck_abs`, %, and pelvis `recall`; `precision`, %; of matched
-        people `matched_pck_rel` and `matched_pck_abs`, %, `mpjpe`, `root_error`, mm,
-        and `error_2d`, pixels; `sharing`, people.
+        people, if there is any, `matched_pck_rel` and `matched_pck_abs`, %, `mpjpe`,
+        `root_error`, mm, and `error_2d`, pixels; `sharing`, people.
     """
     root = SKELETON.root
     others = [n for n in range(SKELETON.num_joints) if n != root]
@@ -117,29 +124,38 @@ def measure(pairs: Pairs) -> dict[str, float]:
         return 100.0 * float(hits.mean(axis=1).sum()) / max(total, 1)
 
     curve = [share(apart < step, every) for step in _STEPS]
-    return {
+    overall = {
         "pck_rel": share(apart < REL_MM, every),
         "auc_rel": float(np.mean(curve)),
         "pck_abs": share(away < ABS_MM, every),
         "recall": 100.0 * count / every,
         "precision": 100.0 * count / max(count + pairs.invented, 1),
+        "sharing": float(pairs.sharing),
+    }
+    if not count:
+        return overall
+    return {
+        **overall,
         "matched_pck_rel": share(apart < REL_MM, count),
         "matched_pck_abs": share(away < ABS_MM, count),
-        "mpjpe": float(apart.mean()) if count else float("nan"),
-        "root_error": float(away[:, root].mean()) if count else float("nan"),
-        "error_2d": float(np.nanmean(off)) if count else float("nan"),
-        "sharing": float(pairs.sharing),
+        "mpjpe": float(apart.mean()),
+        "root_error": float(away[:, root].mean()),
+        "error_2d": float(np.nanmean(off)),
     }
 
 
 def measure_points(pairs: Pairs, size: int) -> dict[str, float]:
-    """Returns the 2D numbers of [P] Table 7: `iou`, %, `error_2d` px, `pck_2d`, %.
+    """Returns the 2D numbers of [P] Table 7: `iou`, %, `error_2d`, px, `pck_2d`, %.
 
-    Over the joints that both sides have; PCK at 25 px of a picture of 1,024 (24 mm of a
-    sensor as MuPoTS-3D's [D]).
+    Over the joints of matched people that both sides have; nothing if there is none.
+    PCK is at 25 px of a picture of 1,024 [D]. With `recall`, %, of people.
     """
+    every = max(len(pairs.pred) + pairs.missed, 1)
+    recall = {"recall": 100.0 * len(pairs.pred) / every}
     both = np.isfinite(pairs.pred_points) & np.isfinite(pairs.true_points)
     known = both.all(axis=-1)
+    if not known.any():
+        return recall
     off = np.linalg.norm(pairs.pred_points - pairs.true_points, axis=-1)[known]
     seen = known.any(axis=1)
 
@@ -151,6 +167,7 @@ def measure_points(pairs: Pairs, size: int) -> dict[str, float]:
     inner = np.maximum(np.minimum(high, top) - np.maximum(low, other), 0).prod(axis=1)
     union = (high - low).prod(axis=1) + (top - other).prod(axis=1) - inner
     return {
+        **recall,
         "iou": 100.0 * float(np.mean(inner / np.maximum(union, 1e-6))),
         "error_2d": float(off.mean()),
         "pck_2d": 100.0 * float(np.mean(off < 25.0 * size / 1024.0)),

@@ -47,7 +47,7 @@ def of_composer(
     ]
     about = {
         **described.points(prior.skeleton.id),
-        "input": "images: uint8 [B, H, W, 3], RGB, whole pictures; they are made square",
+        "input": "images: uint8 [B, H, W, 3], RGB, whole pictures, made square",
         "output": (
             f"joints: float32 [B, {most}, 17, 3]; points: the same in the picture, "
             "shares of its sides; score [B, N], 0 in rows without anybody, which come "

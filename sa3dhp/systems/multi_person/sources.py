@@ -46,7 +46,7 @@ def crowds(config: configs.Config, name: str, unseen: bool = False) -> crowd.Cro
         crowd.pictures(
             domain.get(name),
             pipeline.rng(config.training.seed, "crowds", first + number),
-            count=_CHUNK,
+            count=min(_CHUNK, count - number * _CHUNK),
             size=data.image_size,
             people=data.people,
             focal=data.focal,
@@ -57,7 +57,7 @@ def crowds(config: configs.Config, name: str, unseen: bool = False) -> crowd.Cro
     ]
     fields = ("images", "joints", "points", "there")
     return crowd.Crowds(
-        *(np.concatenate([getattr(x, f) for x in parts])[:count] for f in fields)
+        *(np.concatenate([getattr(x, f) for x in parts]) for f in fields)
     )
 
 
@@ -218,17 +218,20 @@ class StudentBatches:
             camera=self._camera,
             upright=poses.UPRIGHT,
         )
+        joints, true_points = self._labels
         return student_step.Batch(
-            light[0],
-            *(tf.constant(x, tf.float32) for x in (roots, points)),
-            light[1],
-            tf.constant(turns, tf.float32),
-            tf.constant(flipped),
-            *(tf.constant(x[rows]) for x in self._labels),
-            *(
-                tf.constant(x)
-                for x in (drawn.maps, drawn.joints, drawn.roots, drawn.there)
-            ),
+            images=light[0],
+            roots=tf.constant(roots, tf.float32),
+            points=tf.constant(points),
+            turned=light[1],
+            turns=tf.constant(turns, tf.float32),
+            flipped=tf.constant(flipped),
+            joints=tf.constant(joints[rows]),
+            true_points=tf.constant(true_points[rows]),
+            maps=tf.constant(drawn.maps),
+            scene_joints=tf.constant(drawn.joints),
+            scene_roots=tf.constant(drawn.roots),
+            scene_there=tf.constant(drawn.there),
         )
 
 

@@ -17,9 +17,16 @@ from sa3dhp.models import pose_prior
 from sa3dhp.synthetic import world
 from sa3dhp.systems.multi_person import composer as composers
 from sa3dhp.systems.multi_person import config as configs
-from sa3dhp.systems.multi_person import grouping, predictions, scoring, serving, sources
+from sa3dhp.systems.multi_person import (
+    grouping,
+    poses,
+    predictions,
+    scoring,
+    serving,
+    sources,
+    teacher,
+)
 from sa3dhp.systems.multi_person import networks as networks_
-from sa3dhp.systems.multi_person import poses, teacher
 from sa3dhp.systems.multi_person.steps import student as student_step
 from sa3dhp.systems.multi_person.steps import teacher as teacher_step
 from sa3dhp.training import loop

@@ -1,7 +1,7 @@
 """Cross-modal alignment: L_distl, L_recon, L_adapt ([P] 3.2) and L_ss ([P] 3.3).
 
-One Adam for each loss. A call is two of the paper's iterations: one on pictures (L_distl
-or L_ss, labels where there are some), one on scenes (L_recon, L_adapt).
+One Adam for each loss. A call is two of the paper's iterations: one on pictures
+(L_distl or L_ss, labels where there are some), one on scenes (L_recon, L_adapt).
 """
 
 from __future__ import annotations
