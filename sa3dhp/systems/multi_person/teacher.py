@@ -77,7 +77,14 @@ class MapReader(tf.keras.Model):
         self._first = _convolutions([width, width], [1, 1])
         self._second = _convolutions([width, width], [1, 1])
         self._answers = [
-            tf.keras.layers.Conv2D(maps.CHANNELS, 1, dtype="float32", name=f"maps_{n}")
+            tf.keras.layers.Conv2D(
+                maps.CHANNELS,
+                1,
+                # Most of a map is empty: answers begin near 0.
+                kernel_initializer=tf.keras.initializers.RandomNormal(stddev=0.01),
+                dtype="float32",
+                name=f"maps_{n}",
+            )
             for n in (1, 2)
         ]
         self(tf.zeros([1, CELLS, CELLS, features]))
