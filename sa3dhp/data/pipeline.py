@@ -35,6 +35,10 @@ STREAMS = {
     "pictures": 43,
     "unlabelled": 44,
     "interventions": 45,
+    "crowds": 46,
+    "scenes": 47,
+    "turns": 48,
+    "canonical": 49,
 }
 
 

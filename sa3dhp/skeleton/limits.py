@@ -27,6 +27,7 @@ import functools
 import numpy as np
 
 from sa3dhp import errors
+from sa3dhp.skeleton import kinematics
 from sa3dhp.skeleton import skeleton as skeletons
 
 
@@ -96,6 +97,38 @@ def within(local: np.ndarray, skeleton: skeletons.Skeleton) -> np.ndarray:
         azimuth = np.arctan2(along[..., 2], along[..., 1])
         inside[..., joint] &= polar <= _largest_polar(azimuth, largest)
     return inside
+
+
+def sample(
+    rng: np.random.Generator, count: int, skeleton: skeletons.Skeleton
+) -> np.ndarray:
+    """Returns random local vectors, each joint anywhere it can go ([P] 3.1.1).
+
+    Joints are independent of each other, even over the solid angle that their limits
+    enclose. Pelvis, neck and hips, which carry the view, rest.
+
+    Args:
+        rng: the source of randomness.
+        count: N.
+        skeleton: gives the joint order.
+
+    Returns:
+        `[N, J, 3]`, float32, unit vectors of `kinematics.to_local`.
+    """
+    rest = kinematics.rest_directions(skeleton)
+    local = np.repeat(np.asarray(rest, np.float64)[None], count, axis=0)
+    for joint, axes, largest in _table(skeleton):
+        # An azimuth whose edge lies further out holds more directions, and comes as
+        # much more often.
+        tried = rng.uniform(0, 2 * np.pi, 64 * count)
+        weight = 1.0 - np.cos(_largest_polar(tried, largest))
+        azimuth = rng.choice(tried, count, p=weight / weight.sum())
+        edge = _largest_polar(azimuth, largest)
+        height = rng.uniform(np.cos(edge), 1.0)
+        around = np.sqrt(1.0 - height**2)
+        parts = [height, around * np.cos(azimuth), around * np.sin(azimuth)]
+        local[:, joint] = np.stack(parts, axis=1) @ axes
+    return local.astype(np.float32)
 
 
 def _largest_polar(azimuth: np.ndarray, largest: np.ndarray) -> np.ndarray:

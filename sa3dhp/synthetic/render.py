@@ -161,6 +161,29 @@ def scene(
     return _camera(out, look, rng)
 
 
+def place(look: domain.Look, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Returns a canvas of a place without people, for `paint` and `developed`."""
+    big = size * _OVERSAMPLING
+    return _pan(backdrop(look, big, rng), big, 1, 0.0, rng)[0]
+
+
+def paint(
+    canvas: np.ndarray, vertices: np.ndarray, look: domain.Look, pixels: np.ndarray
+) -> None:
+    """Paints a body `[1, V, 3]` on a canvas, in place; `pixels` as of `scene`."""
+    bodies(canvas[None], vertices, look, (pixels + 0.5) * _OVERSAMPLING - 0.5)
+
+
+def developed(
+    canvas: np.ndarray, look: domain.Look, size: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Returns what the camera makes of a canvas, uint8 `[size, size, 3]`."""
+    for _ in range(look.occluders):
+        _thing(canvas, rng, 0.55)
+    small = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
+    return _camera(small[None], look, rng)[0]
+
+
 def _camera(
     images: np.ndarray, look: domain.Look, rng: np.random.Generator
 ) -> np.ndarray:

@@ -39,7 +39,7 @@ class Clip:
     activity: str
 
 
-def _view(pitch: float, roll: float = 0.0) -> np.ndarray:
+def view(pitch: float, roll: float = 0.0) -> np.ndarray:
     """World to camera: looks down by `pitch`, then `_turn` by `roll`, radians."""
     c, s = np.cos(pitch), np.sin(pitch)
     down = np.array([[1, 0, 0], [0, c, -s], [0, s, c]], np.float32)
@@ -70,8 +70,8 @@ def _movement(
 ) -> tuple:
     t = rng.uniform(0, 5) + look.speed * np.arange(num) / FPS
     angles, activity = motion.sample(rng, t)
-    view = _view(look.camera_pitch, draw_roll(rng, rolled))
-    return body.joints(angles, person.lengths) @ view.T, activity
+    seen = view(look.camera_pitch, draw_roll(rng, rolled))
+    return body.joints(angles, person.lengths) @ seen.T, activity
 
 
 def _pixels(
@@ -205,7 +205,7 @@ def _cast(
     rolls = [draw_roll(rng, rolled) for _ in range(count)]
     lengths = np.stack([person.lengths for person in people])
     joints = body.joints(np.concatenate(angles), lengths)
-    views = np.stack([_view(look.camera_pitch) for look in looks])
+    views = np.stack([view(look.camera_pitch) for look in looks])
     joints = np.einsum("nij,nkj->nki", views, joints)
     girths = np.array([person.girth for person in people])
     return _Cast(looks, girths, joints, rolls)

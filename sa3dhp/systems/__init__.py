@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import types
 
-NAMES = ("relation_distillation", "nrsfm", "interventions")
+NAMES = ("relation_distillation", "nrsfm", "interventions", "multi_person")
 
 
 def part(system: str, module: str) -> types.ModuleType:

@@ -18,31 +18,37 @@ from sa3dhp import documents, errors, files, provenance
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.training import checkpoint
 
-_META = "meta.json"
+BONES = "meta.json"  # file of the bone lengths
 _COMMAND = "python tools/pretrain.py"
 _STAGES = {
-    _META: "pose_autoencoder",
+    BONES: "pose_autoencoder",
     "pose_encoder": "pose_autoencoder",
     "pose_decoder": "pose_autoencoder",
     "motion_encoder": "motion_autoencoder",
     "motion_decoder": "motion_autoencoder",
     "image_encoder": "source",
-    "teacher": "teacher",
-    "student": "student",
 }
 
 
 class Store:
     """Trained networks in a folder."""
 
-    def __init__(self, folder: str | os.PathLike, command: str = _COMMAND) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        command: str = _COMMAND,
+        stages: Mapping[str, str] = _STAGES,
+    ) -> None:
         """Keeps where they are.
 
         Args:
             folder: need not exist before the first save.
             command: that trains them, for messages.
+            stages: from a network, or `BONES`, to the stage that makes it; `all`
+                makes what is not among them.
         """
         self.folder, self._tool = pathlib.Path(folder), command
+        self._stages = stages
 
     def save(
         self,
@@ -107,7 +113,7 @@ class Store:
         """Writes `meta.json`: the skeleton, its `[J]` bone lengths in mm, root 0."""
         rounded = [round(float(length), 3) for length in lengths]
         files.write_json(
-            self._path(_META),
+            self._path(BONES),
             {
                 "skeleton": skeleton.id,
                 "joint_names": list(skeleton.joint_names),
@@ -121,8 +127,8 @@ class Store:
         Raises:
             InputError: if `meta.json` is missing, damaged or of another skeleton.
         """
-        path = self._existing(_META)
-        again = self._command(_META)
+        path = self._existing(BONES)
+        again = self._command(BONES)
         try:
             meta = documents.parse_json(path.read_bytes(), str(path))
             name, lengths = (
@@ -146,7 +152,7 @@ class Store:
         return lengths
 
     def _path(self, name: str) -> pathlib.Path:
-        return self.folder / (name if name == _META else f"{name}.npz")
+        return self.folder / (name if name == BONES else f"{name}.npz")
 
     def _existing(self, name: str) -> pathlib.Path:
         path = self._path(name)
@@ -158,5 +164,5 @@ class Store:
 
     def _command(self, name: str) -> str:
         relation = name.startswith("relation_")
-        stage = "relations" if relation else _STAGES.get(name, "all")
+        stage = "relations" if relation else self._stages.get(name, "all")
         return f"run {self._tool} --stage={stage} --checkpoints={self.folder}"

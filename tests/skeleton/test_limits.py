@@ -99,3 +99,23 @@ def test_nan_is_outside_and_wrong_shapes_are_named() -> None:
     assert not limits.within(np.full((17, 3), np.nan), BODY).any()
     with pytest.raises(errors.InputError, match=r"local: expected .* got \(16, 3\)"):
         limits.within(np.zeros((16, 3)), BODY)
+
+
+def test_random_vectors_are_anywhere_within_the_limits_and_nowhere_else() -> None:
+    rng = np.random.default_rng(0)
+    local = limits.sample(rng, 4000, BODY)
+    np.testing.assert_allclose(np.linalg.norm(local[:, 1:], axis=-1), 1.0, atol=1e-5)
+    assert limits.within(local, BODY).all()
+    # As even as directions on a sphere of which those outside are thrown away.
+    every = rng.normal(size=(60000, 3))
+    every /= np.linalg.norm(every, axis=-1, keepdims=True)
+    for name in ("left_elbow", "right_knee", "head_top"):
+        joint = BODY.index(name)
+        tried = np.tile(local[:1], (len(every), 1, 1))
+        tried[:, joint] = every
+        kept = every[limits.within(tried, BODY)[:, joint]]
+        np.testing.assert_allclose(local[:, joint].mean(0), kept.mean(0), atol=0.06)
+        np.testing.assert_allclose(local[:, joint].std(0), kept.std(0), atol=0.05)
+    rest = kinematics.rest_directions(BODY)
+    fixed = [BODY.index(x) for x in ("neck", "left_hip", "right_hip")]
+    np.testing.assert_allclose(local[:, fixed], np.tile(rest[fixed], (4000, 1, 1)))

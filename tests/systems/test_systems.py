@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from sa3dhp import systems
+from sa3dhp import errors, systems
 
 FOLDER = pathlib.Path(systems.__file__).parent
 
@@ -38,3 +38,14 @@ def test_every_stage_is_one_that_the_system_trains(name, tmp_path):
     trainer = systems.part(name, "stages").make(config.load(), tmp_path)
     assert callable(systems.part(name, "sources").check)
     assert trainer.names == tuple(config.STAGES)
+
+
+@pytest.mark.parametrize("name", systems.NAMES[1:])
+def test_a_network_that_is_missing_names_the_stage_that_makes_it(name, tmp_path):
+    config, networks = (systems.part(name, x) for x in ("config", "networks"))
+    made = networks.Networks(config.load(), tmp_path)
+    for stage, network in config.STAGES.items():
+        with pytest.raises(
+            errors.InputError, match=f"--system={name} --stage={stage} "
+        ):
+            made.store.meta(network)

@@ -12,6 +12,14 @@ from sa3dhp.training import precision, store
 _COMMAND = "python tools/pretrain.py --system=interventions"
 _POINTS = sources.SKELETON.num_joints
 SOURCE = "estimator_source"  # f and h before they are adapted
+_STAGES = {
+    "vae_encoder": "vae",
+    "vae_decoder": "vae",
+    SOURCE: "source",
+    "generator": "generator",
+    "discriminator": "generator",
+    "estimator": "estimator",
+}
 FEATURES = 1024  # channels of f
 
 
@@ -25,7 +33,7 @@ class Networks:
     def __init__(self, config: configs.Config, folder: str | os.PathLike) -> None:
         """Keeps what everything is built from."""
         self._config = config
-        self.store = store.Store(folder, command=_COMMAND)
+        self.store = store.Store(folder, _COMMAND, _STAGES)
 
     def new_vae(self) -> tuple[vae.Encoder, vae.Decoder]:
         """Returns E and M whose initial weights are a function of the seed."""

@@ -11,6 +11,7 @@ from sa3dhp.systems.nrsfm import lifting
 from sa3dhp.systems.nrsfm import teacher as teachers
 from sa3dhp.training import precision, store
 
+_STAGES = {"teacher": "teacher", "student": "student"}
 _COMMAND = "python tools/pretrain.py --system=nrsfm"
 
 
@@ -24,7 +25,7 @@ class Networks:
     def __init__(self, config: configs.Config, folder: str | os.PathLike) -> None:
         """Keeps what everything is built from."""
         self._config = config
-        self.store = store.Store(folder, command=_COMMAND)
+        self.store = store.Store(folder, _COMMAND, _STAGES)
 
     def new_teacher(self, num_points: int) -> teachers.Teacher:
         """Returns a teacher whose initial weights are a function of the seed."""

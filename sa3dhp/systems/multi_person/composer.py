@@ -1,0 +1,43 @@
+"""M H: features to everybody in the camera, in one call ([P] 3.1.2, 3.2)."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import tensorflow as tf
+
+from sa3dhp.models import pose_prior
+from sa3dhp.systems.multi_person import camera as cameras
+from sa3dhp.systems.multi_person import representation, student
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Composer:
+    """H and M with what M is made of.
+
+    Attributes:
+        network: H.
+        prior: the frozen decoder Psi with its bones, of canonical poses.
+        camera: the fixed one.
+    """
+
+    network: student.Student
+    prior: pose_prior.PosePrior
+    camera: cameras.Camera
+
+    def people(
+        self, features: tf.Tensor, roots: tf.Tensor, training: bool | None = None
+    ) -> tf.Tensor:
+        """Returns P, the people of pictures or scenes.
+
+        Args:
+            features: v, `[B, 28, 28, C]`, of E or of G.
+            roots: `[B, N, 2]`, pixels; rows without anybody hold any place.
+            training: whether batch norm uses the batch's statistics.
+
+        Returns:
+            `[B, N, 17, 3]`, mm, camera frame.
+        """
+        s = self.network(features, training=training)
+        person = representation.pooled(s, roots, self.camera.size)
+        return representation.composed(person, roots, self.prior.decode, self.camera)

@@ -1,0 +1,169 @@
+"""The configuration of this system: what a run depends on, with units and sources.
+
+A default is the paper's value [P] where it gives one, and our own decision [D] where
+not. Only `sources.py`, `networks.py`, `stages.py`, `job.py`, the experiments and the
+tools read this.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import typing
+from collections.abc import Sequence
+from typing import Literal
+
+from sa3dhp import config as loader
+from sa3dhp import errors
+from sa3dhp.config import positive, share
+
+# In their order: a stage, and a network that it leaves behind.
+STAGES = {
+    "poses": "canonical_decoder",
+    "teacher": "teacher_maps",
+    "alignment": "student_aligned",
+    "equivariance": "student",
+}
+READS = {
+    "poses": "poses",
+    "teacher": "pictures",
+    "alignment": "pictures",
+    "equivariance": "pictures",
+}
+SHIPPED = "configs/multi_person_world.yaml"
+MEASURED = "of pictures and poses that never trained"  # over the numbers of a stage
+NEXT = "python tools/evaluate.py --system=multi_person --workdir={workdir}"
+Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
+PRECISIONS: tuple[str, ...] = typing.get_args(Precision)
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Crowds of the embedded world: where the teacher learns, where nobody labels."""
+
+    source: str = "studio"  # the domain of the teacher's 2D labels
+    target: str = "street"  # the domain of D_I, and where it is measured
+    pictures: int = positive(3000)  # of each domain, that train
+    unseen: int = positive(200)  # of each domain, that measure
+    image_size: int = positive(224)  # px ([P] 4)
+    people: int = positive(4)  # in a picture or scene, at most ([P] 3.2)
+    focal: float = positive(1.2)  # focal length, sides of the picture [D]
+    near_mm: float = positive(2500.0)  # of the nearest pelvis [D]
+    far_mm: float = positive(9000.0)  # of the farthest [D]
+    # Joint limits sampled independently (Psi_arti), or captured motion (Psi_mocap).
+    poses: Literal["artificial", "captured"] = "artificial"
+    pool: int = positive(20_000)  # canonical poses that train; 1M in [P] 3.1.1
+    augmentation: float = share(0.5)  # strength of the changes of light and colour [D]
+
+
+@dataclasses.dataclass(frozen=True)
+class Poses:
+    """E_c and Psi, the view-free auto-encoder ([P] 3.1.1)."""
+
+    steps: int = positive(100_000, may_change=True)  # [D]
+    batch_size: int = positive(32)  # ([P] 4)
+    learning_rate: float = 1e-4  # ([P] 4)
+    cycle_weight: float = 10.0  # [D]
+    local_weight: float = 0.0  # ours: of local vectors beside joints
+    adversarial_weight: float = 1.0  # [D]
+    discriminator_noise: float = 0.0  # ours
+    right_enough: float = share(0.8)  # see `Turns` [D]
+    fooled_enough: float = share(0.35)  # [D]
+
+
+@dataclasses.dataclass(frozen=True)
+class Teacher:
+    """E and F, trained on the source's 2D labels and then frozen."""
+
+    features: int = positive(1024)  # channels of v ([P] 3.1.2)
+    width: int = positive(128)  # of F's convolutions (Cao et al.)
+    steps: int = positive(50_000, may_change=True)  # [D]
+    batch_size: int = positive(8)  # [D]
+    learning_rate: float = 1e-3  # [D]
+
+
+@dataclasses.dataclass(frozen=True)
+class Student:
+    """G and H."""
+
+    width: int = positive(128)  # of H's innermost map ([P] suppl. 2)
+    map_width: int = positive(128)  # of G's first four convolutions [D]
+    scenes: bool = True  # whether D_syn is used (L_recon and L_adapt)
+    adapt: bool = True  # whether L_adapt is minimised
+    # Labels of the pictures: none (Us), in 2D (Ws), in 2D and 3D (Fs).
+    labels: Literal["none", "2d", "3d"] = "none"
+    first_steps: int = positive(15_000, may_change=True)  # of L_distl alone ([P] 4)
+    steps: int = positive(100_000, may_change=True)  # of phase 1, the first in it [D]
+    # Of phase 2 (L_recon and L_ss; G stays); 0 leaves it out.
+    equivariance_steps: int = positive(500_000, may_change=True)
+    batch_size: int = positive(8)  # ([P] 4)
+    learning_rate: float = 1e-4  # of each Adam ([P] 4)
+    equivariance_rate: float = 1e-5  # of phase 2 ([P] 4)
+    turn_deg: float = 20.0  # of T_s, at most either way [D]
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """What all stages share."""
+
+    seed: int = 0
+    precision: Precision = "auto"
+    log_every: int = positive(100, may_change=True)  # steps a logged mean is over
+    checkpoint_every: int = positive(1000, may_change=True)  # steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Everything a run depends on, but the code and the data."""
+
+    data: Data = Data()
+    poses: Poses = Poses()
+    teacher: Teacher = Teacher()
+    student: Student = Student()
+    training: Training = Training()
+
+    def check(self) -> None:
+        """Checks what ties values to each other.
+
+        Raises:
+            InputError: if nobody can stand between `near_mm` and `far_mm`, or phase 1
+                ends before its first steps.
+        """
+        data, student = self.data, self.student
+        if data.near_mm >= data.far_mm:
+            raise errors.InputError(
+                f"data.near_mm: got {data.near_mm}, expected less than data.far_mm = "
+                f"{data.far_mm}"
+            )
+        if student.first_steps > student.steps:
+            raise errors.InputError(
+                f"student.first_steps: got {student.first_steps}, expected at most "
+                f"student.steps = {student.steps}, of which they are the first"
+            )
+
+
+dump = loader.dump
+begin = loader.begin
+
+
+def load(
+    path: str | os.PathLike[str] | None = None, overrides: Sequence[str] = ()
+) -> Config:
+    """Reads a YAML file of differences, then `section.key=value` overrides.
+
+    Raises:
+        InputError: as `sa3dhp.config.load`.
+    """
+    return loader.load(Config, path, overrides)
+
+
+def of_run(workdir: str | os.PathLike[str]) -> Config:
+    """Returns the configuration of a run; InputError if there is none."""
+    path = pathlib.Path(workdir) / "config.yaml"
+    if not path.is_file():
+        raise errors.InputError(
+            f"{path} is missing: give the --workdir of tools/pretrain.py "
+            "--system=multi_person"
+        )
+    return load(path)

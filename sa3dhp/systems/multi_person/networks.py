@@ -1,0 +1,114 @@
+"""The networks of one configuration, new or trained, in one folder."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+from sa3dhp.models import pose_autoencoder, pose_prior
+from sa3dhp.systems.multi_person import camera as cameras
+from sa3dhp.systems.multi_person import composer as composers
+from sa3dhp.systems.multi_person import config as configs
+from sa3dhp.systems.multi_person import maps, poses, student, teacher
+from sa3dhp.training import precision, store
+
+_COMMAND = "python tools/pretrain.py --system=multi_person"
+POSES = ("canonical_encoder", "canonical_decoder")
+TEACHER = ("teacher_trunk", "teacher_maps")
+ALIGNED = ("student_aligned", "map_encoder")
+STUDENT = "student"
+_STAGES = {
+    **dict.fromkeys((store.BONES, *POSES), "poses"),
+    **dict.fromkeys(TEACHER, "teacher"),
+    **dict.fromkeys(ALIGNED, "alignment"),
+    STUDENT: "equivariance",
+}
+
+
+class Networks:
+    """Makes the networks of all stages, and loads them.
+
+    Attributes:
+        store: where the trained networks are, and go.
+    """
+
+    def __init__(self, config: configs.Config, folder: str | os.PathLike) -> None:
+        """Keeps what everything is built from."""
+        self._config = config
+        self.store = store.Store(folder, _COMMAND, _STAGES)
+
+    @property
+    def camera(self) -> cameras.Camera:
+        """The fixed camera."""
+        data = self._config.data
+        return cameras.Camera(data.image_size, data.focal, data.near_mm, data.far_mm)
+
+    def new_poses(
+        self,
+    ) -> tuple[pose_autoencoder.PoseEncoder, pose_autoencoder.PoseDecoder]:
+        """Returns E_c and Psi; initial weights are a function of the seed."""
+        self._seed("canonical")
+        return pose_autoencoder.PoseEncoder(), pose_autoencoder.PoseDecoder()
+
+    def new_discriminator(self) -> pose_autoencoder.PoseDiscriminator:
+        """Returns the discriminator of the canonical poses."""
+        self._seed("canonical_discriminator")
+        return pose_autoencoder.PoseDiscriminator()
+
+    def new_teacher(self) -> tuple[teacher.Trunk, teacher.MapReader]:
+        """Returns E and F."""
+        self._seed("teacher")
+        c, size = self._config.teacher, self._config.data.image_size
+        return teacher.Trunk(size, c.features), teacher.MapReader(c.features, c.width)
+
+    def new_student(self) -> student.Student:
+        """Returns H."""
+        self._seed("student")
+        c = self._config
+        return student.Student(
+            c.teacher.features, teacher.CELLS, c.student.width, STUDENT
+        )
+
+    def new_map_encoder(self) -> student.MapEncoder:
+        """Returns G."""
+        self._seed("map_encoder")
+        c = self._config
+        return student.MapEncoder(
+            maps.CHANNELS, c.teacher.features, c.student.map_width, "map_encoder"
+        )
+
+    @functools.cached_property
+    def prior(self) -> pose_prior.PosePrior:
+        """The trained auto-encoder of canonical poses; raises `InputError`."""
+        encoder, decoder = self.new_poses()
+        self.store.load(POSES[0], encoder)
+        self.store.load(POSES[1], decoder)
+        bones = self.store.bones(poses.SKELETON)
+        return pose_prior.PosePrior(encoder, decoder, poses.SKELETON, bones)
+
+    def teacher(self) -> tuple[teacher.Trunk, teacher.MapReader]:
+        """Returns the trained E and F; raises `InputError` if they are not there."""
+        trunk, reader = self.new_teacher()
+        self.store.load(TEACHER[0], trunk, image_size=trunk.image_size)
+        self.store.load(TEACHER[1], reader)
+        return trunk, reader
+
+    def aligned(self) -> tuple[student.Student, student.MapEncoder]:
+        """Returns H and G after phase 1; raises `InputError`."""
+        network, map_encoder = self.new_student(), self.new_map_encoder()
+        self.store.load(ALIGNED[0], network)
+        self.store.load(ALIGNED[1], map_encoder)
+        return network, map_encoder
+
+    def composer(self, network: student.Student) -> composers.Composer:
+        """Returns M H."""
+        return composers.Composer(network, self.prior, self.camera)
+
+    def trained(self) -> composers.Composer:
+        """Returns M H after phase 2; raises `InputError` if it is not there."""
+        network = self.new_student()
+        self.store.load(STUDENT, network)
+        return self.composer(network)
+
+    def _seed(self, use: str) -> None:
+        precision.set_seed(self._config.training.seed, use)

@@ -1,0 +1,67 @@
+"""The exported model: pictures to everybody in them, in millimetres in the camera."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+from sa3dhp.export import described
+from sa3dhp.export import serving as servings
+from sa3dhp.systems.multi_person import composer as composers
+from sa3dhp.systems.multi_person import predictions, teacher
+from sa3dhp.training import checkpoint
+
+
+def of_composer(
+    composer: composers.Composer,
+    trunk: teacher.Trunk,
+    reader: teacher.MapReader,
+    *,
+    run: Mapping,
+    most: int = predictions.MOST,
+) -> described.Described:
+    """Returns pictures uint8 `[B, H, W, 3]` -> everybody, padded to `most` rows.
+
+    Args:
+        composer: M H; computes in the type that it was built for.
+        trunk: E.
+        reader: F.
+        run: JSON values about the run, stored as `run`.
+        most: people of a picture, at most.
+    """
+    camera, prior = composer.camera, composer.prior
+    size = camera.size
+
+    def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        shown = servings.resized(images, size)
+        found = predictions.everybody(composer, trunk, reader, shown, most)
+        points = (found["points"] + 0.5) / size
+        return {**found, "points": points}
+
+    weights = [
+        *composer.network.weights,
+        *prior.decoder.weights,
+        *trunk.weights,
+        *reader.weights,
+    ]
+    about = {
+        **described.points(prior.skeleton.id),
+        "input": "images: uint8 [B, H, W, 3], RGB, whole pictures, made square",
+        "output": (
+            f"joints: float32 [B, {most}, 17, 3]; points: the same in the picture, "
+            "shares of its sides; score [B, N], 0 in rows without anybody, which come "
+            "last; count [B]: how many rows are people"
+        ),
+        "units": servings.UNITS,
+        "axes": "x right, y down, z away from the camera; origin in the camera",
+        "camera": (
+            f"pinhole, focal length {camera.focal} sides of the picture, principal "
+            "point in its middle: of another camera distances are off by a factor"
+        ),
+        "image_size": size,
+        "weights_hash": checkpoint.weights_hash(composer.network),
+        "run": dict(run),
+    }
+    spec = tf.TensorSpec([None, None, None, 3], tf.uint8, "images")
+    return described.Described(serve, spec, weights, about)

@@ -1,0 +1,266 @@
+"""The data of each stage: crowds of the embedded world, canonical poses, scenes."""
+
+from __future__ import annotations
+
+import functools
+import zlib
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+from sa3dhp.data import augment, pipeline
+from sa3dhp.synthetic import crowd, domain, world
+from sa3dhp.systems.multi_person import camera as cameras
+from sa3dhp.systems.multi_person import config as configs
+from sa3dhp.systems.multi_person import grouping, maps, poses, scenes, teacher
+from sa3dhp.systems.multi_person.steps import student as student_step
+from sa3dhp.systems.multi_person.steps import teacher as teacher_step
+
+SKELETON = poses.SKELETON
+_CHUNK = 50  # crowds that are drawn from one seed
+_UNSEEN = 1 << 20  # the first chunk of crowds that never train
+_MOTIONS = 2000  # of the embedded world, that captured poses come from
+_BATCH = 32
+
+
+def check(config: configs.Config, *uses: str) -> dict[str, str]:
+    """Returns the hashes of prepared folders in use: none.
+
+    Raises:
+        InputError: if a domain is not there.
+    """
+    del uses  # all stages are drawn
+    for name in (config.data.source, config.data.target):
+        domain.get(name)
+    return {}
+
+
+@functools.lru_cache(maxsize=8)
+def crowds(config: configs.Config, name: str, unseen: bool = False) -> crowd.Crowds:
+    """Returns the pictures of a domain that train, or those that measure."""
+    data = config.data
+    count = data.unseen if unseen else data.pictures
+    first = _UNSEEN if unseen else (1 + zlib.crc32(name.encode())) << 21
+    parts = [
+        crowd.pictures(
+            domain.get(name),
+            pipeline.rng(config.training.seed, "crowds", first + number),
+            count=min(_CHUNK, count - number * _CHUNK),
+            size=data.image_size,
+            people=data.people,
+            focal=data.focal,
+            near=data.near_mm,
+            far=data.far_mm,
+        )
+        for number in range(-(-count // _CHUNK))
+    ]
+    fields = ("images", "joints", "points", "there")
+    return crowd.Crowds(
+        *(np.concatenate([getattr(x, f) for x in parts]) for f in fields)
+    )
+
+
+def people_of(found: crowd.Crowds) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Returns joints and points of the people whose pelvis is in the picture.
+
+    Returns:
+        Of each picture `[n, 17, 3]`, mm, camera frame, and `[n, 17, 2]`, pixels.
+    """
+    rows = found.there & np.isfinite(found.points[:, :, SKELETON.root, 0])
+    joints, points = (
+        [x[row] for x, row in zip(part, rows)] for part in (found.joints, found.points)
+    )
+    return joints, points
+
+
+@functools.lru_cache(maxsize=4)
+def canonical_poses(config: configs.Config, unseen: bool = False) -> np.ndarray:
+    """Returns canonical poses `[N, 17, 3]`, mm, that train or that measure."""
+    data = config.data
+    rng = pipeline.rng(config.training.seed, "canonical", int(unseen))
+    count = min(data.pool, 2000) if unseen else data.pool
+    if data.poses == "artificial":
+        return poses.artificial(rng, count, world.mean_bone_lengths())
+    frames = -(-count // _MOTIONS)
+    motions = world.motions(rng, count=_MOTIONS, num_frames=frames, rolled=0.0)
+    return poses.captured(motions.reshape(-1, SKELETON.num_joints, 3)[:count])
+
+
+def pose_batches(config: configs.Config, unseen: bool = False) -> pipeline.Batches:
+    """Returns batches of canonical poses `[B, 17, 3]`, mm."""
+    known = canonical_poses(config, unseen)
+
+    def make(step: int) -> tf.Tensor:
+        rng = pipeline.rng(config.training.seed, "poses", step)
+        rows = rng.integers(len(known), size=config.poses.batch_size)
+        return tf.constant(known[rows])
+
+    return pipeline.stream(make)
+
+
+def teacher_batch(
+    config: configs.Config, step: int, unseen: bool = False
+) -> teacher_step.Batch:
+    """Returns labelled pictures of the source, in changing light if they train."""
+    found = crowds(config, config.data.source, unseen)
+    rng = pipeline.rng(config.training.seed, "pictures", step)
+    rows = rng.integers(len(found.images), size=config.teacher.batch_size)
+    points = in_cells(found.points[rows], config.data.image_size)
+    drawn = [maps.draw(one[there]) for one, there in zip(points, found.there[rows])]
+    images = pixels(found.images[rows])
+    if not unseen:
+        images = _lit(config, images, step)
+    return teacher_step.Batch(images, tf.constant(np.stack(drawn)))
+
+
+def in_cells(points: np.ndarray, size: int) -> np.ndarray:
+    """Returns points in pixels as cells of the maps."""
+    return (points + 0.5) * (teacher.CELLS / size) - 0.5
+
+
+def in_pixels(points: np.ndarray, size: int) -> np.ndarray:
+    """Returns points in cells of the maps as pixels."""
+    return (points + 0.5) * (size / teacher.CELLS) - 0.5
+
+
+def pixels(images: np.ndarray) -> tf.Tensor:
+    """Returns pictures uint8 as float32 in [0, 1]."""
+    return tf.constant(images, tf.float32) / 255.0
+
+
+def seen_by_teacher(
+    trunk: teacher.Trunk, reader: teacher.MapReader, images: np.ndarray, people: int
+) -> np.ndarray:
+    """Returns k_q of pictures uint8: `[B, people, 17, 2]`, pixels; unknown = NaN."""
+    run = tf.function(lambda x: reader(trunk(x, training=False), training=False))
+    size = images.shape[1]
+    found = np.full((len(images), people, SKELETON.num_joints, 2), np.nan, np.float32)
+    for start in range(0, len(images), _BATCH):
+        for n, heat in enumerate(run(pixels(images[start : start + _BATCH])).numpy()):
+            persons = grouping.people(heat)[:people]
+            found[start + n, : len(persons)] = in_pixels(persons, size)
+    return found
+
+
+def truth_of(
+    seen: np.ndarray, found: crowd.Crowds, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns labels of the people that the teacher sees, by the nearest pelvis.
+
+    Args:
+        seen: k_q, `[B, N, 17, 2]`, pixels.
+        found: the true people of the same pictures.
+        size: side of the pictures, pixels; a pelvis is at most a tenth of it away.
+
+    Returns:
+        `[B, N, 17, 3]`, mm, and `[B, N, 17, 2]`, pixels; NaN where nobody is.
+    """
+    root, (rows, people) = SKELETON.root, seen.shape[:2]
+    joints = np.full((rows, people, SKELETON.num_joints, 3), np.nan, np.float32)
+    points = np.full((rows, people, SKELETON.num_joints, 2), np.nan, np.float32)
+    gaps = np.linalg.norm(
+        seen[:, :, None, root] - found.points[:, None, :, root], axis=-1
+    )
+    gaps = np.where(np.isfinite(gaps), gaps, np.inf)
+    nearest = gaps.argmin(axis=2)
+    close = np.take_along_axis(gaps, nearest[..., None], 2)[..., 0] < size / 10
+    for n, person in zip(*np.nonzero(close)):
+        joints[n, person] = found.joints[n, nearest[n, person]]
+        points[n, person] = found.points[n, nearest[n, person]]
+    return joints, points
+
+
+class StudentBatches:
+    """The batches of `StudentStep`: pictures as the teacher sees them, and scenes."""
+
+    def __init__(
+        self,
+        config: configs.Config,
+        camera: cameras.Camera,
+        trunk: teacher.Trunk,
+        reader: teacher.MapReader,
+        unseen: bool = False,
+    ) -> None:
+        """Lets the teacher look at all pictures once.
+
+        Args:
+            config: the run's.
+            camera: the fixed one.
+            trunk: E.
+            reader: F.
+            unseen: of pictures and poses that measure.
+        """
+        self._config, self._camera, self._unseen = config, camera, unseen
+        data = config.data
+        self._crowds = crowds(config, data.target, unseen)
+        self._seen = seen_by_teacher(trunk, reader, self._crowds.images, data.people)
+        self._labels = truth_of(self._seen, self._crowds, data.image_size)
+        self._poses = canonical_poses(config, unseen)
+
+    def make(self, step: int) -> student_step.Batch:
+        """Returns the batch of a step."""
+        config, size = self._config, self._config.data.image_size
+        rng = pipeline.rng(config.training.seed, "unlabelled", step)
+        rows = rng.integers(len(self._seen), size=config.student.batch_size)
+        points, images = self._seen[rows], self._crowds.images[rows]
+        turns, flipped = _turns(rng, len(rows), size, config.student.turn_deg)
+        shown = _warped(images, turns)
+        roots = np.nan_to_num(points[:, :, SKELETON.root])
+        light = [pixels(images), pixels(shown)]
+        if not self._unseen:
+            light = [_lit(config, x, 2 * step + n) for n, x in enumerate(light)]
+        drawn = scenes.draw(
+            self._poses,
+            pipeline.rng(config.training.seed, "scenes", step),
+            count=config.student.batch_size,
+            people=config.data.people,
+            camera=self._camera,
+            upright=poses.UPRIGHT,
+        )
+        joints, true_points = self._labels
+        return student_step.Batch(
+            images=light[0],
+            roots=tf.constant(roots, tf.float32),
+            points=tf.constant(points),
+            turned=light[1],
+            turns=tf.constant(turns, tf.float32),
+            flipped=tf.constant(flipped),
+            joints=tf.constant(joints[rows]),
+            true_points=tf.constant(true_points[rows]),
+            maps=tf.constant(drawn.maps),
+            scene_joints=tf.constant(drawn.joints),
+            scene_roots=tf.constant(drawn.roots),
+            scene_there=tf.constant(drawn.there),
+        )
+
+
+def _turns(
+    rng: np.random.Generator, count: int, size: int, most_deg: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """T_s of some pictures: `[B, 2, 3]` and whether they are mirrored, `[B]`."""
+    flipped = rng.uniform(size=count) < 0.5
+    angle = np.deg2rad(rng.uniform(-most_deg, most_deg, count))
+    scale = rng.uniform(0.8, 1.25, count)
+    move = rng.uniform(-0.1, 0.1, (count, 2)) * size
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    turn = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], axis=1)
+    turn[flipped, :, 0] *= -1.0
+    middle = np.full(2, (size - 1) / 2)
+    shift = middle - turn @ middle + move
+    return np.concatenate([turn, shift[..., None]], axis=-1), flipped
+
+
+def _warped(images: np.ndarray, turns: np.ndarray) -> np.ndarray:
+    side = images.shape[1]
+    return np.stack(
+        [
+            cv2.warpAffine(image, turn, (side, side), borderMode=cv2.BORDER_REFLECT)
+            for image, turn in zip(images, turns)
+        ]
+    )
+
+
+def _lit(config: configs.Config, images: tf.Tensor, step: int) -> tf.Tensor:
+    key = tf.constant([config.training.seed, step], tf.int64)
+    return augment.photometric(images, key, config.data.augmentation)

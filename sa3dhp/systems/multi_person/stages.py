@@ -1,0 +1,285 @@
+"""The four stages of a configuration: what each trains, and on what."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from sa3dhp.data import pipeline
+from sa3dhp.export import saved_model
+from sa3dhp.models import pose_prior
+from sa3dhp.synthetic import world
+from sa3dhp.systems.multi_person import composer as composers
+from sa3dhp.systems.multi_person import config as configs
+from sa3dhp.systems.multi_person import (
+    grouping,
+    poses,
+    predictions,
+    scoring,
+    serving,
+    sources,
+    teacher,
+)
+from sa3dhp.systems.multi_person import networks as networks_
+from sa3dhp.systems.multi_person.steps import student as student_step
+from sa3dhp.systems.multi_person.steps import teacher as teacher_step
+from sa3dhp.training import loop
+from sa3dhp.training import stage as stages_
+from sa3dhp.training.steps import pose_autoencoder as pose_step
+
+MODEL = "saved_model"  # in the workdir
+SHEET = "people.png"  # unseen pictures: truth, teacher, student
+_SHOWN = 6  # pictures of a sheet
+_MEASURED = 4  # batches that a stage's terms are measured on
+
+
+class Stages:
+    """Makes the stages of one configuration; each needs those before it."""
+
+    def __init__(self, config: configs.Config, networks: networks_.Networks) -> None:
+        """Keeps what everything is built from."""
+        self._config, self._networks = config, networks
+        self._seed = config.training.seed
+        self._make: dict[str, Callable[[], stages_.Stage]] = {
+            "poses": self._poses,
+            "teacher": self._teacher,
+            "alignment": self._alignment,
+            "equivariance": self._equivariance,
+        }
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The stages in their order."""
+        return tuple(self._make)
+
+    def train(self, name: str, workdir: str | os.PathLike) -> list[tuple]:
+        """Trains a stage, or goes on with it; saves its networks, exports the last.
+
+        Args:
+            name: one of `config.STAGES`.
+            workdir: where state, logs, the sheet and the SavedModel go.
+
+        Returns:
+            Rows of stage, name of a measure, and its value on what never trained.
+        """
+        folder = pathlib.Path(workdir)
+        if name == "equivariance":
+            saved_model.check(folder / MODEL)  # before the work, not after
+        training = self._config.training
+        measured = stages_.train(
+            self._make[name](),
+            self._networks.store,
+            workdir,
+            seed=self._seed,
+            log_every=training.log_every,
+            checkpoint_every=training.checkpoint_every,
+        )
+        if name == "equivariance":
+            composer, side = self._networks.trained(), self._networks.teacher()
+            run = {"system": "multi_person", "measured": dict(measured)}
+            made = serving.of_composer(composer, *side, run=run)
+            saved_model.write(folder / MODEL, made)
+            self._draw(folder / SHEET, composer)
+        return [(name, *item) for item in measured.items()]
+
+    def _poses(self) -> stages_.Stage:
+        c, config = self._config.poses, self._config
+        encoder, decoder = self._networks.new_poses()
+        bones = world.mean_bone_lengths()
+        step = pose_step.PoseAutoencoderStep(
+            pose_prior.PosePrior(encoder, decoder, poses.SKELETON, bones),
+            self._networks.new_discriminator(),
+            learning_rate=_cosine(c.learning_rate, c.steps),
+            cycle_weight=c.cycle_weight,
+            local_weight=c.local_weight,
+            adversarial_weight=c.adversarial_weight,
+            turns=pose_step.Turns(c.right_enough, c.fooled_enough),
+            noise=c.discriminator_noise,
+            seed=self._seed,
+        )
+        return stages_.Stage(
+            "poses",
+            step,
+            sources.pose_batches(config),
+            c.steps,
+            dict(zip(networks_.POSES, (encoder, decoder))),
+            loop.measure(step, lambda: sources.pose_batches(config, unseen=True)(0)),
+            also_saved=lambda: self._networks.store.save_bones(poses.SKELETON, bones),
+        )
+
+    def _teacher(self) -> stages_.Stage:
+        c, config = self._config.teacher, self._config
+        trunk, reader = self._networks.new_teacher()
+        step = teacher_step.TeacherStep(
+            trunk, reader, learning_rate=_cosine(c.learning_rate, c.steps)
+        )
+
+        def measure() -> dict[str, float]:
+            found = {}
+            for side, place in self._places().items():
+                pairs = self._seen_by_teacher(place, trunk, reader)
+                size = config.data.image_size
+                for key, value in scoring.measure_points(pairs, size).items():
+                    found[f"{side}_{key}"] = value
+            return found
+
+        return stages_.Stage(
+            "teacher",
+            step,
+            pipeline.stream(lambda n: sources.teacher_batch(config, n)),
+            c.steps,
+            dict(zip(networks_.TEACHER, (trunk, reader))),
+            measure,
+            meta={"image_size": config.data.image_size},
+        )
+
+    def _alignment(self) -> stages_.Stage:
+        c = self._config.student
+        network, map_encoder = (
+            self._networks.new_student(),
+            self._networks.new_map_encoder(),
+        )
+        rates: dict[str, Any] = {"distl": c.learning_rate}
+        if c.scenes:
+            # L_distl alone at first ([P] 4): the others wait with a rate of 0.
+            rates["recon"] = _After(c.first_steps, c.learning_rate)
+            if c.adapt:
+                rates["adapt"] = _After(c.first_steps, c.learning_rate)
+        return self._student_stage(
+            "alignment",
+            network,
+            map_encoder,
+            {**rates, **self._labels(c.learning_rate)},
+            c.steps,
+            dict(zip(networks_.ALIGNED, (network, map_encoder))),
+            train_maps=True,
+        )
+
+    def _equivariance(self) -> stages_.Stage:
+        c = self._config.student
+        network, map_encoder = self._networks.aligned()
+        network.trainable = True
+        rates: dict[str, Any] = {"ss": c.equivariance_rate}
+        if c.scenes:
+            rates["recon"] = c.equivariance_rate
+        return self._student_stage(
+            "equivariance",
+            network,
+            map_encoder,
+            {**rates, **self._labels(c.equivariance_rate)},
+            c.equivariance_steps,
+            {networks_.STUDENT: network},
+            train_maps=False,
+        )
+
+    def _labels(self, rate: float) -> dict[str, float]:
+        """The losses of true labels (Ws, Fs), and their rate."""
+        known = {"none": (), "2d": ("labels_2d",), "3d": ("labels_2d", "labels_3d")}
+        return dict.fromkeys(known[self._config.student.labels], rate)
+
+    def _student_stage(
+        self,
+        name: str,
+        network: Any,
+        map_encoder: Any,
+        rates: dict[str, Any],
+        num_steps: int,
+        kept: dict[str, tf.keras.Model],
+        *,
+        train_maps: bool,
+    ) -> stages_.Stage:
+        """A stage of H; `kept` is what it leaves behind."""
+        trunk, reader = self._networks.teacher()
+        composer = self._networks.composer(network)
+        step = student_step.StudentStep(
+            composer, map_encoder, trunk, reader, rates=rates, train_maps=train_maps
+        )
+        batches = sources.StudentBatches(
+            self._config, self._networks.camera, trunk, reader
+        )
+
+        def measure() -> dict[str, float]:
+            found = {}
+            for side, place in self._places().items():
+                pairs = self._seen(place, composer, trunk, reader)
+                for key, value in scoring.measure(pairs).items():
+                    found[f"{side}_{key}"] = value
+            return found
+
+        used = (*networks_.POSES, *networks_.TEACHER)
+        before = networks_.ALIGNED if name == "equivariance" else ()
+        return stages_.Stage(
+            name,
+            step,
+            pipeline.stream(batches.make),
+            num_steps,
+            kept,
+            measure,
+            (*used, *before),
+        )
+
+    def _places(self) -> dict[str, str]:
+        """The domains that it is measured in, by their part."""
+        return {"source": self._config.data.source, "target": self._config.data.target}
+
+    def _seen(
+        self,
+        place: str,
+        composer: composers.Composer,
+        trunk: teacher.Trunk,
+        reader: teacher.MapReader,
+    ) -> scoring.Pairs:
+        """What the student sees in unseen pictures of a place, and the truth."""
+        found = sources.crowds(self._config, place, unseen=True)
+        joints, points = predictions.see(composer, trunk, reader, found.images)
+        return scoring.match(joints, points, *self._truth(place), found.images.shape[1])
+
+    def _seen_by_teacher(
+        self, place: str, trunk: teacher.Trunk, reader: teacher.MapReader
+    ) -> scoring.Pairs:
+        """The same of the teacher, which knows no depth: zeros."""
+        found = sources.crowds(self._config, place, unseen=True)
+        people, size = predictions.MOST, found.images.shape[1]
+        seen = sources.seen_by_teacher(trunk, reader, found.images, people)
+        points = [one[np.isfinite(one[:, grouping.ROOT, 0])] for one in seen]
+        joints = [np.zeros((*one.shape[:2], 3)) for one in points]
+        return scoring.match(joints, points, *self._truth(place), size)
+
+    def _truth(self, place: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        return sources.people_of(sources.crowds(self._config, place, unseen=True))
+
+    def _draw(self, path: pathlib.Path, composer: composers.Composer) -> None:
+        trunk, reader = self._networks.teacher()
+        place = self._config.data.target
+        images = sources.crowds(self._config, place, unseen=True).images[:_SHOWN]
+        taught = sources.seen_by_teacher(trunk, reader, images, predictions.MOST)
+        _, points = predictions.see(composer, trunk, reader, images)
+        truth = list(itertools.islice(self._truth(place)[1], _SHOWN))
+        predictions.draw(path, images, truth, list(taught), points)
+
+
+def make(config: configs.Config, folder: str | os.PathLike) -> Stages:
+    """Returns the stages whose networks are kept in `folder`."""
+    return Stages(config, networks_.Networks(config, folder))
+
+
+class _After(tf.keras.optimizers.schedules.LearningRateSchedule):
+    """0 up to a step, then a rate."""
+
+    def __init__(self, first: int, rate: float) -> None:
+        self._first, self._rate = first, rate
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        """The rate of a step."""
+        begun = tf.cast(step, tf.float32) >= float(self._first)
+        return tf.where(begun, self._rate, 0.0)
+
+
+def _cosine(rate: float, steps: int) -> Any:
+    return tf.keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.01)

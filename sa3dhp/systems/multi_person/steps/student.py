@@ -1,0 +1,200 @@
+"""Cross-modal alignment: L_distl, L_recon, L_adapt ([P] 3.2) and L_ss ([P] 3.3).
+
+One Adam for each loss. A call is two of the paper's iterations: one on pictures
+(L_distl or L_ss, labels where there are some), one on scenes (L_recon, L_adapt).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.systems.multi_person import composer as composers
+from sa3dhp.systems.multi_person import student, teacher
+from sa3dhp.training import optimisation
+
+SKELETON = skeletons.SA3DHP17
+LOSSES = ("distl", "recon", "adapt", "ss", "labels_2d", "labels_3d")
+
+
+class Batch(NamedTuple):
+    """Pictures of D_I with what the teacher sees, and scenes of D_syn.
+
+    Attributes:
+        images: `[B, S, S, 3]`, RGB in [0, 1].
+        roots: `[B, N, 2]`, pixels, of the people that the teacher sees; any place in
+            rows without one.
+        points: `[B, N, 17, 2]`, pixels, k_q; NaN where not found, or nobody is.
+        turned: `[B, S, S, 3]`, T_s of the images.
+        turns: `[B, 2, 3]`, T_s: pixels of the images -> pixels of the turned ones.
+        flipped: `[B]`, whether T_s is a mirror too.
+        joints: `[B, N, 17, 3]`, mm, camera frame, true for the rows of `roots`; NaN
+            where not known.
+        true_points: `[B, N, 17, 2]`, pixels, the same in 2D.
+        maps: `[B', 28, 28, 43]`, m_syn.
+        scene_joints: `[B', N', 17, 3]`, mm, P_syn.
+        scene_roots: `[B', N', 2]`, pixels.
+        scene_there: `[B', N']`, whether a row is a person.
+    """
+
+    images: tf.Tensor
+    roots: tf.Tensor
+    points: tf.Tensor
+    turned: tf.Tensor
+    turns: tf.Tensor
+    flipped: tf.Tensor
+    joints: tf.Tensor
+    true_points: tf.Tensor
+    maps: tf.Tensor
+    scene_joints: tf.Tensor
+    scene_roots: tf.Tensor
+    scene_there: tf.Tensor
+
+
+class StudentStep:
+    """Trains H, and in phase 1 G.
+
+    The terms: `distl`, |k_p - k_q|, hundredths of the picture's side; `recon`,
+    |P_syn - P~|, in units of `UNIT_MM`; `adapt`, |F(G(m_syn)) - m_syn|, hundredths;
+    `ss`, |T_s k_p(I) - k_p(T_s I)|, as `distl`; `labels_2d` and `labels_3d`, as `distl`
+    and `recon`, on true labels.
+    """
+
+    UNIT_MM = 250.0  # a mean |coordinate| of a person's joints
+
+    def __init__(
+        self,
+        composer: composers.Composer,
+        map_encoder: student.MapEncoder,
+        trunk: teacher.Trunk,
+        reader: teacher.MapReader,
+        *,
+        rates: Mapping[str, Any],
+        train_maps: bool,
+    ):
+        """Builds the optimizers.
+
+        Args:
+            composer: M H.
+            map_encoder: G.
+            trunk: E, frozen.
+            reader: F, frozen.
+            rates: learning rates, numbers or Keras schedules, of the losses in use,
+                some of `LOSSES`; the others are not minimised.
+            train_maps: whether G trains (phase 1).
+        """
+        self._composer, self._map_encoder = composer, map_encoder
+        self._trunk, self._reader = trunk, reader
+        own = composer.network.trainable_variables
+        maps = map_encoder.trainable_variables if train_maps else []
+        self._moved = {
+            name: maps if name == "adapt" else own + maps if name == "recon" else own
+            for name in rates
+        }
+        self._optimizers = {
+            name: optimisation.adam(rate, self._moved[name])
+            for name, rate in rates.items()
+        }
+        self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+    @property
+    def models(self) -> dict[str, tf.keras.Model]:
+        """The networks by name."""
+        return {"student": self._composer.network, "map_encoder": self._map_encoder}
+
+    @property
+    def trackables(self) -> dict[str, Any]:
+        """All that a checkpoint must hold."""
+        named = {f"optimizer_{name}": x for name, x in self._optimizers.items()}
+        return {**self.models, **named, "iteration": self.iteration}
+
+    def terms(self, batch: Batch, training: bool = False) -> dict[str, tf.Tensor]:
+        """Returns the unweighted terms of the losses in use."""
+        batch = Batch(*batch)
+        return {
+            **self._of_pictures(batch, training),
+            **self._of_scenes(batch, training),
+        }
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def __call__(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """Runs two iterations, on pictures and on scenes; returns the terms before."""
+        batch, found = Batch(*batch), {}
+        for side in (self._of_pictures, self._of_scenes):
+            with tf.GradientTape(persistent=True) as tape:
+                terms = side(batch, True)
+            for name, value in terms.items():
+                moved = self._moved[name]
+                optimisation.update(self._optimizers[name], tape, value, moved)
+            found.update(terms)
+        self.iteration.assign_add(1)
+        return found
+
+    def _of_pictures(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
+        used, see = self._optimizers.keys(), self._composer
+        if not used & {"distl", "ss", "labels_2d", "labels_3d"}:
+            return {}
+        features = tf.stop_gradient(self._trunk(batch.images, training=False))
+        people = see.people(features, batch.roots, training)
+        points = see.camera.projected(people)
+        size, terms = see.camera.size, {}
+        if "distl" in used:
+            terms["distl"] = _points_error(points, batch.points, size)
+        if "labels_2d" in used:
+            terms["labels_2d"] = _points_error(points, batch.true_points, size)
+        if "labels_3d" in used:
+            terms["labels_3d"] = _error(people, batch.joints) / self.UNIT_MM
+        if "ss" in used:
+            expected, roots, seen = self._moved_points(points, batch)
+            features = tf.stop_gradient(self._trunk(batch.turned, training=False))
+            again = see.camera.projected(see.people(features, roots, training))
+            unseen = tf.where(seen[..., None, None], 0.0, float("nan"))
+            terms["ss"] = _points_error(again, expected + unseen, size)
+        return terms
+
+    def _moved_points(
+        self, points: tf.Tensor, batch: Batch
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """T_s of points and roots, and whose root is there and stays in the picture."""
+        flip = tf.gather(points, SKELETON.flip_indices, axis=2)
+        points = tf.where(batch.flipped[:, None, None, None], flip, points)
+        turn, shift = batch.turns[..., :2], batch.turns[..., 2]
+        moved = tf.einsum("bij,bnkj->bnki", turn, points) + shift[:, None, None]
+        roots = tf.einsum("bij,bnj->bni", turn, batch.roots) + shift[:, None]
+        edge = tf.cast(self._composer.camera.size, tf.float32) - 0.5
+        inside = tf.reduce_all((roots > -0.5) & (roots < edge), axis=-1)
+        there = tf.math.is_finite(batch.points[:, :, SKELETON.root, 0])
+        return moved, roots, inside & there
+
+    def _of_scenes(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
+        used, terms = self._optimizers.keys(), {}
+        if not used & {"recon", "adapt"}:
+            return {}
+        features = self._map_encoder(batch.maps)
+        if "recon" in used:
+            people = self._composer.people(features, batch.scene_roots, training)
+            nobody = tf.where(batch.scene_there[..., None, None], 0.0, float("nan"))
+            truth = batch.scene_joints + nobody
+            terms["recon"] = _error(people, truth) / self.UNIT_MM
+        if "adapt" in used:
+            back = self._reader(features, training=False)
+            terms["adapt"] = 100.0 * tf.reduce_mean(tf.abs(back - batch.maps))
+        return terms
+
+
+def _points_error(points: tf.Tensor, wanted: tf.Tensor, size: int) -> tf.Tensor:
+    """Mean |difference| of what is known, hundredths of the picture's side."""
+    return 100.0 / size * _error(points, wanted)
+
+
+def _error(found: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
+    """Mean |difference| over what is known; 0 if nothing is."""
+    known = tf.math.is_finite(wanted)
+    # Before the difference: the gradient of a NaN that is left out is a NaN.
+    wanted = tf.where(known, wanted, 0.0)
+    weight = tf.cast(known, tf.float32)
+    total = tf.reduce_sum(weight * tf.abs(found - wanted))
+    return total / (tf.reduce_sum(weight) + 1e-9)

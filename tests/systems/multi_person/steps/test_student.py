@@ -1,0 +1,150 @@
+"""Each loss is its formula, moves what it may, and passes over what is not known."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sa3dhp.models import pose_autoencoder, pose_prior
+from sa3dhp.synthetic import world
+from sa3dhp.systems.multi_person import camera as cameras
+from sa3dhp.systems.multi_person import composer as composers
+from sa3dhp.systems.multi_person import poses, scenes, student, teacher
+from sa3dhp.systems.multi_person.steps import student as student_step
+
+pytestmark = pytest.mark.usefixtures("eagerly")
+SIZE, B, N = 56, 2, 2
+SKELETON = poses.SKELETON
+
+
+@pytest.fixture(scope="module")
+def parts():
+    tf.keras.utils.set_random_seed(0)
+    prior = pose_prior.PosePrior(
+        pose_autoencoder.PoseEncoder(),
+        pose_autoencoder.PoseDecoder(),
+        SKELETON,
+        world.mean_bone_lengths(),
+    )
+    network = student.Student(8, 28, 4)
+    camera = cameras.Camera(SIZE, 1.2, 2500.0, 9000.0)
+    return (
+        composers.Composer(network, prior, camera),
+        student.MapEncoder(43, 8, 4),
+        teacher.Trunk(SIZE, 8),
+        teacher.MapReader(8, 8),
+    )
+
+
+def _step(parts, *names, train_maps=True, rate=1e-2):
+    return student_step.StudentStep(
+        *parts, rates=dict.fromkeys(names, rate), train_maps=train_maps
+    )
+
+
+@pytest.fixture
+def batch(parts):
+    rng = np.random.default_rng(0)
+    known = poses.artificial(rng, 8, world.mean_bone_lengths())
+    drawn = scenes.draw(
+        known, rng, count=B, people=N, camera=parts[0].camera, upright=poses.UPRIGHT
+    )
+    points = parts[0].camera.projected(drawn.joints).numpy()
+    points[0, 1] = np.nan  # the teacher sees one person in the first picture
+    points[1, 0, 5] = np.nan
+    images = rng.uniform(size=(B, SIZE, SIZE, 3)).astype(np.float32)
+    turns = np.tile(np.eye(2, 3, dtype=np.float32), (B, 1, 1))
+    values = student_step.Batch(
+        images,
+        np.nan_to_num(points[:, :, SKELETON.root]),
+        points,
+        images,
+        turns,
+        np.zeros(B, bool),
+        np.where(np.isnan(points[..., :1]), np.nan, drawn.joints),
+        points,
+        drawn.maps,
+        drawn.joints,
+        drawn.roots,
+        drawn.there,
+    )
+    return student_step.Batch(*(tf.constant(x) for x in values))
+
+
+def test_the_losses_of_pictures_are_mean_differences_of_what_is_known(parts, batch):
+    terms = _step(parts, "distl", "labels_2d", "labels_3d").terms(batch)
+    composer, _, trunk, _ = parts
+    people = composer.people(trunk(batch.images), batch.roots)
+    points = composer.camera.projected(people)
+    off = np.nanmean(np.abs(points - batch.points))
+    np.testing.assert_allclose(terms["distl"], 100 * off / SIZE, rtol=1e-4)
+    np.testing.assert_allclose(terms["labels_2d"], terms["distl"], rtol=1e-4)
+    apart = np.nanmean(np.abs(people - batch.joints))
+    np.testing.assert_allclose(terms["labels_3d"], apart / 250.0, rtol=1e-4)
+
+
+def test_the_losses_of_scenes_leave_out_rows_without_anybody(parts, batch):
+    terms = _step(parts, "recon", "adapt").terms(batch)
+    composer, map_encoder, _, reader = parts
+    features = map_encoder(batch.maps)
+    people = composer.people(features, batch.scene_roots).numpy()
+    there = batch.scene_there.numpy()
+    apart = np.abs(people - batch.scene_joints.numpy())[there].mean()
+    np.testing.assert_allclose(terms["recon"], apart / 250.0, rtol=1e-4)
+    off = np.abs(reader(features) - batch.maps).mean()
+    np.testing.assert_allclose(terms["adapt"], 100 * off, rtol=1e-4)
+
+
+def test_a_picture_that_is_not_turned_is_seen_as_it_is(parts, batch):
+    found = _step(parts, "ss").terms(batch)["ss"]
+    np.testing.assert_allclose(found, 0.0, atol=1e-4)
+
+
+def test_points_are_turned_mirrored_and_dropped_as_the_picture_is(parts, batch):
+    step = _step(parts, "ss")
+    turns = np.array([[[-1, 0, SIZE - 1], [0, 1, 0]], [[1, 0, 900], [0, 1, 0]]])
+    moved = batch._replace(
+        turns=tf.constant(turns, tf.float32), flipped=tf.constant([True, False])
+    )
+    points = tf.where(tf.math.is_nan(batch.points), 7.0, batch.points)
+    found, roots, seen = step._moved_points(points, moved)
+    mirrored = points.numpy()[0][:, list(SKELETON.flip_indices)]
+    mirrored[..., 0] = SIZE - 1 - mirrored[..., 0]
+    np.testing.assert_allclose(found[0], mirrored, atol=1e-4)
+    np.testing.assert_allclose(roots[0, 0, 0], SIZE - 1 - batch.roots[0, 0, 0])
+    assert seen.numpy().tolist() == [[True, False], [False, False]]
+
+
+@pytest.mark.parametrize(
+    ("names", "train_maps", "moves"),
+    [
+        (["distl"], True, (True, False)),
+        (["recon"], True, (True, True)),
+        (["adapt"], True, (False, True)),
+        (["recon", "ss"], False, (True, False)),
+    ],
+)
+def test_each_loss_moves_what_it_may_and_the_teacher_stays(
+    parts, batch, names, train_maps, moves, snapshot, unchanged
+):
+    composer, map_encoder, trunk, reader = parts
+    turns = np.tile([[0.9, 0.1, 2.0], [-0.1, 0.9, 2.0]], (B, 1, 1))
+    batch = batch._replace(turns=tf.constant(turns, tf.float32))
+    frozen = [trunk, reader, composer.prior.encoder, composer.prior.decoder]
+    before = [snapshot(x) for x in (composer.network, map_encoder, *frozen)]
+    terms = _step(parts, *names, train_maps=train_maps)(batch)
+    assert set(terms) == set(names) and np.isfinite(list(terms.values())).all()
+    own, maps, *others = (
+        not all(unchanged(x, was))
+        for x, was in zip((composer.network, map_encoder, *frozen), before)
+    )
+    assert (own, maps) == moves and not any(others)
+    for variable in composer.network.trainable_variables:
+        assert np.isfinite(variable.numpy()).all(), "a NaN that was left out"
+
+
+def test_scenes_are_learnt(parts, batch):
+    step = _step(parts, "recon", rate=3e-3)
+    before = step.terms(batch)["recon"]
+    for _ in range(15):
+        step(batch)
+    assert step.terms(batch, training=True)["recon"] < 0.8 * before

@@ -1,0 +1,138 @@
+"""All stages as the tool trains them: kept, exported, measured; only theirs move."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sa3dhp import errors
+from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.systems.multi_person import config as configs
+from sa3dhp.systems.multi_person import job, networks, predictions, sources, stages
+from sa3dhp.training import checkpoint
+
+SKELETON = skeletons.SA3DHP17
+OWNED = {
+    "poses": set(networks.POSES),
+    "teacher": set(networks.TEACHER),
+    "alignment": set(networks.ALIGNED),
+    "equivariance": {networks.STUDENT},
+}
+
+
+def _clairvoyant(config):
+    """A teacher who sees the people that are there, whatever it has learnt."""
+
+    def seen(trunk, reader, images, people):
+        full = np.full((len(images), people, 17, 2), np.nan, np.float32)
+        for name in ("studio", "street"):
+            for unseen in (False, True):
+                found = sources.crowds(config, name, unseen)
+                if np.array_equal(found.images[: len(images)], images):
+                    width = min(people, found.points.shape[1])
+                    full[:, :width] = found.points[: len(images), :width]
+                    return full
+        raise AssertionError("pictures of nowhere")
+
+    return seen
+
+
+def _train(config, workdir, *names):
+    """Trains stages eagerly; returns what was measured."""
+    tf.config.run_functions_eagerly(True)
+    configs.begin(config, workdir)
+    made = stages.make(config, workdir / "checkpoints")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sources, "seen_by_teacher", _clairvoyant(config))
+        rows = [row for name in names for row in made.train(name, workdir)]
+    tf.config.run_functions_eagerly(False)
+    return {f"{stage}/{name}": value for stage, name, value in rows}
+
+
+def _hashes(workdir):
+    return {
+        path.stem: checkpoint.read_meta(path)["weights_hash"]
+        for path in sorted((workdir / "checkpoints").glob("*.npz"))
+        if path.stem in set.union(*OWNED.values())
+    }
+
+
+@pytest.fixture(scope="module")
+def run(load, tmp_path_factory):
+    """The workdir of a whole run, and the networks' hashes and numbers by stage."""
+    workdir, kept, measured = tmp_path_factory.mktemp("run"), {}, {}
+    for name in configs.STAGES:
+        measured[name] = _train(load(), workdir, name)
+        kept[name] = _hashes(workdir)
+    return workdir, kept, measured
+
+
+def test_each_stage_leaves_its_own_networks_and_those_before_it_alone(run):
+    _, kept, measured = run
+    before = {}
+    for name, own in OWNED.items():
+        assert set(kept[name]) - set(before) == own
+        assert {k: kept[name][k] for k in before} == before
+        before = kept[name]
+        values = list(measured[name].values())
+        assert values and np.isfinite(values).all()
+    assert before[networks.STUDENT] != before[networks.ALIGNED[0]]
+    last = measured["equivariance"]
+    assert {"equivariance/target_pck_rel", "equivariance/source_recall"} <= set(last)
+
+
+def test_the_exported_model_says_what_the_networks_say(run, load):
+    workdir = run[0]
+    assert cv2.imread(str(workdir / stages.SHEET)).shape[0] > 3 * 3 * 56
+    model = tf.saved_model.load(str(workdir / stages.MODEL))
+    about = json.loads(model.signatures["describe"]()["json"].numpy())
+    assert about["units"] == "mm" and about["joint_names"][0] == "pelvis"
+    images = sources.crowds(load(), "street", unseen=True).images
+    told = model.signatures["serving_default"](tf.constant(images))
+    made = networks.Networks(load(), workdir / "checkpoints")
+    composer, teacher = made.trained(), made.teacher()
+    want = predictions.everybody(composer, *teacher, sources.pixels(images))
+    for name in ("joints", "score", "count"):
+        np.testing.assert_allclose(told[name], want[name], rtol=1e-3, atol=0.5)
+    assert told["joints"].shape == (4, predictions.MOST, 17, 3)
+
+
+def test_a_run_in_which_nobody_is_found_says_so(run, monkeypatch):
+    monkeypatch.setattr(predictions, "THRESHOLD", 99.0)
+    assert job.card_of(run[0]) == "procedural"
+    with pytest.raises(errors.InputError, match=r"none of \d+ people was found"):
+        job.predicted(run[0])
+
+
+def test_who_is_found_is_measured(run, monkeypatch):
+    monkeypatch.setattr(predictions, "THRESHOLD", -1e9)
+    monkeypatch.setattr(job.scoring, "FAR", 9.0)
+    pred, truth, information = job.predicted(run[0])
+    assert information == "G" and len(pred.joints) > 0
+    assert pred.joints.shape == truth.joints.shape
+    assert not pred.joints[:, SKELETON.root].any()
+    assert f"{len(pred.joints)} of" in pred.source
+
+
+def test_a_stopped_stage_ends_as_one_that_was_not(run, load, tmp_path):
+    often = "training.checkpoint_every=1"
+    for name in set.union(*(OWNED[stage] for stage in ("poses", "teacher"))):
+        for path in (run[0] / "checkpoints").glob(f"{name}.*"):
+            target = tmp_path / "checkpoints" / path.name
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    for path in (run[0] / "checkpoints").glob("meta.json"):
+        (tmp_path / "checkpoints" / path.name).write_bytes(path.read_bytes())
+    _train(load(often, "student.steps=1"), tmp_path, "alignment")
+    _train(load(often), tmp_path, "alignment")
+    kept = _hashes(run[0])
+    assert {name: _hashes(tmp_path)[name] for name in networks.ALIGNED} == {
+        name: kept[name] for name in networks.ALIGNED
+    }
+
+
+def test_l_distl_is_alone_at_first():
+    rate = stages._After(3, 0.5)
+    assert [float(rate(step)) for step in (0, 2, 3, 9)] == [0.0, 0.0, 0.5, 0.5]
