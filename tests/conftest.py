@@ -22,6 +22,7 @@ LONG = (
     "experiments/test_runner.py",
     "training/steps/test_motion_autoencoder.py",
     "systems/interventions/test_stages.py",
+    "systems/multi_person/test_stages.py",
     "test_prepare_data.py",
     "experiments/test_nrsfm.py",
 )
