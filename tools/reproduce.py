@@ -39,7 +39,10 @@ _NRSFM = {
 _INTERVENTIONS = dict.fromkeys(
     ("interventions", "feature_size"), "configs/interventions_world.yaml"
 )
-NAMES = (*rows.NAMES, *_NRSFM, *_INTERVENTIONS)
+_MULTI_PERSON = dict.fromkeys(
+    ("multi_person", "multi_person_teacher"), "configs/multi_person_world.yaml"
+)
+NAMES = (*rows.NAMES, *_NRSFM, *_INTERVENTIONS, *_MULTI_PERSON)
 flags.DEFINE_enum("table", None, NAMES, "What to make.")
 flags.DEFINE_list("seeds", ["0", "1", "2"], "Of everything random, clips included.")
 flags.DEFINE_string(
@@ -47,7 +50,8 @@ flags.DEFINE_string(
     None,
     "YAML file rows differ from, own or shipped. [configs/tables.yaml; of nrsfm_* "
     "configs/nrsfm.yaml or configs/nrsfm_world.yaml; of interventions and feature_size "
-    "configs/interventions_world.yaml]",
+    "configs/interventions_world.yaml; of multi_person* "
+    "configs/multi_person_world.yaml]",
 )
 flags.DEFINE_multi_string("set", [], "Changes a value: section.key=value. Repeatable.")
 flags.DEFINE_string(
@@ -73,6 +77,8 @@ def main() -> None:
         _of_system("nrsfm", _NRSFM[FLAGS.table])
     elif FLAGS.table in _INTERVENTIONS:
         _of_system("interventions", _INTERVENTIONS[FLAGS.table])
+    elif FLAGS.table in _MULTI_PERSON:
+        _of_system("multi_person", _MULTI_PERSON[FLAGS.table])
     else:
         _adaptation()
 

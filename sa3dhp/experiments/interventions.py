@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -203,16 +202,16 @@ def trained(config: configs.Config, stage: str, folder: pathlib.Path) -> pathlib
     Returns:
         The workdir of the stage, whose checkpoints hold those it needed too.
     """
-    home = folder / f"{stage}_{kept.name_of(_settings(config, stage))}"
-    if (home / "checkpoints" / f"{configs.STAGES[stage]}.npz").is_file():
-        return home  # written when a stage has ended
-    for before in _needs(config, stage):
-        earlier = trained(config, before, folder)
-        for path in sorted((earlier / "checkpoints").glob("*.npz")):
-            with files.atomic(home / "checkpoints" / path.name) as temporary:
-                shutil.copyfile(path, temporary)
-    stages.make(config, home / "checkpoints").train(stage, home)
-    return home
+    return kept.trained(
+        stage,
+        folder,
+        networks=configs.STAGES,
+        needs=lambda name: _needs(config, name),
+        settings=lambda name: _settings(config, name),
+        train=lambda name, home: stages.make(config, home / "checkpoints").train(
+            name, home
+        ),
+    )
 
 
 def _needs(config: configs.Config, stage: str) -> tuple[str, ...]:

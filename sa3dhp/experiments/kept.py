@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import pathlib
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -85,6 +86,41 @@ def _done(path: pathlib.Path, settings: Mapping) -> dict | None:
     except (OSError, ValueError):
         return None
     return record if record.get("settings") == settings else None
+
+
+def trained(
+    stage: str,
+    folder: pathlib.Path,
+    *,
+    networks: Mapping[str, str],
+    needs: Callable[[str], Sequence[str]],
+    settings: Callable[[str], Mapping],
+    train: Callable[[str, pathlib.Path], object],
+) -> pathlib.Path:
+    """Trains a stage and those before it, each once for all rows that share it.
+
+    Args:
+        stage: its name.
+        folder: gets a folder for each stage and its settings.
+        networks: of a system, stage -> a network that it leaves behind.
+        needs: from a stage to those right before it.
+        settings: from a stage to all that it depends on, those before it included.
+        train: trains a stage in a workdir whose `checkpoints` hold what it needs.
+
+    Returns:
+        The workdir of the stage, whose checkpoints hold those it needed too.
+    """
+    home = folder / f"{stage}_{name_of(settings(stage))}"
+    if (home / "checkpoints" / f"{networks[stage]}.npz").is_file():
+        return home  # written when a stage has ended
+    options = dict(networks=networks, needs=needs, settings=settings, train=train)
+    for before in needs(stage):
+        earlier = trained(before, folder, **options)
+        for path in sorted((earlier / "checkpoints").iterdir()):
+            with files.atomic(home / "checkpoints" / path.name) as temporary:
+                shutil.copyfile(path, temporary)
+    train(stage, home)
+    return home
 
 
 def by_row(found: Sequence[Mapping]) -> dict[str, list[Mapping]]:

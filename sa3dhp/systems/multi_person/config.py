@@ -95,7 +95,7 @@ class Student:
     labels: Literal["none", "2d", "3d"] = "none"
     first_steps: int = positive(15_000, may_change=True)  # of L_distl alone ([P] 4)
     steps: int = positive(100_000, may_change=True)  # of phase 1, the first in it [D]
-    # Of phase 2 (L_recon and L_ss; G stays); 0 leaves it out.
+    # Of phase 2 (L_recon and L_ss; G stays).
     equivariance_steps: int = positive(500_000, may_change=True)
     batch_size: int = positive(8)  # ([P] 4)
     learning_rate: float = 1e-4  # of each Adam ([P] 4)

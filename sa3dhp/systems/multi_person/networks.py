@@ -104,10 +104,10 @@ class Networks:
         """Returns M H."""
         return composers.Composer(network, self.prior, self.camera)
 
-    def trained(self) -> composers.Composer:
-        """Returns M H after phase 2; raises `InputError` if it is not there."""
+    def trained(self, name: str = STUDENT) -> composers.Composer:
+        """Returns M H after phase 2, or by another name; raises `InputError`."""
         network = self.new_student()
-        self.store.load(STUDENT, network)
+        self.store.load(name, network)
         return self.composer(network)
 
     def _seed(self, use: str) -> None:

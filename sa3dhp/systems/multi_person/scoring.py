@@ -18,6 +18,7 @@ SKELETON = skeletons.SA3DHP17
 FAR = 0.15  # sides of the picture [D]
 REL_MM, ABS_MM = 150.0, 250.0  # of 3DPCK_rel and 3DPCK_abs ([P] 4.1)
 _STEPS = np.arange(0.0, REL_MM + 1.0, 5.0)  # thresholds of the AUC
+_BY_PICTURE = ("pck_rel", "pck_abs", "recall")
 _CELL = 1 / 14  # sides of the picture, of a cell of s
 
 
@@ -142,6 +143,46 @@ def measure(pairs: Pairs) -> dict[str, float]:
         "root_error": float(away[:, root].mean()),
         "error_2d": float(np.nanmean(off)),
     }
+
+
+def by_picture(pairs: Pairs, people: list[int]) -> dict[int, dict[str, float]]:
+    """Returns `pck_rel`, `pck_abs` and `recall`, %, of each picture with people.
+
+    Args:
+        pairs: of all pictures.
+        people: true people of each picture.
+    """
+    found = {}
+    for number, count in enumerate(people):
+        if count:
+            values = measure(_of_picture(pairs, number, count))
+            found[number] = {key: values[key] for key in _BY_PICTURE}
+    return found
+
+
+def points_by_picture(
+    pairs: Pairs, people: list[int], size: int
+) -> dict[int, dict[str, float]]:
+    """Returns `pck_2d`, %, of each picture with people; who is missed is wrong."""
+    found = {}
+    for number, count in enumerate(people):
+        if count:
+            own = _of_picture(pairs, number, count)
+            values = measure_points(own, size)
+            share = values["recall"] / 100.0
+            found[number] = {"pck_2d": share * values.get("pck_2d", 0.0)}
+    return found
+
+
+def _of_picture(pairs: Pairs, number: int, count: int) -> Pairs:
+    """The pairs of one picture with `count` true people."""
+    rows = pairs.picture == number
+    parts = ("pred", "truth", "pred_points", "true_points", "picture")
+    return dataclasses.replace(
+        pairs,
+        **{name: getattr(pairs, name)[rows] for name in parts},
+        missed=count - int(rows.sum()),
+    )
 
 
 def measure_points(pairs: Pairs, size: int) -> dict[str, float]:

@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+import small_multi_person
 import tensorflow as tf
 
 from sa3dhp import errors
@@ -22,30 +23,13 @@ OWNED = {
 }
 
 
-def _clairvoyant(config):
-    """A teacher who sees the people that are there, whatever it has learnt."""
-
-    def seen(trunk, reader, images, people):
-        full = np.full((len(images), people, 17, 2), np.nan, np.float32)
-        for name in ("studio", "street"):
-            for unseen in (False, True):
-                found = sources.crowds(config, name, unseen)
-                if np.array_equal(found.images[: len(images)], images):
-                    width = min(people, found.points.shape[1])
-                    full[:, :width] = found.points[: len(images), :width]
-                    return full
-        raise AssertionError("pictures of nowhere")
-
-    return seen
-
-
 def _train(config, workdir, *names):
     """Trains stages eagerly; returns what was measured."""
     tf.config.run_functions_eagerly(True)
     configs.begin(config, workdir)
     made = stages.make(config, workdir / "checkpoints")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sources, "seen_by_teacher", _clairvoyant(config))
+        patch.setattr(sources, "seen_by_teacher", small_multi_person.clairvoyant(config))
         rows = [row for name in names for row in made.train(name, workdir)]
     tf.config.run_functions_eagerly(False)
     return {f"{stage}/{name}": value for stage, name, value in rows}

@@ -1,0 +1,263 @@
+"""The tables of several people ([P] Tables 2 and 7), by rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from sa3dhp import files
+from sa3dhp.experiments import kept
+from sa3dhp.systems.multi_person import config as configs
+from sa3dhp.systems.multi_person import job, predictions, scoring, sources, stages
+from sa3dhp.systems.multi_person import networks as networks_
+
+NAMES = ("multi_person", "multi_person_teacher")
+SIDES = ("source", "target")  # unseen pictures of either place
+_TEACHER = "teacher"  # the row that is no student
+# 3DPCK of all people of MuPoTS-3D ([P] Table 2) and IoU, error in pixels, PCK in 2D
+# (Table 7); "" where the paper has no such row.
+_PAPER = {
+    "recon": "53.3",
+    "adapt": "57.6",
+    "ss": "61.9",
+    "ws": "64.2",
+    "teacher": "60.1, 38.0, 66.6",
+    "distl": "51.9, 49.6, 60.3",
+}
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "poses": (),
+    "teacher": (),
+    "alignment": ("poses", "teacher"),
+    "equivariance": ("alignment",),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One line of a table.
+
+    Attributes:
+        id: of its file.
+        title: for people.
+        overrides: `section.key=value`, on top of the configuration's.
+        stage: after which it is measured.
+        against: the rows that it is compared with.
+    """
+
+    id: str
+    title: str
+    overrides: tuple[str, ...]
+    stage: str = "equivariance"
+    against: tuple[str, ...] = ()
+
+
+def rows(name: str) -> tuple[Row, ...]:
+    """Returns the rows of a table, one of `NAMES`."""
+    bare = ("student.scenes=false", "student.adapt=false")
+    distl = Row("distl", "student, L_distl (no D_syn)", bare, "alignment")
+    if name == "multi_person_teacher":
+        return (
+            Row(_TEACHER, "teacher", (), "teacher"),
+            dataclasses.replace(distl, against=(_TEACHER,)),
+            Row("ss", "student, Us", (), against=(_TEACHER, "distl")),
+            Row("ws", "student, Ws", ("student.labels=2d",), against=(_TEACHER,)),
+            Row("fs", "student, Fs", ("student.labels=3d",), against=(_TEACHER,)),
+        )
+    return (
+        distl,
+        Row(
+            "recon", "+ L_recon", ("student.adapt=false",), "alignment", ("distl",)
+        ),
+        Row("adapt", "+ L_adapt", (), "alignment", ("recon",)),
+        Row("ss", "+ L_ss (Us)", (), against=("adapt", "distl")),
+        Row("ws", "Ws: and 2D labels", ("student.labels=2d",), against=("ss",)),
+        Row("fs", "Fs: and 3D labels", ("student.labels=3d",), against=("ws",)),
+    )
+
+
+def run(
+    configure: Callable[[Sequence[str]], configs.Config],
+    name: str,
+    seeds: Sequence[int],
+    workdir: str | os.PathLike,
+    facts: Mapping,
+) -> str:
+    """Runs a table and writes `<workdir>/<name>.json` and `.md`.
+
+    Args:
+        configure: from overrides to a configuration.
+        name: of the table.
+        seeds: of people, weights and batches.
+        workdir: for all that is made; stages that rows share are trained once.
+        facts: kept with every row: command, commit and the like.
+
+    Returns:
+        The table as Markdown.
+    """
+    workdir, table = pathlib.Path(workdir), rows(name)
+    found = kept.records(
+        table,
+        seeds,
+        workdir / name,
+        configure,
+        lambda row, config: _measure(row, config, workdir / "runs"),
+        facts,
+    )
+    summary = summarise(name, table, found)
+    files.write_json(workdir / f"{name}.json", summary)
+    text = markdown(summary)
+    files.write_text(workdir / f"{name}.md", text)
+    return text
+
+
+def trained(config: configs.Config, stage: str, folder: pathlib.Path) -> pathlib.Path:
+    """Trains a stage and those before it, see `kept.trained`."""
+    return kept.trained(
+        stage,
+        folder,
+        networks=configs.STAGES,
+        needs=lambda name: _NEEDS[name],
+        settings=lambda name: _settings(config, name),
+        train=lambda name, home: stages.make(config, home / "checkpoints").train(
+            name, home
+        ),
+    )
+
+
+def _settings(config: configs.Config, stage: str) -> dict:
+    """All that a stage depends on, with what it needs of those before it."""
+    values = dataclasses.asdict(config)
+    data, student = values["data"], values["student"]
+    own: dict = {"training": values["training"]}
+    if stage == "poses":
+        own |= {"poses": values["poses"], "pool": data["pool"], "kind": data["poses"]}
+    elif stage == "teacher":
+        left_out = ("target", "poses", "pool")
+        seen = {key: value for key, value in data.items() if key not in left_out}
+        own |= {"teacher": values["teacher"], "data": seen}
+    else:
+        late = {"equivariance_steps", "equivariance_rate", "turn_deg"}
+        if stage == "alignment":
+            student = {key: x for key, x in student.items() if key not in late}
+        own |= {"student": student, "data": data}
+    own["before"] = [_settings(config, name) for name in _NEEDS[stage]]
+    return own
+
+
+def _measure(row: Row, config: configs.Config, folder: pathlib.Path) -> dict:
+    """The numbers of a row on each side, over all people and by picture."""
+    home = trained(config, row.stage, folder)
+    made = networks_.Networks(config, home / "checkpoints")
+    teacher = made.teacher()
+    found: dict = {"target_information": job.target_information(config)}
+    for side, place in zip(SIDES, (config.data.source, config.data.target)):
+        seen = sources.crowds(config, place, unseen=True)
+        truth, size = sources.people_of(seen), config.data.image_size
+        if row.id == _TEACHER:
+            points = _taught(teacher, seen.images)
+            joints = [np.zeros((*one.shape[:2], 3)) for one in points]
+        else:
+            student = configs.STAGES[row.stage]
+            composer = made.trained(student)
+            joints, points = predictions.see(composer, *teacher, seen.images)
+        pairs = scoring.match(joints, points, *truth, size)
+        overall = scoring.measure_points(pairs, size)
+        if row.id != _TEACHER:
+            overall = {**scoring.measure(pairs), **overall}
+        people = [len(one) for one in truth[0]]
+        single = scoring.by_picture(pairs, people)
+        flat = scoring.points_by_picture(pairs, people, size)
+        found[side] = {
+            "overall": overall,
+            "per_sequence": {str(n): {**x, **flat[n]} for n, x in single.items()},
+        }
+    return found
+
+
+def _taught(teacher: tuple, images: np.ndarray) -> list[np.ndarray]:
+    """Points of the people that the teacher sees in each picture."""
+    seen = sources.seen_by_teacher(*teacher, images, predictions.MOST)
+    return [one[np.isfinite(one[:, sources.SKELETON.root, 0])] for one in seen]
+
+
+def summarise(name: str, table: Sequence[Row], records: Sequence[Mapping]) -> dict:
+    """Returns a table's numbers: medians over seeds, comparisons with intervals."""
+    found, lines = kept.by_row(records), []
+    metric = "pck_2d" if name == "multi_person_teacher" else "pck_rel"
+    for row in table:
+        own = found[row.id]
+        line: dict = {"id": row.id, "title": row.title, "metric": metric}
+        line["target_information"] = own[0]["target_information"]
+        for side in SIDES:
+            line[side] = kept.spreads([record[side]["overall"] for record in own])
+        line["changes"] = {
+            other: kept.change(found[other], own, "target", metric)
+            for other in row.against
+        }
+        line["paper"] = _PAPER.get(row.id, "")
+        lines.append(line)
+    last = records[-1]
+    return {
+        "table": name,
+        "rows": lines,
+        "seeds": sorted({record["seed"] for record in records}),
+        "command": last.get("command"),
+        "commits": sorted({r.get("commit", "unknown") for r in records}),
+        "seconds": round(sum(record["seconds"] for record in records), 1),
+    }
+
+
+_COLUMNS = {
+    "multi_person": {
+        "3DPCK": "pck_rel",
+        "AUC": "auc_rel",
+        "3DPCK abs": "pck_abs",
+        "recall": "recall",
+        "precision": "precision",
+        "2D px": "error_2d",
+    },
+    "multi_person_teacher": {
+        "IoU": "iou",
+        "2D px": "error_2d",
+        "2D PCK": "pck_2d",
+        "recall": "recall",
+    },
+}
+
+
+def markdown(found: Mapping) -> str:
+    """Returns the summary as a Markdown table."""
+    columns = _COLUMNS[found["table"]]
+    measured = found["rows"][0]["metric"]
+    heads = ["row", "knows", *columns, f"change of {measured} on the target", "paper"]
+    text = [f"### {found['table']}", "", f"| {' | '.join(heads)} |"]
+    text.append("|" + "---|" * len(heads))
+    for line in found["rows"]:
+        target = line["target"]
+        cells = [
+            line["title"],
+            line["target_information"],
+            *(kept.cell(target[x]) if x in target else "" for x in columns.values()),
+            kept.changes(line["changes"]),
+            line["paper"],
+        ]
+        text.append(f"| {' | '.join(cells)} |")
+    seeds = ", ".join(map(str, found["seeds"]))
+    text += [
+        "",
+        f"Unseen pictures of the target; median over seeds {seeds} (least to greatest). "
+        "Percent, over all true people: who is missed is wrong (2D PCK and IoU: of "
+        "matched people). 3DPCK at 150 mm relative to the pelvis, abs at 250 mm in the "
+        "camera; pixels of the embedded world's pictures. *Knows*: raw pictures of the "
+        "target (R), their 2D (G) or 3D labels (L). Changes: mean, 95 % interval of a "
+        "paired bootstrap over pictures. Paper: MuPoTS-3D (3DPCK; IoU, pixels, PCK).",
+        "",
+        f"`{found['command']}`, commit {', '.join(found['commits'])}, "
+        f"{found['seconds'] / 60:.0f} minutes.",
+        "",
+    ]
+    return "\n".join(text)
