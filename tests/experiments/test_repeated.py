@@ -28,6 +28,7 @@ BUILT_IN = {
     "adaptation.temperature",
     "adaptation.trainable_block",
     "data.image_size",
+    "image_encoder.head",
     "image_encoder.head_channels",
     "image_encoder.head_stride",
     "image_encoder.head_units",
@@ -38,6 +39,7 @@ BUILT_IN = {
     "relations.theta_deg",
     "source.joints_weight",
     "source.latent_weight",
+    "source.points_weight",
 }
 FIELDS = [
     f"{section.name}.{field.name}"

@@ -5,11 +5,11 @@ import pathlib
 
 import pytest
 
-from sa3dhp import errors
+from sa3dhp import errors, systems
 from sa3dhp.systems.relation_distillation import config
 
 FOLDER = pathlib.Path(__file__).resolve().parents[3] / "configs"
-OTHERS = ("nrsfm", "interventions")  # systems whose files begin with their name
+OTHERS = systems.NAMES[1:]  # whose files begin with their name
 CONFIGS = sorted(p for p in FOLDER.glob("*.yaml") if not p.stem.startswith(OTHERS))
 
 
