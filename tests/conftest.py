@@ -25,6 +25,7 @@ LONG = (
     "systems/multi_person/test_stages.py",
     "test_prepare_data.py",
     "experiments/test_nrsfm.py",
+    "experiments/test_multi_person.py",
 )
 
 

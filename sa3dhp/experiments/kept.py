@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import pathlib
@@ -113,9 +114,11 @@ def trained(
     home = folder / f"{stage}_{name_of(settings(stage))}"
     if (home / "checkpoints" / f"{networks[stage]}.npz").is_file():
         return home  # written when a stage has ended
-    options = dict(networks=networks, needs=needs, settings=settings, train=train)
+    again = functools.partial(
+        trained, networks=networks, needs=needs, settings=settings, train=train
+    )
     for before in needs(stage):
-        earlier = trained(before, folder, **options)
+        earlier = again(before, folder)
         for path in sorted((earlier / "checkpoints").iterdir()):
             with files.atomic(home / "checkpoints" / path.name) as temporary:
                 shutil.copyfile(path, temporary)

@@ -12,7 +12,14 @@ import numpy as np
 from sa3dhp import files
 from sa3dhp.experiments import kept
 from sa3dhp.systems.multi_person import config as configs
-from sa3dhp.systems.multi_person import job, predictions, scoring, sources, stages
+from sa3dhp.systems.multi_person import (
+    job,
+    predictions,
+    scoring,
+    sources,
+    stages,
+    teacher,
+)
 from sa3dhp.systems.multi_person import networks as networks_
 
 NAMES = ("multi_person", "multi_person_teacher")
@@ -69,9 +76,7 @@ def rows(name: str) -> tuple[Row, ...]:
         )
     return (
         distl,
-        Row(
-            "recon", "+ L_recon", ("student.adapt=false",), "alignment", ("distl",)
-        ),
+        Row("recon", "+ L_recon", ("student.adapt=false",), "alignment", ("distl",)),
         Row("adapt", "+ L_adapt", (), "alignment", ("recon",)),
         Row("ss", "+ L_ss (Us)", (), against=("adapt", "distl")),
         Row("ws", "Ws: and 2D labels", ("student.labels=2d",), against=("ss",)),
@@ -152,18 +157,18 @@ def _measure(row: Row, config: configs.Config, folder: pathlib.Path) -> dict:
     """The numbers of a row on each side, over all people and by picture."""
     home = trained(config, row.stage, folder)
     made = networks_.Networks(config, home / "checkpoints")
-    teacher = made.teacher()
+    taught = made.teacher()
     found: dict = {"target_information": job.target_information(config)}
     for side, place in zip(SIDES, (config.data.source, config.data.target)):
         seen = sources.crowds(config, place, unseen=True)
         truth, size = sources.people_of(seen), config.data.image_size
         if row.id == _TEACHER:
-            points = _taught(teacher, seen.images)
+            points = _taught(taught, seen.images)
             joints = [np.zeros((*one.shape[:2], 3)) for one in points]
         else:
             student = configs.STAGES[row.stage]
             composer = made.trained(student)
-            joints, points = predictions.see(composer, *teacher, seen.images)
+            joints, points = predictions.see(composer, *taught, seen.images)
         pairs = scoring.match(joints, points, *truth, size)
         overall = scoring.measure_points(pairs, size)
         if row.id != _TEACHER:
@@ -178,9 +183,12 @@ def _measure(row: Row, config: configs.Config, folder: pathlib.Path) -> dict:
     return found
 
 
-def _taught(teacher: tuple, images: np.ndarray) -> list[np.ndarray]:
+def _taught(
+    networks: tuple[teacher.Trunk, teacher.MapReader], images: np.ndarray
+) -> list[np.ndarray]:
     """Points of the people that the teacher sees in each picture."""
-    seen = sources.seen_by_teacher(*teacher, images, predictions.MOST)
+    trunk, reader = networks
+    seen = sources.seen_by_teacher(trunk, reader, images, predictions.MOST)
     return [one[np.isfinite(one[:, sources.SKELETON.root, 0])] for one in seen]
 
 
@@ -249,8 +257,8 @@ def markdown(found: Mapping) -> str:
     seeds = ", ".join(map(str, found["seeds"]))
     text += [
         "",
-        f"Unseen pictures of the target; median over seeds {seeds} (least to greatest). "
-        "Percent, over all true people: who is missed is wrong (2D PCK and IoU: of "
+        f"Unseen pictures of the target; median over seeds {seeds} (least to "
+        "greatest). Percent, over all true people: who is missed is wrong (2D PCK and IoU: of "
         "matched people). 3DPCK at 150 mm relative to the pelvis, abs at 250 mm in the "
         "camera; pixels of the embedded world's pictures. *Knows*: raw pictures of the "
         "target (R), their 2D (G) or 3D labels (L). Changes: mean, 95 % interval of a "

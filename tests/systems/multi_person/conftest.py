@@ -6,6 +6,7 @@ from small_networks import eagerly, snapshot, unchanged  # noqa: F401
 
 from sa3dhp.systems.multi_person import config as configs
 
+
 @pytest.fixture(scope="session")
 def load():
     """`load(*overrides)`: the small configuration, and differences."""

@@ -29,7 +29,9 @@ def _train(config, workdir, *names):
     configs.begin(config, workdir)
     made = stages.make(config, workdir / "checkpoints")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sources, "seen_by_teacher", small_multi_person.clairvoyant(config))
+        patch.setattr(
+            sources, "seen_by_teacher", small_multi_person.clairvoyant(config)
+        )
         rows = [row for name in names for row in made.train(name, workdir)]
     tf.config.run_functions_eagerly(False)
     return {f"{stage}/{name}": value for stage, name, value in rows}
