@@ -258,11 +258,12 @@ def markdown(found: Mapping) -> str:
     text += [
         "",
         f"Unseen pictures of the target; median over seeds {seeds} (least to "
-        "greatest). Percent, over all true people: who is missed is wrong (2D PCK and IoU: of "
-        "matched people). 3DPCK at 150 mm relative to the pelvis, abs at 250 mm in the "
-        "camera; pixels of the embedded world's pictures. *Knows*: raw pictures of the "
-        "target (R), their 2D (G) or 3D labels (L). Changes: mean, 95 % interval of a "
-        "paired bootstrap over pictures. Paper: MuPoTS-3D (3DPCK; IoU, pixels, PCK).",
+        "greatest). Percent, over all true people: who is missed is wrong (2D PCK "
+        "and IoU: of matched people). 3DPCK at 150 mm relative to the pelvis, abs at "
+        "250 mm in the camera; pixels of the embedded world's pictures. *Knows*: raw "
+        "pictures of the target (R), their 2D (G) or 3D labels (L). Changes: mean, "
+        "95 % interval of a paired bootstrap over pictures. Paper: MuPoTS-3D (3DPCK; "
+        "IoU, pixels, PCK).",
         "",
         f"`{found['command']}`, commit {', '.join(found['commits'])}, "
         f"{found['seconds'] / 60:.0f} minutes.",
