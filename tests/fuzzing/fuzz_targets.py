@@ -36,6 +36,7 @@ from sa3dhp.data.formats import (
     annotated_npz,
     asf_amc,
     bvh,
+    labels,
     restricted_pickle,
     smpl_files,
 )
@@ -279,6 +280,26 @@ def _poses() -> list[Target]:
     ]
 
 
+def _own_table() -> bytes:
+    """Labels of one's own, three joints in two pictures."""
+    lines = ["image,joint,u,v,x,y,z,subject,sequence,frame,split"]
+    for n in range(6):
+        joint = ("pelvis", "neck", "left_wrist")[n % 3]
+        lines.append(f"{n // 3}.jpg,{joint},{n}.5,2,,-1e2,{3000 + n},anna,a,{n // 3},")
+    return "\n".join(lines).encode()
+
+
+def _own_arrays() -> dict[str, np.ndarray]:
+    return {
+        "images": np.array(["0.jpg", "1.jpg"]),
+        "skeleton": np.array("sa3dhp17"),
+        "keypoints": _RNG.uniform(0, 99, (2, 17, 2)),
+        "joints": _RNG.uniform(-900, 900, (2, 17, 3)),
+        "frames": np.arange(2),
+        "fps": np.array(25.0),
+    }
+
+
 def _data_sets() -> list[Target]:
     rows = 8
     fetch = {
@@ -390,6 +411,8 @@ def _data_sets() -> list[Target]:
             _pickle,
         ),
         Target("h36m videopose3d", "d.npz", {"positions_3d": walk}, motion, _objects),
+        Target("own table", "labels.csv", _own_table(), labels.read),
+        Target("own arrays", "labels.npz", _own_arrays(), labels.read, _npz),
         Target(
             "annotated npz",
             "a.npz",

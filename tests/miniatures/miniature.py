@@ -14,6 +14,7 @@ One function per data set writes a folder that `tools/prepare_data.py --input` t
     miniature.real_multiview(folder)         # 2 videos, Calib.qca.txt, reference
     miniature.person_clips(folder)           # mp4 + BlazePose's landmarks
     miniature.single_frames(folder)          # npz + jpg of two data sets
+    miniature.own(folder)                    # labels.csv, labels_test.npz + jpg
     miniature.videos(folder)                 # 2 mp4, boxes in <folder>/boxes.json
 
 `import miniature` finds this module (`pythonpath` of .pytest.ini). Everything is a
@@ -46,6 +47,7 @@ person, expand = people.person, people.expand
 cmu, bandai_namco = miniature_mocap.cmu, miniature_mocap.bandai_namco
 real_multiview = miniature_real.real_multiview
 person_clips, single_frames = miniature_real.person_clips, miniature_real.single_frames
+own = miniature_real.own
 
 
 def surreal(folder, frames: int = 64, parts=("train", "train", "test")):

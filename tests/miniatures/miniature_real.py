@@ -123,3 +123,32 @@ def single_frames(folder):
             S=np.concatenate([joints / 1000.0, ones], -1),
         )
         np.savez(home / "other.npz", imgname=np.array(images), center=np.zeros(2))
+
+
+def own(folder):
+    """Writes labels of one's own: a table of two people, and arrays of a third."""
+    eye = calibration.Camera("a", calibration.pinhole(150.0, 150.0, 60.0, 80.0), SIZE)
+    seen = people.towards(people.person(90, 7), 3000.0)
+    names = people.SKELETON.joint_names
+    rows = ["image,joint,u,v,x,y,z,subject,sequence,frame,split"]
+    images = []
+    for n, joints in enumerate(seen):
+        image = f"pictures/{n:03d}.jpg"
+        home = pathlib.Path(folder) / ("desk" if n < 4 else "hall")
+        picture = people.film(seen[n : n + 1], eye.project, SIZE, n)[0]
+        people.write_image(home / image, picture)
+        images.append(image)
+        if n < 4:
+            about = ("anna" if n % 2 else "bert", f"walk{n // 2}", n, "train")
+            for name, point, place in zip(names, eye.project(joints), joints):
+                cells = (image, name, *point, *place, *about)
+                rows.append(",".join(map(str, cells)))
+    (pathlib.Path(folder) / "desk/labels.csv").write_text("\n".join(rows) + "\n")
+    np.savez(
+        pathlib.Path(folder) / "hall/labels_test.npz",
+        images=np.array(images[4:]),
+        skeleton="sa3dhp17",
+        keypoints=eye.project(seen[4:]),
+        joints=seen[4:],
+        splits=np.full(3, "test"),
+    )

@@ -27,6 +27,7 @@ _NAMES = (
     "person_clips",
     "single_frames",
     "rendered_people",
+    "own",
     "videos",
 )
 

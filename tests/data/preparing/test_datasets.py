@@ -52,6 +52,10 @@ CASES = {
         {"test": (15, 15, 1, "blazepose12"), "train": (120, 2, 1, "sa3dhp17")},
     ),
     "single_frames": ("single_frames", {"test": (3, 3, 3, "sa3dhp17")}),
+    "own": (
+        "own",
+        {"train": (4, 4, 4, "sa3dhp17"), "test": (3, 3, 1, "sa3dhp17")},
+    ),
     "videos": ("videos", {"train": (120, 2, 2, "sa3dhp17")}),
 }
 # Whose clips to adapt to have no label.
