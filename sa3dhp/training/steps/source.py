@@ -190,7 +190,9 @@ class SourceStep:
     def finalise(self) -> None:
         """Puts the moving average of the weights in, if one was kept.
 
-        Batch norm's statistics stay those of the last steps.
+        Batch norm's statistics stay those of the last steps. While the weights still
+        move fast they do not fit the average: of one G^s, after 900 steps with 0.998,
+        244 mm became 279.
         """
         if self._ema > 0:
             for optimizer, variables in self._groups:

@@ -211,7 +211,6 @@ PEOPLE = {
     "source.batch_size": 32,
     "source.learning_rate": 0.001,
     "source.backbone_rate": 0.0002,
-    "source.ema": 0.998,
     "source.frozen_up_to": "res3",
     "source.joints_weight": 0.3,
     "source.latent_weight": 1.0,
