@@ -113,6 +113,26 @@ def dump(config: Any, path: str | os.PathLike[str]) -> None:
     files.write_text(path, to_yaml(config))
 
 
+def of_run(schema: type[T], workdir: str | os.PathLike[str], system: str) -> T:
+    """Returns the configuration that a system's run was begun with.
+
+    Args:
+        schema: as of `load`.
+        workdir: of the run.
+        system: that it belongs to, for the message.
+
+    Raises:
+        InputError: if there is no run.
+    """
+    path = pathlib.Path(workdir) / "config.yaml"
+    if not path.is_file():
+        raise errors.InputError(
+            f"{path} is missing: give the --workdir of tools/pretrain.py "
+            f"--system={system}"
+        )
+    return load(schema, path)
+
+
 def begin(config: Any, workdir: str | os.PathLike[str]) -> None:
     """Writes `<workdir>/config.yaml`, or checks that the run there has the same.
 

@@ -49,3 +49,10 @@ def test_a_network_that_is_missing_names_the_stage_that_makes_it(name, tmp_path)
             errors.InputError, match=f"--system={name} --stage={stage} "
         ):
             made.store.meta(network)
+
+
+@pytest.mark.parametrize("name", systems.NAMES[1:])
+def test_a_folder_without_a_run_says_what_makes_one(name, tmp_path):
+    message = f"config.yaml is missing.*--system={name}$"
+    with pytest.raises(errors.InputError, match=message):
+        systems.part(name, "config").of_run(tmp_path)

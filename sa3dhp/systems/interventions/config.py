@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import pathlib
 import typing
 from collections.abc import Sequence
 from typing import Literal
@@ -169,10 +168,4 @@ def load(
 
 def of_run(workdir: str | os.PathLike[str]) -> Config:
     """Returns the configuration of a run; InputError if there is none."""
-    path = pathlib.Path(workdir) / "config.yaml"
-    if not path.is_file():
-        raise errors.InputError(
-            f"{path} is missing: give the --workdir of tools/pretrain.py "
-            "--system=interventions"
-        )
-    return load(path)
+    return loader.of_run(Config, workdir, "interventions")

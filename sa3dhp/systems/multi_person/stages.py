@@ -36,7 +36,6 @@ from sa3dhp.training.steps import pose_autoencoder as pose_step
 MODEL = "saved_model"  # in the workdir
 SHEET = "people.png"  # unseen pictures: truth, teacher, student
 _SHOWN = 6  # pictures of a sheet
-_MEASURED = 4  # batches that a stage's terms are measured on
 
 
 class Stages:
