@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -23,19 +24,36 @@ def reestimate(
             fills no batch is left out, unless it is all.
         batch_size: pictures whose statistics are taken together.
     """
-    kind = tf.keras.layers.BatchNormalization
-    layers = [layer for layer in _leaves(encoder) if isinstance(layer, kind)]
-    momenta = [layer.momentum for layer in layers]
     size = min(batch_size, len(images))
-    try:
-        for done, start in enumerate(range(0, len(images) - size + 1, size)):
-            for layer in layers:  # the mean of `done` batches and of this one
-                layer.momentum = done / (done + 1)
+
+    def batches() -> Iterator[tf.Tensor]:
+        for start in range(0, len(images) - size + 1, size):
             middle = pictures.center_crop(
                 images[start : start + size], encoder.image_size
             )
-            batch = tf.constant(middle, tf.float32) / 255.0
-            encoder(batch, training=True)
+            yield tf.constant(middle, tf.float32) / 255.0
+
+    reestimate_by(encoder, lambda batch: encoder(batch, training=True), batches())
+
+
+def reestimate_by(
+    model: tf.keras.Model, run: Callable[[Any], object], batches: Iterable
+) -> None:
+    """Replaces the moving statistics of each batch norm that a function runs.
+
+    Args:
+        model: that holds the layers.
+        run: takes a batch and runs layers of the model with `training`, eagerly.
+        batches: each becomes an equal part of the mean.
+    """
+    kind = tf.keras.layers.BatchNormalization
+    layers = [layer for layer in _leaves(model) if isinstance(layer, kind)]
+    momenta = [layer.momentum for layer in layers]
+    try:
+        for done, batch in enumerate(batches):
+            for layer in layers:  # the mean of `done` batches and of this one
+                layer.momentum = done / (done + 1)
+            run(batch)
     finally:
         for layer, momentum in zip(layers, momenta):
             layer.momentum = momentum

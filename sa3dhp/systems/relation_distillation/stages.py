@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -26,6 +27,7 @@ SKELETON = networks_.SKELETON
 _REPORTED = 512  # unseen pairs or images that a network is measured on
 _ESTIMATED = 512  # source pictures that batch norm's statistics are estimated on
 _CHUNK = 64
+_AVERAGED = 32  # batches that the head's batch norm is estimated on at the end
 
 
 class Stages:
@@ -150,6 +152,7 @@ class Stages:
     def _source(self) -> Iterator[stages_.Stage]:
         c, config = self._config.source, self._config
         network = self._networks.new("image_encoder")
+        batches = sources.source_batches(config)
         features, statistics = None, config.image_encoder.batch_norm
         trained = network.variables_above(c.frozen_up_to)
         if statistics == "reestimated":
@@ -172,13 +175,13 @@ class Stages:
         yield stages_.Stage(
             "source",
             step,
-            sources.source_batches(config),
+            batches,
             c.steps,
             {"image_encoder": network},
             loop.measure(step, self._unseen_images),
             networks_.POSE,
             {"image_size": config.data.image_size},
-            finalise=step.finalise,
+            finalise=lambda: step.finalise(itertools.islice(batches(0), _AVERAGED)),
         )
 
     def _relations(self) -> Iterator[stages_.Stage]:

@@ -214,7 +214,7 @@ def test_finalise_puts_the_moving_average_in(small_encoder, loss, batch):
         now = [v.numpy() for v in small_encoder.trainable_variables]
         average = [0.5 * a + 0.5 * n for a, n in zip(average, now)]
     statistics = [v.numpy() for v in small_encoder.non_trainable_variables]
-    step.finalise()
+    step.finalise([])
     for variable, expected in zip(small_encoder.trainable_variables, average):
         np.testing.assert_allclose(variable, expected, rtol=1e-4, atol=1e-6)
     for variable, expected in zip(small_encoder.non_trainable_variables, statistics):
@@ -227,8 +227,29 @@ def test_finalise_without_an_average_changes_nothing(
     step = _step(small_encoder, loss)
     step(batch)
     before = snapshot(small_encoder)
-    step.finalise()
+    step.finalise([batch])
     assert all(unchanged(small_encoder, before))
+
+
+def test_an_averaged_heads_batch_norm_is_estimated_anew_the_backbones_stays(
+    eagerly, resnet, loss, poses
+):
+    fold = folded.fold(resnet, resnet.backbone.trainable_variables)
+    step = _step(resnet, loss, ema=0.9, features=fold.features)
+    images = tf.random.stateless_uniform([4, 32, 32, 3], [0, 0])
+    batches = [(images[:2], poses(2)), (images[2:], poses(2))]
+    step(batches[0])
+    old, new = _statistics(resnet)
+    kept = [v.numpy() for v in old]
+    step.finalise(batches)
+    found = [v.numpy() for v in new]
+    for variable in new:  # nothing of what was there before is in them
+        variable.assign(variable + 5.0)
+    step.finalise(batches)
+    for variable, value in zip(new, found):
+        np.testing.assert_allclose(variable, value, rtol=1e-3, atol=1e-5)
+    for variable, value in zip(old, kept):
+        np.testing.assert_array_equal(variable, value)
 
 
 def test_a_schedule_is_a_learning_rate(small_encoder, loss, batch, snapshot, unchanged):
