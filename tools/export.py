@@ -1,9 +1,16 @@
-"""Turns a trained or adapted model into one SavedModel that needs TensorFlow alone.
+"""Turns a trained or adapted model into files that need nothing of this project.
 
     python tools/export.py --workdir=WORKDIR --output=DIR
     python tools/export.py --checkpoints=DIR --output=DIR
 
-The first exports the model that an adaptation made, the second the source-only one.
+The first exports the model that an adaptation made, the second the source-only one, as
+a SavedModel for TensorFlow. For phones and small computers:
+
+    python tools/export.py --workdir=WORKDIR --output=DIR --tflite=float16,int8 \\
+        --calibrate=VIDEOS
+
+adds `DIR-float16.tflite` and so on beside it. Each file is run before it stays: one
+whose poses differ by more than its limit is an error.
 """
 
 from __future__ import annotations
@@ -11,11 +18,13 @@ from __future__ import annotations
 import pathlib
 from typing import Any
 
+import numpy as np
 from absl import flags
 
 from sa3dhp import cli, errors, files
 
 FLAGS = flags.FLAGS
+CROPS = 200  # to calibrate with
 flags.DEFINE_string("workdir", None, "A finished adaptation: its model is exported.")
 flags.DEFINE_string("output", None, "Folder of the SavedModel; an earlier is replaced.")
 flags.DEFINE_string(
@@ -32,6 +41,14 @@ flags.DEFINE_string(
 )
 
 
+flags.DEFINE_list(
+    "tflite", [], "TFLite files to write too: some of float32, float16, int8."
+)
+flags.DEFINE_string(
+    "calibrate", None, "Videos of the target, as adapt takes them: int8 asks for them."
+)
+
+
 def main() -> None:
     """Loads the base, applies the pack, exports."""
     if not FLAGS.output:
@@ -40,11 +57,12 @@ def main() -> None:
         raise errors.InputError(
             "nothing to export: give --workdir of an adaptation, or --checkpoints"
         )
-    from sa3dhp.export import domain_pack, saved_model
+    from sa3dhp.export import domain_pack, saved_model, tflite
     from sa3dhp.systems.relation_distillation import config as configs
     from sa3dhp.systems.relation_distillation import networks
     from sa3dhp.training import store
 
+    tflite.check(FLAGS.tflite, FLAGS.calibrate)
     pack = default = None
     if FLAGS.workdir:
         workdir = pathlib.Path(FLAGS.workdir)
@@ -61,16 +79,43 @@ def main() -> None:
     )
     saved_model.check(FLAGS.output)
 
-    model = networks.Networks(config, store.Store(folder)).pose_model()
+    trained = networks.Networks(config, store.Store(folder))
+    model, motion = trained.pose_model(), None
+    if (folder / "motion_encoder.npz").is_file():
+        motion = trained.load("motion_encoder")
     metadata: dict[str, Any] = {"model": "source-only"}
     if pack:
         about = domain_pack.apply(pack, model.encoder)
         metadata = {"model": "adapted", "domain_pack": about}
-    saved_model.export_model(FLAGS.output, model, metadata=metadata)
+    serving = saved_model.export_model(
+        FLAGS.output, model, motion=motion, metadata=metadata
+    )
     print(f"written: {FLAGS.output} ({metadata['model']})")
+    if FLAGS.tflite:
+        crops = _crops(model.image_size) if FLAGS.calibrate else None
+        for kind in FLAGS.tflite:
+            path = pathlib.Path(f"{FLAGS.output.rstrip('/')}-{kind}.tflite")
+            print(f"written: {path}: {tflite.write(path, serving, kind, crops)}")
     print("next: paste into Python; it needs TensorFlow alone:")
     size = model.image_size
     print(saved_model.USAGE.format(folder=str(FLAGS.output), size=size))
+
+
+def _crops(size: int) -> np.ndarray:
+    """Some pictures of the people in the videos to calibrate with."""
+    from sa3dhp.data.videos import detection, video
+    from sa3dhp.prediction import predictor
+
+    found: list[np.ndarray] = []
+    detector = detection.make(detection.AUTO)
+    for source in video.discover(FLAGS.calibrate):
+        found += predictor.crops(source, size, detector, CROPS)
+    if not found:
+        raise errors.InputError(
+            f"--calibrate={FLAGS.calibrate}: nobody was found there; give other videos"
+        )
+    chosen = np.linspace(0, len(found) - 1, min(CROPS, len(found))).round()
+    return np.stack([found[int(n)] for n in chosen])
 
 
 if __name__ == "__main__":

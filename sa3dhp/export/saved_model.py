@@ -15,7 +15,7 @@ import tensorflow as tf
 from sa3dhp import errors, files
 from sa3dhp.export import described
 from sa3dhp.export import serving as servings
-from sa3dhp.models import pose_model
+from sa3dhp.models import motion_autoencoder, pose_model
 from sa3dhp.skeleton import skeleton as skeletons
 
 MARKER = "saved_model.pb"
@@ -33,6 +33,7 @@ def export_model(
     folder: str | os.PathLike,
     model: pose_model.PoseModel,
     *,
+    motion: motion_autoencoder.MotionEncoder | None = None,
     metadata: Mapping | None = None,
 ) -> servings.Serving:
     """Writes a pose model as one SavedModel; returns what was written.
@@ -40,13 +41,14 @@ def export_model(
     Args:
         folder: of the SavedModel; an earlier one there is replaced.
         model: G, under any precision policy, with its prior; stays as it is.
+        motion: E_m, for the signature `clips`.
         metadata: JSON values about the run, stored as `run` of the description.
 
     Raises:
         InputError: if the folder cannot be replaced.
     """
     check(folder)  # before the work, not after
-    made = servings.Serving(model, metadata=metadata)
+    made = servings.Serving(model, motion=motion, metadata=metadata)
     write(folder, made)
     return made
 

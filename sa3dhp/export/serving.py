@@ -7,20 +7,26 @@ It needs TensorFlow alone:
     joints = predict(images=tf.constant(crops))["joints"]  # uint8 [N, H, W, 3] crops
     about = model.signatures["describe"]()  # joint_names, parents, units, axes, ...
 
+Two more signatures spare the caller the crops, or tell motions apart:
+
+    model.signatures["frames"](  # whole pictures and the people's boxes in them
+        frames=pictures, boxes=boxes, frame=which)  # [N, H, W, 3], [M, 4], [M]
+    model.signatures["clips"](clips=crops)  # [N, 30, H, W, 3]; gives `motion` [N, 128]
+
 The same description lies beside the model in `assets.extra/sa3dhp.json`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from sa3dhp import provenance
 from sa3dhp.geometry import crop
-from sa3dhp.models import folded, pose_autoencoder, pose_model
+from sa3dhp.models import folded, motion_autoencoder, pose_autoencoder, pose_model
 from sa3dhp.models import image_encoder as image_encoders
 from sa3dhp.skeleton import kinematics
 from sa3dhp.training import checkpoint
@@ -38,6 +44,17 @@ INPUT = (
 )
 
 
+FRAMES = (
+    "frames: uint8 [N, H, W, 3], RGB, whole pictures; boxes: float32 [M, 4], x1 y1 x2 "
+    "y2 of persons, pixels; frame: int32 [M], the picture that each box is of. Each is "
+    "cropped by the crop rule for a single picture: smooth boxes over time before"
+)
+CLIPS = (
+    "clips: uint8 [N, 30, H, W, 3], RGB, at 30 frames per second, cropped as images "
+    "are; gives joints [N, 30, J, 3], latent [N, 30, D] and motion [N, V] in (-1, 1)"
+)
+
+
 class Serving(tf.Module):
     """G, D_p and the kinematics in float32, with the pre-processing in front.
 
@@ -48,11 +65,18 @@ class Serving(tf.Module):
     layers, which would need Keras and this package to be read back, are not saved.
     """
 
-    def __init__(self, model: pose_model.PoseModel, *, metadata: Mapping | None = None):
+    def __init__(
+        self,
+        model: pose_model.PoseModel,
+        *,
+        motion: motion_autoencoder.MotionEncoder | None = None,
+        metadata: Mapping | None = None,
+    ):
         """Copies the networks.
 
         Args:
             model: G, under any precision policy, with the prior that decodes it.
+            motion: E_m, for the signature `clips`, which there is not without.
             metadata: JSON values about the run; become `run` of the description.
         """
         super().__init__(name="sa3dhp")
@@ -64,6 +88,10 @@ class Serving(tf.Module):
         _copy_weights(prior.decoder, decoder)
         size = encoder.image_size
         self.weights = [*fold.variables, *decoder.weights]
+        inputs = {"frames": FRAMES}
+        if motion is not None:
+            self.weights += motion.weights
+            inputs["clips"] = CLIPS
         about = {
             "input": INPUT,
             "output": "joints: float32 [N, J, 3]; latent: float32 [N, D] in (-1, 1)",
@@ -72,6 +100,7 @@ class Serving(tf.Module):
             "parents": list(skeleton.parents),
             "units": UNITS,
             "axes": AXES,
+            "other_inputs": inputs,
             "crop_rule": crop.RULE,
             "image_size": size,
             "bone_lengths_mm": [round(float(length), 3) for length in lengths],
@@ -83,14 +112,17 @@ class Serving(tf.Module):
         # As text: TensorFlow would wrap a dict, and what it holds, to track it.
         self._text = json.dumps(about)
 
-        def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            latent = fold(resized(images, size))
+        def core(images: tf.Tensor) -> dict[str, tf.Tensor]:
+            latent = fold(images)
             local = decoder(latent, training=False)
             joints = kinematics.from_local(local, skeleton, lengths)
             return {"joints": joints, "latent": latent}
 
-        spec = tf.TensorSpec([None, None, None, 3], tf.uint8, "images")
-        self.serve = tf.function(serve, input_signature=[spec])
+        self.core = core  # float32 [N, size, size, 3] in [0, 1]; not a signature
+        self.image_size = size
+        self.serve, self.serve_frames, serve_clips = _signatures(core, size, motion)
+        if serve_clips is not None:
+            self.serve_clips = serve_clips
 
     @property
     def description(self) -> dict:
@@ -111,7 +143,87 @@ class Serving(tf.Module):
     @property
     def signatures(self) -> dict[str, tf.types.experimental.GenericFunction]:
         """What the SavedModel offers, by name."""
-        return {"serving_default": self.serve, "describe": self.describe}
+        found = {
+            "serving_default": self.serve,
+            "frames": self.serve_frames,
+            "describe": self.describe,
+        }
+        if hasattr(self, "serve_clips"):
+            found["clips"] = self.serve_clips
+        return found
+
+
+def _signatures(
+    core: Callable[[tf.Tensor], dict[str, tf.Tensor]],
+    size: int,
+    motion: motion_autoencoder.MotionEncoder | None,
+) -> tuple:
+    """Pictures, frames with boxes, and clips to poses; the last may be None."""
+
+    def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return core(resized(images, size))
+
+    def frames(
+        frames: tf.Tensor, boxes: tf.Tensor, frame: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        crops = tf.map_fn(
+            lambda row: cropped(frames[row[1]], row[0], size),
+            (boxes, frame),
+            fn_output_signature=tf.TensorSpec([size, size, 3], tf.float32),
+        )
+        return core(crops)
+
+    def clips(clips: tf.Tensor) -> dict[str, tf.Tensor]:
+        assert motion is not None
+        shape, length = tf.shape(clips), motion_autoencoder.NUM_FRAMES
+        flat = tf.reshape(clips, tf.concat([[-1], shape[2:]], 0))
+        found = serve(tf.ensure_shape(flat, [None, None, None, 3]))
+        found = {
+            name: tf.reshape(value, [-1, length, *value.shape[1:]])
+            for name, value in found.items()
+        }
+        return {**found, "motion": motion(found["latent"], training=False)}
+
+    picture = [None, None, None, 3]
+    images = tf.TensorSpec(picture, tf.uint8, "images")
+    boxed = [
+        tf.TensorSpec(picture, tf.uint8, "frames"),
+        tf.TensorSpec([None, 4], tf.float32, "boxes"),
+        tf.TensorSpec([None], tf.int32, "frame"),
+    ]
+    clip = tf.TensorSpec(
+        [None, motion_autoencoder.NUM_FRAMES, None, None, 3], tf.uint8, "clips"
+    )
+    return (
+        tf.function(serve, input_signature=[images]),
+        tf.function(frames, input_signature=boxed),
+        tf.function(clips, input_signature=[clip]) if motion is not None else None,
+    )
+
+
+def cropped(picture: tf.Tensor, box: tf.Tensor, size: int) -> tf.Tensor:
+    """Cuts a person out by the crop rule for a single picture.
+
+    `crop.extract` with the square of `crop.square_box`, in TensorFlow.
+
+    Args:
+        picture: `[H, W, 3]` uint8.
+        box: `[4]`, x1 y1 x2 y2, pixels.
+        size: pixels, of both sides of the result.
+
+    Returns:
+        `[size, size, 3]` float32 in [0, 1], in steps of a grey level.
+    """
+    longer = tf.reduce_max(box[2:] - box[:2])
+    count = tf.maximum(1, tf.cast(tf.round(crop.SIDE_FACTOR * longer), tf.int32))
+    start = (box[:2] + box[2:]) / 2 - tf.cast(count, tf.float32) / 2
+    start = tf.cast(tf.floor(start + 0.5), tf.int32)  # x, y
+    steps, shape = tf.range(count), tf.shape(picture)
+    # What lies outside repeats the edge.
+    rows = tf.clip_by_value(start[1] + steps, 0, shape[0] - 1)
+    columns = tf.clip_by_value(start[0] + steps, 0, shape[1] - 1)
+    square = tf.gather(tf.gather(picture, rows), columns, axis=1)
+    return tf.round(resized(square[None], size)[0] * 255.0) / 255.0
 
 
 def resized(images: tf.Tensor, size: int) -> tf.Tensor:

@@ -89,7 +89,7 @@ def predict_video(
     frames, count = np.unique(columns["frame"]), len(columns["frame"])
     kept = frames[turntable.shown(len(frames), pictures)] if pictures else frames[:0]
     small = dict.fromkeys(kept.tolist(), b"")
-    views = _views(model, source, columns, small)
+    views = _views(model.description["image_size"], source, columns, small)
     joints = _predicted(model, views, count, progress)
     done = len(joints)
     interrupted = done < count
@@ -128,6 +128,30 @@ def predict_video(
 def _seconds(frames: np.ndarray, scan: people.Scan) -> np.ndarray:
     """When frames are shown, from the first one; their own times where these vary."""
     return frames / scan.fps if scan.times is None else scan.times[frames]
+
+
+def crops(
+    source: video.Source, size: int, detector: detection.Detector, most: int
+) -> list[np.ndarray]:
+    """Returns what a model would see of the people in a source, evenly taken.
+
+    Args:
+        source: the video.
+        size: pixels, of both sides.
+        detector: of people.
+        most: pictures.
+
+    Returns:
+        uint8 `[size, size, 3]` each, RGB.
+
+    Raises:
+        UnreadableError: if it cannot be decoded.
+    """
+    scan = people.scan(source, None, video.ASSUMED_FPS, detector, None, together=True)
+    columns = _rows(scan.tracks, scan.fps)
+    chosen = turntable.shown(len(columns["frame"]), most)
+    columns = {key: values[chosen] for key, values in columns.items()}
+    return list(_views(size, source, columns, {}))
 
 
 def _only(where: str | os.PathLike) -> video.Source:
@@ -169,7 +193,7 @@ def _rows(tracks: Sequence[screening.Track], fps: float) -> dict[str, np.ndarray
 
 
 def _views(
-    model: Model,
+    side: int,
     source: video.Source,
     columns: Mapping[str, np.ndarray],
     kept: dict[int, bytes],
@@ -177,12 +201,12 @@ def _views(
     """Yields what the model sees of each row, uint8 `[S, S, 3]`, in their order.
 
     Args:
-        model: says S.
+        side: S, pixels.
         source: decoded once.
         columns: the rows.
         kept: its keys are frames, whose small pictures are put there.
     """
-    frame, side = columns["frame"], model.description["image_size"]
+    frame = columns["frame"]
     for index, picture in video.until(source, np.unique(frame)):
         if index in kept:
             kept[index] = turntable.jpeg(picture)

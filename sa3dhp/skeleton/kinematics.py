@@ -277,7 +277,7 @@ def _root_frames(
         and twice the pelvis'.
     """
     hips = left_hip - right_hip
-    normal = tf.linalg.cross(hips, neck)
+    normal = _cross(hips, neck)
     squared = tf.reduce_sum(normal**2, -1, keepdims=True)
     flat = squared <= _MIN_SINE**2
     # Without a plane (hips on the line of the trunk) the person faces the camera, or
@@ -291,12 +291,19 @@ def _root_frames(
     toward -= tf.reduce_sum(toward * neck, -1, keepdims=True) * neck
     normal = tf.where(flat, toward, normal)
     forward = normal / tf.norm(normal, axis=-1, keepdims=True)
-    across = tf.linalg.cross(neck, forward)
+    across = _cross(neck, forward)
     left = tf.where(flat, across, hips)
     left /= tf.norm(left, axis=-1, keepdims=True)
     torso = tf.stack([across, -neck, -forward], axis=-2)
-    pelvis = tf.stack([left, tf.linalg.cross(left, forward), -forward], axis=-2)
+    pelvis = tf.stack([left, _cross(left, forward), -forward], axis=-2)
     return tf.stack([torso, pelvis, pelvis], axis=-3)
+
+
+def _cross(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+    """The cross product of `[..., 3]`: TFLite has no operation for it."""
+    x, y, z = tf.unstack(one, axis=-1)
+    u, v, w = tf.unstack(other, axis=-1)
+    return tf.stack([y * w - z * v, z * u - x * w, x * v - y * u], axis=-1)
 
 
 def _carry_level(frames: tf.Tensor, local: tf.Tensor, level: _Level) -> tf.Tensor:

@@ -14,7 +14,14 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from sa3dhp import errors
 from sa3dhp.export import saved_model, serving
-from sa3dhp.models import image_encoder, pose_autoencoder, pose_model, pose_prior
+from sa3dhp.geometry import crop
+from sa3dhp.models import (
+    image_encoder,
+    motion_autoencoder,
+    pose_autoencoder,
+    pose_model,
+    pose_prior,
+)
 from sa3dhp.skeleton import kinematics
 from sa3dhp.skeleton import skeleton as skeletons
 
@@ -174,7 +181,8 @@ def test_exported_model_has_no_batch_norm_left(folder, networks):
     assert not {name for name in found if "BatchNorm" in name}
     layers = networks[0].backbone.layers
     convolutions = [x for x in layers if isinstance(x, tf.keras.layers.Conv2D)]
-    assert found.count("Conv2D") == len(convolutions) + 3  # each once, and the head
+    once = len(convolutions) + 3  # and the head
+    assert found.count("Conv2D") == 2 * once  # in two signatures
 
 
 def test_folded_model_says_what_keras_says(model, networks):
@@ -183,6 +191,60 @@ def test_folded_model_says_what_keras_says(model, networks):
     latent = _latent(networks[0], images)
     assert np.ptp(latent, axis=0).max() > 0.01, "or the comparison shows nothing"
     np.testing.assert_allclose(model(images)["latent"], latent, rtol=0, atol=1e-4)
+
+
+def _described(folder):
+    return tf.saved_model.load(str(folder))
+
+
+def test_whole_frames_and_boxes_give_what_their_crops_give(folder):
+    """Shrunk, grown, and over the edge of the picture, two people of one frame."""
+    served = _described(folder).signatures
+    rng = np.random.default_rng(3)
+    small = rng.integers(0, 256, (2, 14, 20, 3)).astype(np.uint8)
+    frames = np.stack([cv2.resize(x, (200, 140)) for x in small])
+    boxes = np.float32([[60, 20, 110, 120], [90, 50, 100, 70], [-30, 60, 60, 150]])
+    which = np.int32([0, 1, 1])
+    found = served["frames"](
+        frames=tf.constant(frames), boxes=tf.constant(boxes), frame=tf.constant(which)
+    )
+    crops = np.stack(
+        [
+            crop.extract(frames[n], *crop_square(box), SIZE)
+            for n, box in zip(which, boxes)
+        ]
+    )
+    cut = [serving.cropped(frames[n], box, SIZE) for n, box in zip(which, boxes)]
+    assert np.abs(np.stack(cut) * 255 - crops).max() <= 1.01  # a grey level
+    expected = served["serving_default"](images=tf.constant(crops))
+    np.testing.assert_allclose(found["joints"], expected["joints"], atol=3.0)
+
+
+def crop_square(box):
+    centres, side = crop.square_box(box[None])
+    return centres[0], side
+
+
+def test_clips_give_poses_and_one_motion_each(networks, tmp_path):
+    motion = motion_autoencoder.MotionEncoder(units=4)
+    saved_model.export_model(tmp_path / "m", _model(networks), motion=motion)
+    served = _described(tmp_path / "m").signatures
+    rng = np.random.default_rng(4)
+    clips = rng.integers(0, 256, (2, 30, SIZE, SIZE, 3)).astype(np.uint8)
+    found = served["clips"](clips=tf.constant(clips))
+    assert found["joints"].shape == (2, 30, 17, 3)
+    latent = served["serving_default"](images=tf.constant(clips[1]))["latent"]
+    np.testing.assert_allclose(found["latent"][1], latent, atol=1e-5)
+    np.testing.assert_allclose(found["motion"][1], motion(latent[None])[0], atol=1e-5)
+    about = json.loads(served["describe"]()["json"].numpy())
+    assert set(about["other_inputs"]) == {"frames", "clips"}
+
+
+def test_without_a_motion_encoder_there_is_no_signature_of_clips(model, folder):
+    assert set(_described(folder).signatures) == {
+        *("serving_default", "frames", "describe")
+    }
+    assert set(model.description["other_inputs"]) == {"frames"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,201 @@
+"""The model as a TFLite file, for phones and small computers; it proves itself.
+
+A file takes one picture, uint8 `[1, S, S, 3]`, RGB, cropped and resized to S by the
+crop rule, and gives `joints` `[1, J, 3]` and `latent` `[1, D]`. TFLite's interpreter is
+all it needs. What the numbers mean lies in it: the file is a zip archive too, and holds
+`sa3dhp.json` (`unzip -p model.tflite sa3dhp.json`).
+
+* `float32`: the same numbers;
+* `float16`: weights of half the size;
+* `int8`: the convolutions of G in integers, calibrated on pictures of the target. The
+  decoder and the kinematics stay as they are: metres in 256 steps are centimetres.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from sa3dhp import errors, files
+from sa3dhp.export import serving as servings
+
+LIMIT_MM = {"float32": 0.1, "float16": 1.0, "int8": 5.0}
+DESCRIPTION = "sa3dhp.json"
+_CHECKED = 16  # pictures
+# Kinds of operations that stay in floating point with `int8`.
+_FLOATING = (
+    "FULLY_CONNECTED MUL ADD SUB DIV CONCATENATION RESHAPE SUM MEAN PACK UNPACK "
+    "STRIDED_SLICE TANH LEAKY_RELU SQRT RSQRT MAXIMUM MINIMUM SPLIT SPLIT_V GATHER "
+    "TRANSPOSE SLICE BATCH_MATMUL SQUARED_DIFFERENCE SQUARE NEG SELECT_V2 CAST"
+).split()
+
+
+@dataclasses.dataclass(frozen=True)
+class Parity:
+    """How a file compares with the model that it was made of.
+
+    Attributes:
+        error_mm: mean distance of the joints of the picture that differs most.
+        limit_mm: that it may reach.
+        milliseconds: for one picture, median, one thread.
+        size: bytes of the file.
+    """
+
+    error_mm: float
+    limit_mm: float
+    milliseconds: float
+    size: int
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return (
+            f"{self.error_mm:.3f} mm from the model (limit {self.limit_mm:g}), "
+            f"{self.milliseconds:.1f} ms for a picture on one thread, "
+            f"{self.size / 1e6:.1f} MB"
+        )
+
+
+def check(kinds: Sequence[str], calibration: object) -> None:
+    """Raises the `InputError` of kinds that `write` would refuse."""
+    unknown = [kind for kind in kinds if kind not in LIMIT_MM]
+    if unknown:
+        raise errors.InputError(
+            f"tflite: got {', '.join(unknown)}, expected some of {', '.join(LIMIT_MM)}"
+        )
+    if "int8" in kinds and calibration is None:
+        raise errors.InputError(
+            "tflite: int8 is calibrated on pictures of the target; give --calibrate="
+            "VIDEOS"
+        )
+
+
+def write(
+    path: str | os.PathLike,
+    serving: servings.Serving,
+    kind: str,
+    pictures: np.ndarray | None = None,
+) -> Parity:
+    """Writes a file, whole or not at all; returns how it compares.
+
+    Args:
+        path: of the file.
+        serving: the model.
+        kind: one of `LIMIT_MM`.
+        pictures: uint8 `[N, S, S, 3]`, crops of the target: they calibrate `int8`, and
+            are what is compared; noise is where there are none.
+
+    Raises:
+        InputError: if there is no such kind, `int8` has no pictures, or the poses
+            differ by more than the limit.
+    """
+    check([kind], pictures)
+    size = serving.image_size
+    if pictures is None:
+        rng = np.random.default_rng(0)
+        pictures = rng.integers(0, 256, (_CHECKED, size, size, 3), np.uint8)
+    made = _converted(serving, kind, pictures)
+    about = {
+        **serving.description,
+        "input": f"uint8 [1, {size}, {size}, 3], RGB, cropped and resized by the crop "
+        "rule",
+        "output": "joints: float32 [1, J, 3]; latent: float32 [1, D] in (-1, 1)",
+        "format": f"tflite {kind}",
+    }
+    found = parity(made, serving, kind, pictures)
+    if not found.error_mm <= found.limit_mm:
+        raise errors.InputError(
+            f"tflite {kind}: poses are {found.error_mm:.2f} mm from the model's, "
+            f"expected {found.limit_mm:g} at most; use another kind"
+            + (", or more pictures of the target" if kind == "int8" else "")
+        )
+    with files.atomic(path) as temporary:
+        temporary.write_bytes(made)
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(DESCRIPTION, json.dumps(about, indent=1))
+    return dataclasses.replace(found, size=pathlib.Path(path).stat().st_size)
+
+
+def describe(path: str | os.PathLike) -> dict:
+    """Returns what a file says of itself.
+
+    Raises:
+        InputError: if it is none of ours.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return json.loads(archive.read(DESCRIPTION))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        raise errors.InputError(
+            f"tflite: {path} holds no {DESCRIPTION}; give a file of tools/export.py"
+        ) from None
+
+
+def parity(
+    made: bytes, serving: servings.Serving, kind: str, pictures: np.ndarray
+) -> Parity:
+    """Runs a file and the model on the same pictures, some of those that are given."""
+    chosen = np.linspace(0, len(pictures) - 1, min(_CHECKED, len(pictures)))
+    chosen = np.unique(chosen.round().astype(int))
+    run = runner(made)
+    worst, seconds = 0.0, []
+    for picture in pictures[chosen]:
+        began = time.perf_counter()
+        joints = run(picture[None])["joints"]
+        seconds.append(time.perf_counter() - began)
+        expected = serving.serve(tf.constant(picture[None]))["joints"].numpy()
+        worst = max(worst, float(np.linalg.norm(joints - expected, axis=-1).mean()))
+    return Parity(worst, LIMIT_MM[kind], 1e3 * float(np.median(seconds)), len(made))
+
+
+def runner(made: bytes) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """Returns a function from a picture `[1, S, S, 3]` to the outputs by name."""
+    interpreter = tf.lite.Interpreter(model_content=made, num_threads=1)
+    interpreter.allocate_tensors()
+    (taken,) = interpreter.get_input_details()
+    given = {len(x["shape"]): x["index"] for x in interpreter.get_output_details()}
+
+    def run(picture: np.ndarray) -> dict[str, np.ndarray]:
+        interpreter.set_tensor(taken["index"], picture)
+        interpreter.invoke()
+        return {
+            "joints": interpreter.get_tensor(given[3]),
+            "latent": interpreter.get_tensor(given[2]),
+        }
+
+    return run
+
+
+def _converted(serving: servings.Serving, kind: str, pictures: np.ndarray) -> bytes:
+    """The file in memory."""
+    size = serving.image_size
+
+    def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return serving.core(tf.cast(images, tf.float32) / 255.0)
+
+    spec = tf.TensorSpec([1, size, size, 3], tf.uint8, "images")
+    function = tf.function(serve, input_signature=[spec]).get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], serving)
+    if kind == "float32":
+        return converter.convert()
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if kind == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+        return converter.convert()
+
+    def each() -> Iterator[list[np.ndarray]]:
+        for picture in pictures:
+            yield [picture[None]]
+
+    converter.representative_dataset = each
+    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=_FLOATING)
+    return tf.lite.experimental.QuantizationDebugger(
+        converter=converter, debug_dataset=each, debug_options=options
+    ).get_nondebug_quantized_model()
