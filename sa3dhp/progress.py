@@ -1,11 +1,13 @@
-"""A progress bar on one terminal line; plain lines where there is no terminal."""
+"""What people see: a bar on one terminal line, plain lines elsewhere, no C++ talk."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TextIO
 
 _WIDTH = 20  # of the bar, characters
@@ -86,3 +88,17 @@ def duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """Keeps off stderr what TFLite's C++ code announces there and nothing can stop."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -81,6 +81,8 @@ def main() -> None:
 
     trained = networks.Networks(config, store.Store(folder))
     model, motion = trained.pose_model(), None
+    # What has to be read is read before anything is written.
+    crops = _crops(model.image_size) if FLAGS.tflite and FLAGS.calibrate else None
     if (folder / "motion_encoder.npz").is_file():
         motion = trained.load("motion_encoder")
     metadata: dict[str, Any] = {"model": "source-only"}
@@ -92,7 +94,6 @@ def main() -> None:
     )
     print(f"written: {FLAGS.output} ({metadata['model']})")
     if FLAGS.tflite:
-        crops = _crops(model.image_size) if FLAGS.calibrate else None
         for kind in FLAGS.tflite:
             path = pathlib.Path(f"{FLAGS.output.rstrip('/')}-{kind}.tflite")
             print(f"written: {path}: {tflite.write(path, serving, kind, crops)}")

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from sa3dhp import errors
+from sa3dhp import errors, progress
 from sa3dhp.data.videos import blazepose as detector
 from sa3dhp.evaluation import poses
 
@@ -79,7 +79,7 @@ class _Network:
 
     def __init__(self, path: str | pathlib.Path) -> None:
         try:
-            with detector.silent():
+            with progress.silent():
                 self._run = tf.lite.Interpreter(model_path=str(path), num_threads=1)
                 self._run.allocate_tensors()
         except (ValueError, RuntimeError) as error:

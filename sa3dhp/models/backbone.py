@@ -115,7 +115,8 @@ def prepared(images: tf.Tensor) -> tf.Tensor:
     Returns:
         The same shape; blue, green, red in [0, 255] less `BGR_MEAN`.
     """
-    return 255.0 * tf.reverse(images, [-1]) - BGR_MEAN
+    # Not `tf.reverse`: TFLite's mixes up the columns, quantized.
+    return 255.0 * tf.gather(images, [2, 1, 0], axis=-1) - BGR_MEAN
 
 
 def _silence_residuals(backbone: tf.keras.Model) -> None:

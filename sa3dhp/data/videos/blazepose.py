@@ -9,18 +9,15 @@ several sizes, and each person found is looked at again in a square of his own.
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import math
 import os
 import pathlib
-import sys
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
 
-from sa3dhp import errors
+from sa3dhp import errors, progress
 
 PACKAGE, VERSION = "mediapipe", "0.10.14"
 REMEDY = f"pip install --no-deps {PACKAGE}=={VERSION}"
@@ -135,20 +132,6 @@ def _starts(length: int, side: float) -> np.ndarray:
     return np.linspace(0, length - side, steps + 1) if steps > 0 else np.zeros(1)
 
 
-@contextlib.contextmanager
-def silent() -> Iterator[None]:
-    """Keeps off stderr what TFLite's C++ code announces there and nothing can stop."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
 def _stacked(parts: list[np.ndarray]) -> np.ndarray:
     """People `[M, 4]` of several arrays, of none too."""
     return np.concatenate([np.zeros((0, 4)), *parts])
@@ -171,7 +154,7 @@ class BlazePose:
         import tensorflow as tf  # the other detectors do without
 
         try:
-            with silent():
+            with progress.silent():
                 self._network = tf.lite.Interpreter(str(path), num_threads=1)
                 self._network.allocate_tensors()
             (given,) = self._network.get_input_details()
