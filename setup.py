@@ -63,6 +63,8 @@ setuptools.setup(
             "hypothesis",
             "mypy==2.4.1",
             "bvhio",  # a reader of BVH that we did not write
+            "ipykernel",  # tools/tour.ipynb runs
+            "nbclient",
             "pytest>=7",
             "pytest-xdist >= 3.7",  # two tests at a time
             "ruff==0.17.5",

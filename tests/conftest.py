@@ -23,6 +23,7 @@ LONG = (
     "training/steps/test_motion_autoencoder.py",
     "systems/interventions/test_stages.py",
     "systems/multi_person/test_stages.py",
+    "test_tour.py",
     "test_prepare_data.py",
     "experiments/test_nrsfm.py",
     "experiments/test_multi_person.py",
@@ -48,3 +49,36 @@ def shared_data() -> pathlib.Path:
 def repo_root() -> pathlib.Path:
     """The root of the repository."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A folder of small networks as they are made, the configuration beside it.
+
+    Whoever loads them opens `small_resnet.used()`.
+    """
+    import small_resnet
+
+    from sa3dhp.synthetic import world
+    from sa3dhp.systems.relation_distillation import config as configs
+    from sa3dhp.systems.relation_distillation import networks
+    from sa3dhp.training import store
+
+    small = (
+        "relations.rules=[z3]",
+        "relations.pose_widths=[8, 32]",
+        "adaptation.terms=[z3]",
+        "adaptation.steps=2",
+        "adaptation.evaluate_every=2",
+        "adaptation.select=last",
+        "training.precision=float32",
+    )
+    folder = tmp_path_factory.mktemp("untrained")
+    config = configs.load(ROOT / "configs" / "smoke.yaml", small)
+    made = networks.Networks(config, store.Store(folder / "networks"))
+    names = (*networks.POSE, *networks.MOTION, "image_encoder", "relation_z3")
+    with small_resnet.used():
+        made.store.save({name: made.new(name) for name in names})
+    made.store.save_bones(networks.SKELETON, world.mean_bone_lengths())
+    configs.dump(config, folder / "config.yaml")
+    return folder / "networks"

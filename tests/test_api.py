@@ -11,20 +11,6 @@ import small_video
 
 import sa3dhp
 from sa3dhp import api, errors
-from sa3dhp.synthetic import world
-from sa3dhp.systems.relation_distillation import config as configs
-from sa3dhp.systems.relation_distillation import networks
-from sa3dhp.training import store
-
-SMALL = (
-    "relations.rules=[z3]",
-    "relations.pose_widths=[8, 32]",
-    "adaptation.terms=[z3]",
-    "adaptation.steps=2",
-    "adaptation.evaluate_every=2",
-    "adaptation.select=last",
-    "training.precision=float32",
-)
 
 
 @pytest.fixture(scope="module")
@@ -36,20 +22,6 @@ def shipped():
 def crops():
     rng = np.random.default_rng(0)
     return rng.integers(0, 256, (3, 80, 80, 3), np.uint8)
-
-
-@pytest.fixture(scope="module")
-def untrained(tmp_path_factory, repo_root):
-    """A folder of networks as they are made, with the configuration beside it."""
-    folder = tmp_path_factory.mktemp("untrained")
-    config = configs.load(repo_root / "configs" / "smoke.yaml", SMALL)
-    made = networks.Networks(config, store.Store(folder / "networks"))
-    names = (*networks.POSE, *networks.MOTION, "image_encoder", "relation_z3")
-    with small_resnet.used():
-        made.store.save({name: made.new(name) for name in names})
-    made.store.save_bones(networks.SKELETON, world.mean_bone_lengths())
-    configs.dump(config, folder / "config.yaml")
-    return folder / "networks"
 
 
 def test_the_shipped_model_predicts_and_says_what_it_is(shipped, crops):
