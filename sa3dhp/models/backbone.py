@@ -106,6 +106,25 @@ def fill(backbone: tf.keras.Model, path: str | os.PathLike) -> None:
         variable.assign(arrays[name].astype(np.float32))
 
 
+def checked(images: tf.Tensor, size: int) -> tf.Tensor:
+    """Returns pictures as a tensor.
+
+    Args:
+        images: of a network's caller.
+        size: pixels, of both sides, that the network takes.
+
+    Raises:
+        InputError: if they are not `[B, size, size, 3]`.
+    """
+    images = tf.convert_to_tensor(images)
+    if images.shape.rank != 4 or images.shape[1:] != (size, size, 3):
+        raise errors.InputError(
+            f"images: expected [B, {size}, {size}, 3], got {tuple(images.shape)}; "
+            "crop or resize them first"
+        )
+    return images
+
+
 def prepared(images: tf.Tensor) -> tf.Tensor:
     """Turns RGB in [0, 1] into what ResNet-50 was trained on: BGR around its mean.
 

@@ -147,7 +147,7 @@ class Folded:
         Raises:
             InputError: if the images have another shape.
         """
-        images = self.encoder.checked(images)
+        images = backbone.checked(images, self.image_size)
         if self._trains:
             images = tf.stop_gradient(images)
         stem, pool = self._paddings

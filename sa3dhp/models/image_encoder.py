@@ -140,7 +140,7 @@ class ImageEncoder(tf.keras.Model):
         Raises:
             InputError: if the images have another shape.
         """
-        images = self.checked(images)
+        images = backbones.checked(images, self.image_size)
         return self.backbone(backbones.prepared(images), training=training)
 
     def head(self, features: tf.Tensor, training: bool | None = None) -> tf.Tensor:
@@ -184,20 +184,6 @@ class ImageEncoder(tf.keras.Model):
             branch = second(tf.nn.relu(first(x)))
             x = tf.nn.relu(branch) if i == 0 else x + branch
         return self._latent(x)
-
-    def checked(self, images: tf.Tensor) -> tf.Tensor:
-        """Returns images as a tensor.
-
-        Raises:
-            InputError: if they are not `[B, image_size, image_size, 3]`.
-        """
-        images, size = tf.convert_to_tensor(images), self.image_size
-        if images.shape.rank != 4 or images.shape[1:] != (size, size, 3):
-            raise errors.InputError(
-                f"images: expected [B, {size}, {size}, 3], got {tuple(images.shape)}; "
-                "crop or resize them first"
-            )
-        return images
 
     def res_variables(self, block: str) -> list[tf.Variable]:
         """Returns the trainable variables of a part of the network.

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from sa3dhp import errors
 from sa3dhp.models import backbone as backbones
 
 
@@ -107,12 +106,7 @@ class IntegralRegressor(tf.keras.Model):
         Raises:
             InputError: if the pictures have another shape.
         """
-        images, size = tf.convert_to_tensor(images), self.image_size
-        if images.shape.rank != 4 or images.shape[1:] != (size, size, 3):
-            raise errors.InputError(
-                f"images: expected [B, {size}, {size}, 3], got {tuple(images.shape)}; "
-                "crop or resize them first"
-            )
+        images = backbones.checked(images, self.image_size)
         return self.backbone(backbones.prepared(images), training=training)
 
     def read(self, features: tf.Tensor, training: bool | None = None) -> tf.Tensor:

@@ -12,6 +12,7 @@ import math
 import tensorflow as tf
 
 from sa3dhp import errors
+from sa3dhp.models import backbone
 from sa3dhp.systems.multi_person import maps
 
 CELLS = 28
@@ -50,13 +51,7 @@ class Trunk(tf.keras.Model):
         Raises:
             InputError: if the pictures have another size.
         """
-        images, size = tf.convert_to_tensor(images), self.image_size
-        if images.shape.rank != 4 or images.shape[1:] != (size, size, 3):
-            raise errors.InputError(
-                f"images: expected [B, {size}, {size}, 3], got {tuple(images.shape)}; "
-                "resize them first"
-            )
-        x = 2.0 * images - 1.0
+        x = 2.0 * backbone.checked(images, self.image_size) - 1.0
         for layer in self._layers:
             x = layer(x, training=training)
         return x
