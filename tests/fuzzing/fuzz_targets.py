@@ -301,30 +301,48 @@ def _own_arrays() -> dict[str, np.ndarray]:
 
 
 def _data_sets() -> list[Target]:
-    rows = 8
+    return [
+        *_human36m(),
+        *_mpi_inf_3dhp(),
+        *_smpl(),
+        *_real_multiview(),
+        *_pictures_with_joints(),
+    ]
+
+
+def _human36m() -> list[Target]:
+    rows, names = 8, tuple(cameras.SIZES)
     fetch = {
         "pose/2d": _numbers(rows, 32, 2),
         "pose/3d": _numbers(rows, 32, 3),
-        "camera": np.repeat([int(n) for n in cameras.SIZES], rows // 4),
+        "camera": np.repeat([int(n) for n in names], rows // 4),
         "frame": np.tile([1, 65], 4),
         "subject": np.full(rows, 1),
         "action": np.full(rows, 14),
         "subaction": np.ones(rows, int),
-        **{f"intrinsics/{n}": np.array([1e3, 5e2, 1e3, 5e2]) for n in cameras.SIZES},
+        **{f"intrinsics/{n}": np.array([1e3, 5e2, 1e3, 5e2]) for n in names},
     }
     place = {"R": np.eye(3), "T": np.ones((3, 1)), "k": np.zeros(3), "p": np.zeros(2)}
     place |= {"f": np.full((2, 1), 1e3), "c": np.full((2, 1), 5e2)}
-    name = [*map(ord, next(iter(cameras.SIZES)))]
-    h5_cameras = {
-        f"subject1/camera1/{key}": value
-        for key, value in {**place, "Name": np.array(name)}.items()
-    }
-    spin = {
-        "imgname": np.array(["a/b.jpg"] * 3),
-        "center": _numbers(3, 2),
-        "part": np.abs(_numbers(3, 17, 3)),
-        "S": np.abs(_numbers(3, 17, 4)),
-    }
+    named = {**place, "Name": np.array([*map(ord, names[0])])}
+    h5_cameras = {f"subject1/camera1/{key}": value for key, value in named.items()}
+    pickled = {("S1", n): place for n in names}
+    walk = {"S1": {"Walking 1": _numbers(3, 32, 3)}}
+
+    def motion(path: pathlib.Path) -> Any:
+        for subject, actions in readers.load_object(path, "positions_3d").items():
+            for action, world in actions.items():
+                readers.motion(subject, action, world)
+
+    return [
+        Target("h36m annot.h5", "annot.h5", fetch, readers.read_annot, _h5),
+        Target("h36m cameras, HDF5", "c.h5", h5_cameras, cameras.read, _h5),
+        Target("h36m cameras, pickle", "c.pkl", pickled, cameras.read, _pickle),
+        Target("h36m videopose3d", "d.npz", {"positions_3d": walk}, motion, _objects),
+    ]
+
+
+def _mpi_inf_3dhp() -> list[Target]:
     cells = {}
     for key, width in (("annot2", 56), ("annot3", 84)):
         cells[key] = np.empty((14, 1), object)
@@ -342,12 +360,60 @@ def _data_sets() -> list[Target]:
         f"name {n}\n size 204 204\n intrinsic {eye}\n extrinsic {eye}\n"
         for n in range(14)
     )
+
+    def train(path: pathlib.Path) -> Any:
+        return mpi_inf_3dhp.read_train_sequence(path.parent)
+
+    def test(path: pathlib.Path) -> Any:
+        return mpi_inf_3dhp.read_test_scene(path.parent)
+
+    name, seen = "camera.calibration", views.encode()
+    return [
+        Target("mpi train", "annot.mat", cells, train, _mat, {name: seen}),
+        Target("mpi test", "annot_data.mat", scene, test, _h5),
+        Target("mpi cameras", name, seen, mpi_inf_3dhp.read_calibration),
+    ]
+
+
+def _smpl() -> list[Target]:
+    body, rows17 = miniature_smpl.arrays(), miniature_smpl.regressor()
+    model = miniature_smpl.model()
+
+    def regressor(path: pathlib.Path) -> Any:
+        return smpl_files.read_regressor(path, model)
+
+    return [
+        Target("smpl npz", "SMPL_MALE.npz", body, smpl_files.read_model, _npz),
+        Target("smpl pickle", "SMPL_MALE.pkl", body, smpl_files.read_model, _pickle),
+        Target("smpl regressor", "J_regressor_h36m.npy", rows17, regressor, _npy),
+    ]
+
+
+def _real_multiview() -> list[Target]:
+    reference = {
+        "X": _numbers(2, 12, 3),
+        "J": np.array(real_multiview.LANDMARKS),
+        "frames": np.arange(2),
+    }
+    read, calibrated = real_multiview.read_reference, real_multiview.read_calibration
+    return [
+        Target("multi-view reference", "r.npz", reference, read, _npz),
+        Target("multi-view cameras", "Calib.qca.txt", _qualisys(), calibrated),
+    ]
+
+
+def _pictures_with_joints() -> list[Target]:
+    spin = {
+        "imgname": np.array(["a/b.jpg"] * 3),
+        "center": _numbers(3, 2),
+        "part": np.abs(_numbers(3, 17, 3)),
+        "S": np.abs(_numbers(3, 17, 4)),
+    }
     video_info = {
         "joints2D": _numbers(2, 24, 3),
         "joints3D": _numbers(3, 24, 3),
         "camLoc": np.ones((3, 1)),
     }
-    walk = {"S1": {"Walking 1": _numbers(3, 32, 3)}}
     outdoors = {
         "sequence": "downtown_walking_00",
         "jointPositions": [_numbers(3, 72)],
@@ -357,99 +423,22 @@ def _data_sets() -> list[Target]:
         "cam_intrinsics": np.eye(3),
         "genders": ["m"],
     }
-    body, rows17 = miniature_smpl.arrays(), miniature_smpl.regressor()
-    model = miniature_smpl.model()
-    reference = {
-        "X": _numbers(2, 12, 3),
-        "J": np.array(real_multiview.LANDMARKS),
-        "frames": np.arange(2),
-    }
+    flat = {"joints": _numbers(3, 14, 3)}
+    extended = {"joints": _numbers(14, 3, 3), "more": np.zeros(2)}
+    read_lsp, name = _folder(lsp), "01_01_c0001_info.mat"
 
-    def train(path: pathlib.Path) -> Any:
-        return mpi_inf_3dhp.read_train_sequence(path.parent)
+    def annotated(path: pathlib.Path) -> Any:
+        return annotated_npz.read(path, "h36m17", "images")
 
-    def motion(path: pathlib.Path) -> Any:
-        for subject, actions in readers.load_object(path, "positions_3d").items():
-            for action, world in actions.items():
-                readers.motion(subject, action, world)
-
-    mat = [
-        Target("lsp", "joints.mat", {"joints": _numbers(3, 14, 3)}, _folder(lsp), _mat),
-        Target(
-            "lsp-extended",
-            "joints.mat",
-            {"joints": _numbers(14, 3, 3), "more": np.zeros(2)},
-            _folder(lsp),
-            _mat,
-        ),
-        Target("surreal", "01_01_c0001_info.mat", video_info, surreal.read_info, _mat),
-        Target(
-            "mpi train",
-            "annot.mat",
-            cells,
-            train,
-            _mat,
-            {"camera.calibration": views.encode()},
-        ),
-        Target(
-            "mpi test",
-            "annot_data.mat",
-            scene,
-            lambda p: mpi_inf_3dhp.read_test_scene(p.parent),
-            _h5,
-        ),
-    ]
     return [
-        *mat,
-        Target("h36m annot.h5", "annot.h5", fetch, readers.read_annot, _h5),
-        Target("h36m cameras, HDF5", "c.h5", h5_cameras, cameras.read, _h5),
-        Target(
-            "h36m cameras, pickle",
-            "c.pkl",
-            {("S1", n): place for n in cameras.SIZES},
-            cameras.read,
-            _pickle,
-        ),
-        Target("h36m videopose3d", "d.npz", {"positions_3d": walk}, motion, _objects),
+        Target("lsp", "joints.mat", flat, read_lsp, _mat),
+        Target("lsp-extended", "joints.mat", extended, read_lsp, _mat),
+        Target("surreal", name, video_info, surreal.read_info, _mat),
         Target("own table", "labels.csv", _own_table(), labels.read),
         Target("own arrays", "labels.npz", _own_arrays(), labels.read, _npz),
-        Target(
-            "annotated npz",
-            "a.npz",
-            spin,
-            lambda p: annotated_npz.read(p, "h36m17", "images"),
-            _npz,
-        ),
-        Target(
-            "mpi cameras",
-            "camera.calibration",
-            views.encode(),
-            mpi_inf_3dhp.read_calibration,
-        ),
+        Target("annotated npz", "a.npz", spin, annotated, _npz),
         Target("3dpw", "s.pkl", outdoors, threedpw.read_sequence, _pickle),
-        Target("pickle", "a.pkl", [outdoors, walk], restricted_pickle.load, _pickle),
-        Target("smpl npz", "SMPL_MALE.npz", body, smpl_files.read_model, _npz),
-        Target("smpl pickle", "SMPL_MALE.pkl", body, smpl_files.read_model, _pickle),
-        Target(
-            "smpl regressor",
-            "J_regressor_h36m.npy",
-            rows17,
-            lambda p: smpl_files.read_regressor(p, model),
-            _npy,
-        ),
-        Target(
-            "multi-view reference",
-            "r.npz",
-            reference,
-            real_multiview.read_reference,
-            _npz,
-        ),
-        Target(
-            "multi-view cameras",
-            "Calib.qca.txt",
-            _qualisys(),
-            real_multiview.read_calibration,
-        ),
+        Target("pickle", "a.pkl", [outdoors, {}], restricted_pickle.load, _pickle),
     ]
 
 
