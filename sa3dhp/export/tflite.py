@@ -107,7 +107,7 @@ def write(
         rng = np.random.default_rng(0)
         pictures = rng.integers(0, 256, (_CHECKED, size, size, 3), np.uint8)
     with progress.silent():
-        made = _converted(serving, kind, pictures)
+        made = converted(serving, kind, pictures)
         found = parity(made, serving, kind, pictures)
     about = {
         **serving.description,
@@ -166,9 +166,11 @@ def parity(
     )
 
 
-def runner(made: bytes) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+def runner(
+    made: bytes, threads: int = 1
+) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     """Returns a function from a picture `[1, S, S, 3]` to the outputs by name."""
-    interpreter = tf.lite.Interpreter(model_content=made, num_threads=1)
+    interpreter = tf.lite.Interpreter(model_content=made, num_threads=threads)
     interpreter.allocate_tensors()
     (taken,) = interpreter.get_input_details()
     given = {len(x["shape"]): x["index"] for x in interpreter.get_output_details()}
@@ -184,8 +186,8 @@ def runner(made: bytes) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     return run
 
 
-def _converted(serving: servings.Serving, kind: str, pictures: np.ndarray) -> bytes:
-    """The file in memory."""
+def converted(serving: servings.Serving, kind: str, pictures: np.ndarray) -> bytes:
+    """Returns a file, without its description; see `write`."""
     size = serving.image_size
 
     def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
