@@ -32,7 +32,8 @@ from sa3dhp.systems.relation_distillation import networks, outcome, sources, vie
 from sa3dhp.systems.relation_distillation import target as targets
 from sa3dhp.training import precision, store
 
-DEFAULT = "procedural"  # of the shipped models
+DEFAULT = files.VIDEO_MODEL  # of the shipped models
+NAMES = (DEFAULT, "procedural")
 _WEIGHTS = "image_encoder.npz"
 
 
@@ -74,7 +75,7 @@ def load(
     Raises:
         InputError: if there is no such model, it is damaged, or not the pack's base.
     """
-    folder = _folder(source)
+    folder = folder_of(source)
     if pack is not None:
         if not (folder / _WEIGHTS).is_file():
             raise errors.InputError(
@@ -92,7 +93,7 @@ def load(
         about = domain_pack.apply(folder / outcome.PACK, model.encoder)
         metadata = {"model": "adapted", "domain_pack": about}
     else:
-        loaded = configs.load(_config_of(folder, config))
+        loaded = configs.load(config_of(folder, config))
         model = _networks(loaded, folder).pose_model()
         metadata = {"model": "source-only"}
         if pack is not None:
@@ -131,12 +132,12 @@ def adapt(
     Raises:
         InputError: if nothing there is usable.
     """
-    folder, workdir = _folder(model), pathlib.Path(workdir)
+    folder, workdir = folder_of(model), pathlib.Path(workdir)
     chosen, clips = list(overrides), None
     if isinstance(videos, (str, os.PathLike)):
         named = f"data.target_path={os.fspath(videos)!r}"
         chosen = ["data.target=videos", named, *chosen]
-    loaded = configs.load(_config_of(folder, config), chosen)
+    loaded = configs.load(config_of(folder, config), chosen)
     if not isinstance(videos, (str, os.PathLike)):
         clips = _clips(videos, loaded.data.stored_size)
     sources.check_videos(loaded, detector, boxes)
@@ -208,13 +209,17 @@ def encoder(
     Raises:
         InputError: if there are no such networks.
     """
-    folder = _folder(source)
-    loaded = configs.load(_config_of(folder, config))
+    folder = folder_of(source)
+    loaded = configs.load(config_of(folder, config))
     return folder, loaded, _networks(loaded, folder).load("image_encoder")
 
 
-def _folder(source: str | os.PathLike) -> pathlib.Path:
-    """The folder of a model, of which a bare name is a shipped one."""
+def folder_of(source: str | os.PathLike) -> pathlib.Path:
+    """Returns the folder of a model, of which a bare name is a shipped one.
+
+    Raises:
+        InputError: if there is no such folder.
+    """
     path = pathlib.Path(source)
     if path.is_dir():
         return path
@@ -224,13 +229,22 @@ def _folder(source: str | os.PathLike) -> pathlib.Path:
         except errors.InputError:
             pass
     raise errors.InputError(
-        f"model: got {source}, expected the name of a shipped model ({DEFAULT}), or "
-        "the folder of an adaptation, of an exported model or of trained networks"
+        f"model: got {source}, expected the name of a shipped model "
+        f"({', '.join(NAMES)}), or the folder of an adaptation, of an exported model "
+        "or of trained networks"
     )
 
 
-def _config_of(folder: pathlib.Path, config: str | os.PathLike | None) -> pathlib.Path:
-    """The configuration that the networks in a folder were trained with."""
+def config_of(folder: pathlib.Path, config: str | os.PathLike | None) -> pathlib.Path:
+    """Returns the configuration that the networks in a folder were trained with.
+
+    Args:
+        folder: of networks.
+        config: another one, own or shipped.
+
+    Raises:
+        InputError: if the folder holds none, or does not say.
+    """
     if config is not None:
         return files.find(config)
     if not (folder / _WEIGHTS).is_file():

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 # Of the shipped models the one for videos of people: `adapt --videos` and `predict`.
-VIDEO_MODEL = "procedural"
+VIDEO_MODEL = "people"
 _BEGUN = ".tmp-"  # in the names of what is being written
 _UNPACKED_FREE = 1 << 26  # bytes that any .npz may unpack to
 _UNPACKED_MOST = 500  # times its own size that a larger one may: zeros pack well

@@ -1,4 +1,7 @@
-"""The main job end to end, a few steps of everything: train, adapt, measure, export."""
+"""The main job end to end, a few steps of everything: train, adapt, measure, export.
+
+With a small ResNet: the whole one is run where it is shipped, by predict and export.
+"""
 
 import json
 import pathlib
@@ -20,7 +23,7 @@ def adapted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("adapt")
     smoke = ROOT / "configs" / "smoke.yaml"
     flags = (f"--config={smoke}", "--workdir=run", "--from_scratch")
-    done = tool_runner.run("adapt", *flags, cwd=folder, fresh=True)
+    done = tool_runner.run("adapt", *flags, cwd=folder, small=True)
     assert done.returncode == 0, done.stderr
     return folder / "run", done
 
@@ -60,6 +63,7 @@ def test_the_exported_model_scores_what_the_result_says(adapted):
         "--protocol=procedural",
         "--output=again.json",
         cwd=workdir,
+        small=True,
     )
     assert done.returncode == 0, done.stderr
     again = json.loads((workdir / "again.json").read_text())
@@ -71,7 +75,7 @@ def test_the_exported_model_scores_what_the_result_says(adapted):
 def test_base_and_pack_export_the_same_model(adapted):
     workdir, _ = adapted
     done = tool_runner.run(
-        "export", f"--workdir={workdir}", "--output=again", cwd=workdir
+        "export", f"--workdir={workdir}", "--output=again", cwd=workdir, small=True
     )
     assert done.returncode == 0, done.stderr
     from sa3dhp.export import saved_model
@@ -111,6 +115,7 @@ def test_videos_run_to_the_end(adapted, tmp_path):
         f"--checkpoints={workdir / 'checkpoints'}",
         "--workdir=mine",
         cwd=tmp_path,
+        small=True,
     )
     assert done.returncode == 0, done.stderr
     names = {path.name for path in (tmp_path / "mine").iterdir()}

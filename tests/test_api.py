@@ -61,7 +61,7 @@ def test_evaluation_of_a_shift_is_its_length():
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("no_such", "expected the name of a shipped model \\(procedural\\)"),
+        ("no_such", "expected the name of a shipped model \\(people, procedural\\)"),
         ("a/b", "expected the name of a shipped model"),
         (".", "holds neither an exported model"),
     ],
@@ -112,8 +112,8 @@ def test_a_video_is_predicted_by_a_loaded_model_or_one_by_name(shipped, tmp_path
     boxes = tmp_path / "boxes.json"
     found = sa3dhp.predict(tmp_path / "v.mp4", model=shipped, boxes=boxes)
     assert found.joints.shape == (8, 17, 3) and found.model == ""
-    named = sa3dhp.predict(str(tmp_path / "v.mp4"), model="procedural", boxes=boxes)
-    assert named.model == "procedural" and named.model_hash == found.model_hash
+    named = sa3dhp.predict(str(tmp_path / "v.mp4"), model="people", boxes=boxes)
+    assert named.model == "people" and named.model_hash == found.model_hash
     np.testing.assert_allclose(named.joints, found.joints, atol=0.1)
 
 

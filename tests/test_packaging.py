@@ -66,13 +66,15 @@ def _names(folder, pattern):
 
 def test_a_wheel_has_every_configuration_card_weight_and_tool_once(installed):
     packed = installed / "sa3dhp" / "shipped"
-    patterns = ("configs/*.yaml", "configs/rules/*.yaml", "checkpoints/procedural/*")
+    patterns = ("configs/*.yaml", "configs/rules/*.yaml", "checkpoints/*/*")
     for pattern in (*patterns, "tools/*.py"):
         assert _names(packed, pattern) == _names(ROOT, pattern) != []
     cards = "sa3dhp/evaluation/cards/*.yaml"
     assert _names(installed, cards) == _names(ROOT, cards) != []
     weights = [path.parent for path in installed.rglob("*.npz")]
-    assert set(weights) == {packed / "checkpoints" / "procedural"}
+    assert {path.relative_to(packed) for path in weights} == {
+        pathlib.Path("checkpoints", name) for name in ("people", "procedural")
+    }
     top = {path.name.partition("-")[0] for path in installed.iterdir()}
     assert top == {"sa3dhp"}, "nothing of ours beside the package"
 

@@ -30,7 +30,7 @@ def test_a_video_becomes_poses_and_a_drawn_video(tmp_path):
     with np.load(tmp_path / "out/poses.npz", allow_pickle=False) as file:
         assert file["joints"].shape == (12, 17, 3)
         assert np.isfinite(file["joints"]).all() and np.abs(file["joints"]).max() > 300
-        assert str(file["model"]) == "procedural" and str(file["model_hash"])
+        assert str(file["model"]) == "people" and str(file["model_hash"])
     assert "drawing v.mp4" in done.stdout and " frames/s in all" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("next: python -c ")
 

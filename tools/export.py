@@ -1,7 +1,7 @@
 """Turns a trained or adapted model into files that need nothing of this project.
 
     python tools/export.py --workdir=WORKDIR --output=DIR
-    python tools/export.py --checkpoints=DIR --output=DIR
+    python tools/export.py --checkpoints=people --output=DIR
 
 The first exports the model that an adaptation made, the second the source-only one, as
 a SavedModel for TensorFlow. For phones and small computers:
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from sa3dhp import cli, errors, files
+from sa3dhp import cli, errors
 
 FLAGS = flags.FLAGS
 CROPS = 200  # to calibrate with
@@ -30,14 +30,13 @@ flags.DEFINE_string("output", None, "Folder of the SavedModel; an earlier is rep
 flags.DEFINE_string(
     "checkpoints",
     None,
-    "Folder of the base networks; alone, the source-only model is exported. "
+    "The base networks, by name or folder; alone, the source-only model is exported. "
     "[those that the adaptation started from]",
 )
 flags.DEFINE_string(
     "config",
     None,
-    "YAML file of the networks, own or shipped. [WORKDIR/config.yaml, else "
-    "configs/procedural.yaml]",
+    "YAML file of the networks, own or shipped. [WORKDIR/config.yaml, else theirs]",
 )
 
 
@@ -57,6 +56,7 @@ def main() -> None:
         raise errors.InputError(
             "nothing to export: give --workdir of an adaptation, or --checkpoints"
         )
+    from sa3dhp import api
     from sa3dhp.export import domain_pack, saved_model, tflite
     from sa3dhp.systems.relation_distillation import config as configs
     from sa3dhp.systems.relation_distillation import networks
@@ -69,14 +69,10 @@ def main() -> None:
         pack, default = workdir / "domain_pack", workdir / "config.yaml"
         domain_pack.read(pack)  # a missing pack is told before the work
     if FLAGS.checkpoints:
-        folder = files.find(FLAGS.checkpoints)
+        folder = api.folder_of(FLAGS.checkpoints)
     else:
-        folder = pathlib.Path(domain_pack.base_checkpoints(workdir))
-    if not folder.is_dir():
-        raise errors.InputError(f"{folder}: no such folder; give --checkpoints=DIR")
-    config = configs.load(
-        files.find(FLAGS.config or default or "configs/procedural.yaml")
-    )
+        folder = api.folder_of(domain_pack.base_checkpoints(workdir))
+    config = configs.load(api.config_of(folder, FLAGS.config or default))
     saved_model.check(FLAGS.output)
 
     trained = networks.Networks(config, store.Store(folder))

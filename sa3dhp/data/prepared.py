@@ -236,6 +236,9 @@ def some_clips(
     found = []
     for number, folder in enumerate(folders):
         part = split(folder, TRAIN, sizes)
+        if part.clip_length < num_frames:  # single pictures train, clips measure
+            others = [name for name in UNSEEN if name in part.manifest.splits]
+            part = split(folder, others[0], sizes) if others else part
         _check_clips(part, num_frames)
         share = (count + number) // len(folders)
         last = len(part) // num_frames - 1

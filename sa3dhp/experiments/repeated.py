@@ -143,12 +143,12 @@ class Repeated(job.Job):
                 found.append(key)
         return found
 
-    def _source_floor(self, size: int) -> dict[str, float]:
+    def source_floor(self, size: int) -> dict[str, float]:
         """Read once for each seed, source and size."""
         source = [getattr(self.config.data, name) for name in _SOURCE]
         key = json.dumps([self.config.training.seed, source, size])
         if key not in self._floors:
-            self._floors[key] = super()._source_floor(size)
+            self._floors[key] = super().source_floor(size)
         return dict(self._floors[key])
 
 

@@ -2,6 +2,7 @@
 
 `<name>.npz` holds a network's weights with its stage, steps, seed, commit and the hash
 of each frozen network it was trained on; `meta.json` the skeleton and bone lengths.
+`floor.json` what the monitors read of G on its own source, for who does not have that.
 Networks that do not belong together are an error, not a silently worse result.
 """
 
@@ -19,6 +20,7 @@ from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.training import checkpoint
 
 BONES = "meta.json"  # file of the bone lengths
+FLOOR = "floor.json"
 _COMMAND = "python tools/pretrain.py"
 _STAGES = {
     BONES: "pose_autoencoder",
@@ -108,6 +110,36 @@ class Store:
     def hash(self, name: str) -> str:
         """The hash of the weights stored under `name`."""
         return self.meta(name)["weights_hash"]
+
+    def save_floor(self, name: str, readings: Mapping[str, float]) -> None:
+        """Writes `floor.json`: what the monitors read of a network on its own source.
+
+        Args:
+            name: of the network.
+            readings: by the names of the monitors.
+        """
+        rounded = {key: round(float(value), 5) for key, value in readings.items()}
+        content = {"network": name, "hash": self.hash(name), "readings": rounded}
+        files.write_json(self.folder / FLOOR, content)
+
+    def floor(self, name: str) -> dict[str, float]:
+        """Returns what `save_floor` kept, nothing where that is of other weights.
+
+        Raises:
+            InputError: if `floor.json` is damaged.
+        """
+        path = self.folder / FLOOR
+        if not path.is_file():
+            return {}
+        try:
+            kept = documents.parse_json(path.read_bytes(), str(path))
+            readings = {key: float(value) for key, value in kept["readings"].items()}
+            known = (kept["network"], kept["hash"])
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise errors.InputError(f"{path}: damaged; delete it") from None
+        if not np.isfinite(list(readings.values())).all():
+            raise errors.InputError(f"{path}: not finite; delete it")
+        return readings if known == (name, self.hash(name)) else {}
 
     def save_bones(self, skeleton: skeletons.Skeleton, lengths: np.ndarray) -> None:
         """Writes `meta.json`: the skeleton, its `[J]` bone lengths in mm, root 0."""

@@ -4,15 +4,17 @@ import json
 
 import numpy as np
 import pytest
+import small_resnet
 import tensorflow as tf
 import tool_runner
 
-from sa3dhp.export import domain_pack, saved_model
+from sa3dhp.export import domain_pack, saved_model, tflite
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.systems.relation_distillation import config as configs
 from sa3dhp.systems.relation_distillation import networks as networks_
 from sa3dhp.training import store
 
+NAMED = ("checkpoints=procedural", "output=out")
 LENGTHS = np.float32([0, *np.linspace(100, 400, 16)])
 
 
@@ -20,7 +22,7 @@ LENGTHS = np.float32([0, *np.linspace(100, 400, 16)])
 def run(tmp_path):
     def run(*flags):
         named = (f"--{flag}" for flag in flags)
-        return tool_runner.run("export", *named, cwd=tmp_path)
+        return tool_runner.run("export", *named, cwd=tmp_path, small=True)
 
     return run
 
@@ -31,13 +33,15 @@ def _adapted(repo_root, tmp_path):
     known = store.Store(tmp_path / "base")
     networks = networks_.Networks(config, known)
     names = ("image_encoder", *networks_.POSE)
-    known.save({name: networks.new(name) for name in names})
+    with small_resnet.used():
+        known.save({name: networks.new(name) for name in names})
     known.save_bones(skeletons.SA3DHP17, LENGTHS)
 
     workdir = tmp_path / "run"
     configs.begin(config, workdir)
     (workdir / "run.json").write_text(json.dumps({"checkpoints": "base"}))
-    encoder = networks.load("image_encoder")
+    with small_resnet.used():
+        encoder = networks.load("image_encoder")
     encoder.trainable = True
     for weight in encoder.res_variables("res3"):
         weight.assign_add(1e-2 * tf.random.stateless_normal(weight.shape, [0, 1]))
@@ -59,9 +63,12 @@ def test_an_adaptation_is_exported_quietly_and_says_what_next(
     run, repo_root, tmp_path, monkeypatch
 ):
     encoder = _adapted(repo_root, tmp_path)
-    done = run("workdir=run", "output=out")
+    done = run("workdir=run", "output=out", "tflite=float16")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("written: out (adapted)\nnext: ")
+    first, second, third = done.stdout.splitlines()[:3]
+    assert first == "written: out (adapted)" and third.startswith("next: ")
+    assert second.startswith("written: out-float16.tflite: ")
+    assert " mm from the model (limit 1; " in second
     assert "tf.saved_model.load('out')" in done.stdout
     code = done.stdout.partition("alone:\n")[2]
     monkeypatch.chdir(tmp_path)
@@ -75,6 +82,9 @@ def test_an_adaptation_is_exported_quietly_and_says_what_next(
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
     expected = encoder(images.astype(np.float32) / 255, training=False)
     np.testing.assert_allclose(model(images)["latent"], expected, atol=1e-4)
+    about = tflite.describe("out-float16.tflite")
+    assert about["image_encoder_hash"] == model.description["image_encoder_hash"]
+    assert set(model.description["other_inputs"]) == {"frames"}
 
 
 @pytest.mark.parametrize(
@@ -82,6 +92,9 @@ def test_an_adaptation_is_exported_quietly_and_says_what_next(
     [
         (["workdir=run"], "--output is missing"),
         (["output=out"], "nothing to export: give --workdir"),
+        (["checkpoints=typo", "output=out"], "got typo, expected the name of a ship"),
+        ([*NAMED, "tflite=int4"], "got int4, expected some of float32, float16, int8"),
+        ([*NAMED, "tflite=int8"], "give --calibrate=VIDEOS"),
     ],
 )
 def test_what_is_missing_is_told_in_one_line(run, tmp_path, flags, text):

@@ -19,7 +19,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def run(tool, *flags, cwd, fresh=False, timeout=600):
+def run(tool, *flags, cwd, fresh=False, small=False, timeout=600):
     """Runs a tool of the repository.
 
     Args:
@@ -27,6 +27,7 @@ def run(tool, *flags, cwd, fresh=False, timeout=600):
         *flags: as text, or made text.
         cwd: where it runs.
         fresh: in a Python of its own.
+        small: with `small_resnet` in ResNet-50's place; not with `fresh`.
         timeout: seconds.
 
     Returns:
@@ -34,6 +35,7 @@ def run(tool, *flags, cwd, fresh=False, timeout=600):
     """
     command = [str(ROOT / "tools" / f"{tool}.py"), *map(str, flags)]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    assert not (fresh and small)
     if fresh:
         return subprocess.run(
             [sys.executable, *command],
@@ -46,7 +48,7 @@ def run(tool, *flags, cwd, fresh=False, timeout=600):
     with tempfile.TemporaryDirectory() as folder:
         out, err = (pathlib.Path(folder) / name for name in ("out", "err"))
         asked = {"argv": command, "cwd": os.fspath(cwd), "env": env}
-        asked.update(out=str(out), err=str(err), timeout=timeout)
+        asked.update(out=str(out), err=str(err), timeout=timeout, small=small)
         status = _server().ask(asked)
         return subprocess.CompletedProcess(
             command, status, out.read_text(), err.read_text()
@@ -90,19 +92,19 @@ def _serve():
     from sa3dhp import api, cli  # noqa: F401, I001 (cli first: it silences TensorFlow)
     from tensorflow.python.eager import context
 
-    sys.path.pop(0)  # this folder
+    here = sys.path.pop(0)
     for line in sys.stdin:
         # What TensorFlow has begun does not survive a fork.
         assert context.context()._context_handle is None
         child = os.fork()
         if not child:
-            _become(json.loads(line))
+            _become(json.loads(line), here)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         print(status, flush=True)
 
 
-def _become(request):
-    """Runs the tool in this process, and ends it."""
+def _become(request, here):
+    """Runs the tool in this process, and ends it; `here` is the folder of helpers."""
     import importlib.util
     import signal
     import traceback
@@ -120,6 +122,8 @@ def _become(request):
     sys.path.insert(0, os.path.dirname(tool))
     status = 0
     try:
+        if request["small"]:
+            _shrink(here)
         # As the console commands are, so that child processes find it by its path.
         spec = importlib.util.spec_from_file_location("__main__", tool)
         sys.modules["__main__"] = module = importlib.util.module_from_spec(spec)
@@ -136,6 +140,16 @@ def _become(request):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+def _shrink(here):
+    sys.path.insert(0, here)
+    import small_resnet
+
+    from sa3dhp.models import backbone
+
+    sys.path.remove(here)
+    backbone.resnet50 = small_resnet.make
 
 
 if __name__ == "__main__":

@@ -82,3 +82,22 @@ def test_bad_bone_lengths_are_input_errors(networks, change, text):
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(errors.InputError, match=text):
         networks.bones(SKELETON)
+
+
+def test_a_floor_is_kept_for_the_weights_it_was_read_of(networks):
+    assert networks.floor("image_encoder") == {}
+    networks.save_floor("image_encoder", {"z3": 0.123456, "spread": 0.25})
+    assert networks.floor("image_encoder") == {"z3": 0.12346, "spread": 0.25}
+    assert networks.floor("pose_encoder") == {}
+    networks.save({"image_encoder": _net(8)}, trained_on=("pose_encoder",))
+    assert networks.floor("image_encoder") == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "{", '{"network": "a"}', '{"readings": {"z3": NaN}, "hash": 1}']
+)
+def test_a_damaged_floor_is_told(networks, text):
+    path = networks.folder / store.FLOOR
+    path.write_text(text)
+    with pytest.raises(errors.InputError, match=r"floor.json.*"):
+        networks.floor("image_encoder")

@@ -83,6 +83,8 @@ class Job:
             facts: what else the result is to hold: command, precision and the like.
         """
         began = time.monotonic()
+        source = () if self._kept_floor() else ("source",)
+        data = sources.check(self.config, *source, "target", "evaluation")
         if target.advice:
             print(f"note: {target.advice}", flush=True)
         before = outcome.answers(target, self.model)
@@ -103,7 +105,7 @@ class Job:
                 **provenance.describe(),
                 "seed": self.config.training.seed,
                 "config": config,
-                "data": sources.check(self.config, "source", "target", "evaluation"),
+                "data": data,
                 **facts,
                 "seconds": round(time.monotonic() - began, 1),
             },
@@ -193,7 +195,7 @@ class Job:
             self._step,
             self.model,
             self._monitors,
-            self._source_floor,
+            self.source_floor,
             self._relation_errors(),
             self._refresh,
         )
@@ -236,11 +238,28 @@ class Job:
         for fold in self._folds:
             fold.refresh()
 
-    def _source_floor(self, size: int) -> dict[str, float]:
-        """Residuals and spread of G^s on its own source, `size` clips at once."""
+    def source_floor(self, size: int = _SOURCE_CLIPS) -> dict[str, float]:
+        """Returns residuals and spread of G^s on its own source.
+
+        Those that lie beside the networks, for who has no source; else read from it.
+
+        Args:
+            size: clips at once.
+
+        Raises:
+            InputError: if neither is there.
+        """
+        if known := self._kept_floor():
+            return known
         clips = sources.source_clips(self.config, max(size, _SOURCE_CLIPS))
         found = self._monitors.read(clips, np.arange(len(clips)), size)
         return {key: found[key] for key in self._monitors.floor_keys}
+
+    def _kept_floor(self) -> dict[str, float]:
+        """The floor that lies beside the networks; nothing if it lacks a rule."""
+        known = self._networks.store.floor("image_encoder")
+        keys = self._monitors.floor_keys
+        return {k: known[k] for k in keys} if known.keys() >= set(keys) else {}
 
     def _relation_errors(self) -> dict[str, float]:
         """Residuals of T on poses it never saw, where they are known."""

@@ -314,6 +314,14 @@ def test_clips(config: configs.Config) -> list[world.Clip]:
     return list(_clips(config, data.target_domain, _TEST, data.evaluation_clips))
 
 
+def has_clips(config: configs.Config) -> bool:
+    """Whether `source_clips` finds some of the length that it asks for."""
+    try:
+        return len(source_clips(config, 1)) > 0
+    except errors.InputError:
+        return False
+
+
 def source_clips(config: configs.Config, count: int) -> np.ndarray:
     """Returns source clips for the floor of the relation residuals.
 

@@ -14,8 +14,8 @@ import tensorflow as tf
 from sa3dhp.models import folded, pose_autoencoder, pose_prior
 from sa3dhp.skeleton import limits
 from sa3dhp.systems.relation_distillation import config as configs
+from sa3dhp.systems.relation_distillation import job, pairs, rules, sources
 from sa3dhp.systems.relation_distillation import networks as networks_
-from sa3dhp.systems.relation_distillation import pairs, rules, sources
 from sa3dhp.systems.relation_distillation.steps import relations as relation_step
 from sa3dhp.training import batch_norm, loop, store
 from sa3dhp.training import stage as stages_
@@ -74,7 +74,26 @@ class Stages:
                 checkpoint_every=training.checkpoint_every,
             )
             rows += [(part.name, *item) for item in measured.items()]
+        self._keep_floor()
         return rows
+
+    def _keep_floor(self) -> None:
+        """Keeps what G reads on its own source, once all is there that reads it.
+
+        Who adapts the networks elsewhere does not have the pictures; the embedded world
+        is drawn anew instead.
+        """
+        known = {path.stem for path in self._networks.store.folder.glob("*.npz")}
+        relations = {networks_.relation_name(name) for name in self._networks.rules}
+        needed = {*networks_.POSE, *networks_.MOTION, "image_encoder", *relations}
+        data = self._config.data
+        if data.source != "prepared" or not needed <= known:
+            return
+        if not sources.has_clips(self._config):
+            return  # the adaptation says so, who cannot go on without
+        fresh = networks_.Networks(self._config, self._networks.store)
+        floor = job.Job(self._config, fresh).source_floor()
+        self._networks.store.save_floor("image_encoder", floor)
 
     def non_localness(self, rule: rules.Rule) -> float:
         """Returns a rule's latent distance over unseen motions ([M] 3.3.3)."""
