@@ -186,7 +186,7 @@ def _torch_update(images: np.ndarray) -> Callable[[], Any] | None:
         ]
         return [*layers, nn.ReLU(inplace=True)] if relu else layers
 
-    class Bottleneck(nn.Module):  # type: ignore[misc, name-defined]
+    class Bottleneck(nn.Module):  # type: ignore[name-defined]
         def __init__(self, inside: int, width: int, stride: int):
             super().__init__()
             self.branch = nn.Sequential(

@@ -143,7 +143,7 @@ class Repeated(job.Job):
                 found.append(key)
         return found
 
-    def source_floor(self, size: int) -> dict[str, float]:
+    def source_floor(self, size: int = job.SOURCE_CLIPS) -> dict[str, float]:
         """Read once for each seed, source and size."""
         source = [getattr(self.config.data, name) for name in _SOURCE]
         key = json.dumps([self.config.training.seed, source, size])

@@ -31,7 +31,7 @@ from sa3dhp.systems.relation_distillation.steps import terms as term_classes
 from sa3dhp.training import checkpoint
 
 CARD = "procedural"
-_SOURCE_CLIPS = 16  # that the floor of the residuals is read from
+SOURCE_CLIPS = 16  # that the floor of the residuals is read from
 
 
 class Job:
@@ -238,7 +238,7 @@ class Job:
         for fold in self._folds:
             fold.refresh()
 
-    def source_floor(self, size: int = _SOURCE_CLIPS) -> dict[str, float]:
+    def source_floor(self, size: int = SOURCE_CLIPS) -> dict[str, float]:
         """Returns residuals and spread of G^s on its own source.
 
         Those that lie beside the networks, for who has no source; else read from it.
@@ -251,7 +251,7 @@ class Job:
         """
         if known := self._kept_floor():
             return known
-        clips = sources.source_clips(self.config, max(size, _SOURCE_CLIPS))
+        clips = sources.source_clips(self.config, max(size, SOURCE_CLIPS))
         found = self._monitors.read(clips, np.arange(len(clips)), size)
         return {key: found[key] for key in self._monitors.floor_keys}
 

@@ -97,7 +97,7 @@ class Outcome:
     def result(self) -> dict:
         """Returns what `result.json` holds, see `numbers` for the errors."""
         course, choice = self.course, self.course.choice
-        told = course.label_free
+        told, scale = course.label_free, verdict.scale_of(self.config)
         return {
             **self.numbers(),
             "target": self.target.name,
@@ -105,7 +105,7 @@ class Outcome:
             "steps": choice.step,
             "adapted_model": choice.adapted,
             "verdict": choice.verdict,
-            "poses": verdict.of(course.kept).entry(),
+            "poses": verdict.of(course.kept, scale).entry(),
             **({} if told is None else {"label_free_choice": told.verdict}),
             "monitors": {"source_only": course.start, "adapted": course.kept},
             "floor": dict(course.floor),

@@ -251,7 +251,7 @@ def _selection(course: adaptation.Course) -> str:
 
 def _scale(result: Mapping, course: adaptation.Course) -> str:
     """On what scale the readings say of what use the poses are."""
-    scale = verdict.SCALE
+    scale = verdict.scale_of(result.get("config"))
     if "poses" not in result or not scale.good.keys() <= course.start.keys():
         return ""
     sides = {"at the start": verdict.measures(course.start)}

@@ -139,9 +139,20 @@ def test_material_of_one_kind_is_not_enough(low, high):
         calibration.calibrate(cases)
 
 
-def test_the_shipped_scale_is_one():
-    scale = verdict.SCALE
+@pytest.mark.parametrize("source", ["procedural", "prepared"])
+def test_each_shipped_scale_is_one(source):
+    scale = verdict.scale_of({"data": {"source": source}})
     assert set(scale.good) == set(scale.bad) <= set(verdict.MEASURES)
     assert 0 <= scale.cuts[0] < scale.cuts[1] <= 1
     for name in scale.good:
         assert calibration._apart(name, scale.good[name], scale.bad[name])
+
+
+def test_the_scale_goes_by_what_the_networks_learnt_from():
+    people = verdict.scale_of({"data": {"source": "prepared"}})
+    assert people != verdict.SCALE
+    for other in ({"data": {"source": "procedural"}}, {}, "c.yaml", None):
+        assert verdict.scale_of(other) == verdict.SCALE
+    trembling = {"spread": 0.23, "prior_distance": 0.02, "acceleration": 170.0}
+    assert verdict.of(trembling, people).words == verdict.BAD
+    assert verdict.of(trembling).words != verdict.BAD
