@@ -175,59 +175,15 @@ def _torch_update(images: np.ndarray) -> Callable[[], Any] | None:
         import torch
     except ImportError:
         return None
-    nn = torch.nn
-
-    def convolved(
-        inside: int, outside: int, kernel: int, stride: int, relu: bool = True
-    ) -> list:
-        layers = [
-            nn.Conv2d(inside, outside, kernel, stride, kernel // 2, bias=False),
-            nn.BatchNorm2d(outside),
-        ]
-        return [*layers, nn.ReLU(inplace=True)] if relu else layers
-
-    class Bottleneck(nn.Module):  # type: ignore[name-defined]
-        def __init__(self, inside: int, width: int, stride: int):
-            super().__init__()
-            self.branch = nn.Sequential(
-                *convolved(inside, width, 1, stride),
-                *convolved(width, width, 3, 1),
-                *convolved(width, 4 * width, 1, 1, relu=False),
-            )
-            changed = stride != 1 or inside != 4 * width
-            around = convolved(inside, 4 * width, 1, stride, relu=False)
-            self.around = nn.Sequential(*(around if changed else []))
-
-        def forward(self, x: Any) -> Any:
-            return nn.functional.relu(self.branch(x) + self.around(x))
-
-    layers = [*convolved(3, 64, 7, 2), nn.MaxPool2d(3, 2, 1)]
-    inside, stages = 64, []
-    for width, count, stride in _STAGES:
-        blocks = []
-        for number in range(count):
-            blocks.append(Bottleneck(inside, width, 1 if number else stride))
-            inside = 4 * width
-        stages.append(nn.Sequential(*blocks))
-    side = images.shape[1] // 32
-    head = [
-        *convolved(1024, 256, 3, 2),
-        *convolved(256, 256, 3, 1),
-        *convolved(256, 128, 3, 1),
-        nn.Flatten(),
-        nn.Linear(128 * side * side, 512),
-        nn.ReLU(),
-        *(layer for _ in range(7) for layer in (nn.Linear(512, 512), nn.ReLU())),
-        nn.Linear(512, image_encoder.LATENT_SIZE),
-        nn.Tanh(),
-    ]
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    network = nn.Sequential(*layers, *stages, *head).eval().requires_grad_(False)
+    stages, head = _torch_stages(torch.nn), _torch_head(torch.nn, images.shape[1] // 32)
+    stem = [*_torch_convolution(torch.nn, 3, 64, 7, 2), torch.nn.MaxPool2d(3, 2, 1)]
+    network = torch.nn.Sequential(*stem, *stages, *head).eval().requires_grad_(False)
+    network = network.to(memory_format=torch.channels_last)
     moving = list(stages[1].requires_grad_(True).parameters())
     optimizer = torch.optim.Adam(moving, 0.0)
     pictures = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
     pictures = pictures.contiguous(memory_format=torch.channels_last)
-    network = network.to(memory_format=torch.channels_last)
 
     def step() -> float:
         optimizer.zero_grad()
@@ -237,6 +193,60 @@ def _torch_update(images: np.ndarray) -> Callable[[], Any] | None:
         return float(loss)
 
     return step
+
+
+def _torch_convolution(
+    nn: Any, inside: int, outside: int, kernel: int, stride: int, relu: bool = True
+) -> list:
+    layers = [
+        nn.Conv2d(inside, outside, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(outside),
+    ]
+    return [*layers, nn.ReLU(inplace=True)] if relu else layers
+
+
+def _torch_stages(nn: Any) -> list:
+    """Res-2 to Res-4."""
+
+    class Bottleneck(nn.Module):
+        def __init__(self, inside: int, width: int, stride: int):
+            super().__init__()
+            self.branch = nn.Sequential(
+                *_torch_convolution(nn, inside, width, 1, stride),
+                *_torch_convolution(nn, width, width, 3, 1),
+                *_torch_convolution(nn, width, 4 * width, 1, 1, relu=False),
+            )
+            changed = stride != 1 or inside != 4 * width
+            around = _torch_convolution(nn, inside, 4 * width, 1, stride, relu=False)
+            self.around = nn.Sequential(*(around if changed else []))
+
+        def forward(self, x: Any) -> Any:
+            return nn.functional.relu(self.branch(x) + self.around(x))
+
+    inside, stages = 64, []
+    for width, count, stride in _STAGES:
+        blocks = []
+        for number in range(count):
+            blocks.append(Bottleneck(inside, width, 1 if number else stride))
+            inside = 4 * width
+        stages.append(nn.Sequential(*blocks))
+    return stages
+
+
+def _torch_head(nn: Any, side: int) -> list:
+    """The head `flat`, on maps that are `side` cells wide after its first stride."""
+    dense = [(512, 512)] * 7
+    return [
+        *_torch_convolution(nn, 1024, 256, 3, 2),
+        *_torch_convolution(nn, 256, 256, 3, 1),
+        *_torch_convolution(nn, 256, 128, 3, 1),
+        nn.Flatten(),
+        nn.Linear(128 * side * side, 512),
+        nn.ReLU(),
+        *(layer for sizes in dense for layer in (nn.Linear(*sizes), nn.ReLU())),
+        nn.Linear(512, image_encoder.LATENT_SIZE),
+        nn.Tanh(),
+    ]
 
 
 def prediction(size: int, batch: int) -> Work:

@@ -83,8 +83,10 @@ class Job:
             facts: what else the result is to hold: command, precision and the like.
         """
         began = time.monotonic()
-        source = () if self._kept_floor() else ("source",)
-        data = sources.check(self.config, *source, "target", "evaluation")
+        used = ["target", "evaluation"]
+        if not self._kept_floor() or sources.is_at_hand(self.config):
+            used.append("source")
+        data = sources.check(self.config, *used)
         if target.advice:
             print(f"note: {target.advice}", flush=True)
         before = outcome.answers(target, self.model)

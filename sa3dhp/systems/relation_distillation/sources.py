@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from sa3dhp import errors
-from sa3dhp.data import augment, mixing, pipeline, prepared, schema, shards
+from sa3dhp.data import augment, mixing, pipeline, prepared, records, schema, shards
 from sa3dhp.data.datasets import cmu
 from sa3dhp.data.videos import detection, video_folder
 from sa3dhp.geometry import camera, pictures
@@ -312,6 +312,14 @@ def test_clips(config: configs.Config) -> list[world.Clip]:
     """
     data = config.data
     return list(_clips(config, data.target_domain, _TEST, data.evaluation_clips))
+
+
+def is_at_hand(config: configs.Config) -> bool:
+    """Whether the source's pictures can be read, or drawn, here."""
+    folders = config.data.source_paths
+    return config.data.source != "prepared" or all(
+        pathlib.Path(folder, records.MANIFEST).is_file() for folder in folders
+    )
 
 
 def has_clips(config: configs.Config) -> bool:
