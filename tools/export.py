@@ -38,8 +38,6 @@ flags.DEFINE_string(
     None,
     "YAML file of the networks, own or shipped. [WORKDIR/config.yaml, else theirs]",
 )
-
-
 flags.DEFINE_list(
     "tflite", [], "TFLite files to write too: some of float32, float16, int8."
 )
@@ -89,10 +87,9 @@ def main() -> None:
         FLAGS.output, model, motion=motion, metadata=metadata
     )
     print(f"written: {FLAGS.output} ({metadata['model']})")
-    if FLAGS.tflite:
-        for kind in FLAGS.tflite:
-            path = pathlib.Path(f"{FLAGS.output.rstrip('/')}-{kind}.tflite")
-            print(f"written: {path}: {tflite.write(path, serving, kind, crops)}")
+    for kind in FLAGS.tflite:
+        path = pathlib.Path(f"{FLAGS.output.rstrip('/')}-{kind}.tflite")
+        print(f"written: {path}: {tflite.write(path, serving, kind, crops)}")
     print("next: paste into Python; it needs TensorFlow alone:")
     size = model.image_size
     print(saved_model.USAGE.format(folder=str(FLAGS.output), size=size))

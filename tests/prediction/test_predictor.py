@@ -10,6 +10,7 @@ import small_video
 from sa3dhp import errors
 from sa3dhp.data.videos import video
 from sa3dhp.prediction import predictor
+from sa3dhp.visualisation import turntable
 
 
 def _predict(source, **options):
@@ -146,3 +147,16 @@ def test_it_tells_how_far_it_is(tmp_path) -> None:
     told = []
     _predict(tmp_path / "v.mp4", progress=lambda *args: told.append(args))
     assert ("predicting", 60, 60) in told and told[0] == ("searching", 46, 60)
+
+
+def test_crops_are_what_the_model_would_see_evenly_taken(tmp_path) -> None:
+    small_video.write(tmp_path / "v.mp4")
+    (source,) = video.discover(tmp_path / "v.mp4")
+    found = predictor.crops(source, 32, small_video.detect, 5)
+    assert [picture.shape for picture in found] == [(32, 32, 3)] * 5
+    model = small_video.Model()
+    made = _predict(tmp_path / "v.mp4", smooth="none")
+    chosen = turntable.shown(60, 5)
+    assert chosen[0] == 0 and len(chosen) == 5 and (np.diff(chosen) >= 12).all()
+    seen = model.predict(np.stack(found))
+    np.testing.assert_allclose(seen, made.joints[chosen], atol=1e-3)
