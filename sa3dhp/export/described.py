@@ -46,14 +46,14 @@ class Described(tf.Module):
                 "commit": provenance.commit(),
             }
         )
-        self.serve = tf.function(serve, input_signature=[spec])
+        self.serve = tf.function(serve, input_signature=[spec], autograph=False)
 
     @property
     def description(self) -> dict:
         """What the numbers mean, as JSON values."""
         return json.loads(self._text)
 
-    @tf.function(input_signature=[])
+    @tf.function(input_signature=[], autograph=False)
     def describe(self) -> dict[str, tf.Tensor]:
         """What the numbers mean: the texts as tensors, everything in `json`."""
         about = self.description

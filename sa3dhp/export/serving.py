@@ -129,7 +129,7 @@ class Serving(tf.Module):
         """What the numbers mean, as JSON values."""
         return json.loads(self._text)
 
-    @tf.function(input_signature=[])
+    @tf.function(input_signature=[], autograph=False)
     def describe(self) -> dict[str, tf.Tensor]:
         """What the numbers mean: the main entries as tensors, all of them in `json`."""
         about = self.description
@@ -195,9 +195,11 @@ def _signatures(
         [None, motion_autoencoder.NUM_FRAMES, None, None, 3], tf.uint8, "clips"
     )
     return (
-        tf.function(serve, input_signature=[images]),
-        tf.function(frames, input_signature=boxed),
-        tf.function(clips, input_signature=[clip]) if motion is not None else None,
+        tf.function(serve, input_signature=[images], autograph=False),
+        tf.function(frames, input_signature=boxed, autograph=False),
+        tf.function(clips, input_signature=[clip], autograph=False)
+        if motion is not None
+        else None,
     )
 
 

@@ -194,7 +194,9 @@ def converted(serving: servings.Serving, kind: str, pictures: np.ndarray) -> byt
         return serving.core(tf.cast(images, tf.float32) / 255.0)
 
     spec = tf.TensorSpec([1, size, size, 3], tf.uint8, "images")
-    function = tf.function(serve, input_signature=[spec]).get_concrete_function()
+    function = tf.function(
+        serve, input_signature=[spec], autograph=False
+    ).get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], serving)
     if kind == "float32":
         return converter.convert()

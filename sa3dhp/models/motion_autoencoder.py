@@ -1,7 +1,8 @@
 """The motion auto-encoder: stacked bidirectional LSTMs over pose latents ([S] 5b).
 
-All LSTMs keep the settings of the cuDNN kernel. The networks compute in float32
-whatever the global precision policy.
+All LSTMs keep the settings of the cuDNN kernel. Where there is no GPU the same cells
+run without Keras' LSTM layer, which traces itself a second time for cuDNN in every
+graph. The networks compute in float32 whatever the global precision policy.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ def _bilstm(
     units: int, name: str, return_sequences: bool
 ) -> tf.keras.layers.Bidirectional:
     """A bidirectional LSTM; its two directions are concatenated."""
-    lstm = tf.keras.layers.LSTM(
-        units, return_sequences=return_sequences, dtype="float32"
-    )
+    kept = {"return_sequences": return_sequences, "dtype": "float32", "name": "lstm"}
+    if tf.config.list_physical_devices("GPU"):
+        lstm = tf.keras.layers.LSTM(units, **kept)
+    else:
+        cell = tf.keras.layers.LSTMCell(units, dtype="float32", name="lstm_cell")
+        lstm = tf.keras.layers.RNN(cell, **kept)
     return tf.keras.layers.Bidirectional(lstm, name=name, dtype="float32")
 
 

@@ -85,7 +85,7 @@ class PoseModel:
             )
         return self._decode(tf.constant(pictures.center_crop(images, self.image_size)))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def _decode(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         latent = self._encode(tf.cast(images, tf.float32) / 255.0)
         local = self.prior.decoder(latent)

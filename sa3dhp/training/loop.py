@@ -144,7 +144,9 @@ def measure(
         unseen: returns the batches, the same at every call.
         count: batches to look at, at most.
     """
-    terms = tf.function(lambda batch: step.terms(batch, training=False))
+    terms = tf.function(
+        lambda batch: step.terms(batch, training=False), autograph=False
+    )
 
     def means() -> dict[str, float]:
         found = [terms(batch) for batch in itertools.islice(unseen(), count)]

@@ -41,11 +41,12 @@ def test_the_teacher_table_is_over_all_and_for_each_of_some_subjects(
     monkeypatch.setattr(nrsfm, "_SUBJECTS", 1)
     configure = _configure(
         *("data.source=motions", f"data.path={motions}"),
-        *("data.held_out_subjects=['02']", "classical.rank=1"),
+        *("data.held_out_subjects=['02']", "classical.rank=1", "data.scale=one"),
     )
     table = nrsfm.rows("nrsfm_teacher", configure())
     assert [row.id for row in table] == [
         *("rigid", "low_rank", "teacher"),
+        *("rigid_seen", "low_rank_seen", "teacher_seen"),
         *("rigid_01", "low_rank_01", "teacher_01"),
     ]
     text = nrsfm.run(configure, "nrsfm_teacher", [0], tmp_path, FACTS)
@@ -56,6 +57,11 @@ def test_the_teacher_table_is_over_all_and_for_each_of_some_subjects(
             values = [x["median"] for x in line[side].values()]
             assert len(values) == 5 and np.isfinite(values).all()
     assert "subject 01 alone" in text and "low_rank: " in text
+    # What is seen is better than what was fitted to it, of the same teacher.
+    lines = {line["id"]: line for line in found["rows"]}
+    fitted, seen = lines["rigid"]["own"], lines["rigid_seen"]["own"]
+    assert seen["mpjpe"]["median"] < fitted["mpjpe"]["median"]
+    assert len(list((tmp_path / "runs").glob("teacher_*"))) == 2
     assert text == (tmp_path / "nrsfm_teacher.md").read_text()
     # The same command again makes nothing anew.
     records = sorted((tmp_path / "nrsfm_teacher").glob("*.json"))

@@ -46,12 +46,9 @@ def test_encoder_tells_a_motion_from_its_reverse(models):
 
 def test_each_decoded_frame_depends_on_the_latent(models):
     _, decoder = models
-    motion = tf.Variable(np.random.default_rng(1).uniform(-1, 1, (1, 128)))
-    with tf.GradientTape() as tape:
-        latents = decoder(tf.cast(motion, tf.float32))
-        frames = tf.reduce_sum(latents**2, [0, 2])
-    jacobian = tape.jacobian(frames, motion).numpy()
-    assert (np.abs(jacobian).sum((1, 2)) > 0).all()
+    motion = np.random.default_rng(1).uniform(-1, 1, (1, 128)).astype(np.float32)
+    moved = np.abs(decoder(motion + 0.1) - decoder(motion))  # [1, 30, 32]
+    assert (moved.max(axis=(0, 2)) > 1e-4).all()
 
 
 def test_rows_of_a_batch_do_not_mix(models):
@@ -62,11 +59,38 @@ def test_rows_of_a_batch_do_not_mix(models):
     np.testing.assert_allclose(together[1:2], alone, atol=1e-5)
 
 
-def test_lstms_keep_the_settings_of_cudnn(models):
-    layers = [layer for model in models for layer in model._flatten_layers()]
+@pytest.fixture
+def models_of_a_gpu(monkeypatch):
+    """The networks as they are built where a GPU is found."""
+    listed = tf.config.list_physical_devices
+    monkeypatch.setattr(
+        tf.config,
+        "list_physical_devices",
+        lambda kind=None: ["one"] if kind == "GPU" else listed(kind),
+    )
+    return motion_autoencoder.MotionEncoder(), motion_autoencoder.MotionDecoder()
+
+
+def test_lstms_keep_the_settings_of_cudnn(models_of_a_gpu):
+    layers = [layer for model in models_of_a_gpu for layer in model._flatten_layers()]
     lstms = [x for x in layers if isinstance(x, tf.keras.layers.LSTM)]
     assert len(lstms) == 8  # two layers of two directions, twice
     for lstm in lstms:
         assert lstm.activation is tf.keras.activations.tanh
         assert lstm.recurrent_activation is tf.keras.activations.sigmoid
         assert lstm.recurrent_dropout == 0 and not lstm.unroll and lstm.use_bias
+
+
+def test_with_and_without_a_gpu_they_are_the_same_networks(
+    models, models_of_a_gpu, tmp_path
+):
+    """Of the same variables, so that states and weights go from one to the other."""
+    latents = _latents(2)
+    for plain, other in zip(models, models_of_a_gpu):
+        path = str(tmp_path / plain.name)
+        tf.train.Checkpoint(model=plain).write(path)
+        tf.train.Checkpoint(model=other).read(path).assert_consumed()
+        assert [v.name for v in plain.variables] == [v.name for v in other.variables]
+        answers = [tf.function(model)(latents) for model in (plain, other)]
+        np.testing.assert_array_equal(*answers)
+        latents = answers[0]

@@ -229,8 +229,8 @@ class Stages:
         c, data = self._config.estimator, self._config.data
         pictures = sources.place(self._config, data.source)
         known = self._poses(pictures)
-        change = tf.function(augment.photometric)
-        decode = tf.function(_through(through)) if through else None
+        change = tf.function(augment.photometric, autograph=False)
+        decode = tf.function(_through(through), autograph=False) if through else None
 
         def make(number: int) -> estimator_step.Batch:
             images, poses_ = sources.labelled_batch(

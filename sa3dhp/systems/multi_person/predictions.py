@@ -100,7 +100,7 @@ def see(
     images: np.ndarray,
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Returns joints `[n, 17, 3]`, mm, and points `[n, 17, 2]` of pictures uint8."""
-    run = tf.function(lambda x: everybody(composer, trunk, reader, x))
+    run = tf.function(lambda x: everybody(composer, trunk, reader, x), autograph=False)
     joints, points = [], []
     for start in range(0, len(images), _BATCH):
         found = run(sources.pixels(images[start : start + _BATCH]))

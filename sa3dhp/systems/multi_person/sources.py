@@ -133,7 +133,9 @@ def seen_by_teacher(
     trunk: teacher.Trunk, reader: teacher.MapReader, images: np.ndarray, people: int
 ) -> np.ndarray:
     """Returns k_q of pictures uint8: `[B, people, 17, 2]`, pixels; unknown = NaN."""
-    run = tf.function(lambda x: reader(trunk(x, training=False), training=False))
+    run = tf.function(
+        lambda x: reader(trunk(x, training=False), training=False), autograph=False
+    )
     size = images.shape[1]
     found = np.full((len(images), people, SKELETON.num_joints, 2), np.nan, np.float32)
     for start in range(0, len(images), _BATCH):

@@ -158,7 +158,7 @@ class Stages:
     ) -> pipeline.Batches:
         """Batches of pictures under changing light, with what is known of them."""
         c, seed = self._config.student, self._seed
-        change, images = tf.function(augment.photometric), own.images
+        change, images = tf.function(augment.photometric, autograph=False), own.images
         assert images is not None  # told before
 
         def make(step: int) -> student_step.Batch:

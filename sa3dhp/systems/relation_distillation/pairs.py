@@ -58,7 +58,7 @@ def encode(
     Returns:
         Anchors and partners, `[N, D]` each: z of a pose rule, v of a motion rule.
     """
-    latent = tf.function(prior.encode, reduce_retracing=True)
+    latent = tf.function(prior.encode, reduce_retracing=True, autograph=False)
     skeleton = prior.pose.skeleton
     latents: tuple[list, list] = ([], [])
     for start in range(0, len(clips), _CHUNK):
@@ -112,9 +112,10 @@ def measure(
     target = rule.pair_joints(tf.constant(clips, tf.float32), pose.skeleton)[1]
     target = pose.with_these_bones(target)
     moving = [i for i in range(pose.skeleton.num_joints) if i != pose.skeleton.root]
+    decode = tf.function(prior.decode, autograph=False)  # it is asked at every log
 
     def distance(latent: tf.Tensor) -> float:
-        off = tf.norm(prior.decode(latent) - target, axis=-1)  # [..., J]
+        off = tf.norm(decode(latent) - target, axis=-1)  # [..., J]
         return float(tf.reduce_mean(tf.gather(off, moving, axis=-1)))
 
     fixed = {

@@ -213,7 +213,7 @@ def _changing(
 ) -> pipeline.Batches:
     """Batches of labelled pictures under changing light, see `source_batches`."""
     data, seed = config.data, config.training.seed
-    change = tf.function(augment.photometric)
+    change = tf.function(augment.photometric, autograph=False)
 
     def make(step: int) -> tuple:
         images, joints, *points = draw(
