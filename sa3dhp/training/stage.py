@@ -13,6 +13,9 @@ from sa3dhp.training import loop, store
 from sa3dhp.training import step as steps
 
 
+_BETWEEN = 10  # steps between evaluations, at least
+
+
 def nothing() -> None:
     """What most stages do when their training is over."""
 
@@ -68,6 +71,12 @@ def train(
     Returns:
         The measures, on data that was never trained on.
     """
+    found: dict[int, dict[str, float]] = {}
+
+    def evaluate(done: int) -> dict[str, float]:
+        found[done] = stage.measure()
+        return found[done]
+
     loop.run(
         stage.step,
         stage.batches,
@@ -76,11 +85,13 @@ def train(
         name=stage.name,
         log_every=log_every,
         checkpoint_every=checkpoint_every,
-        eval_fn=lambda _: stage.measure(),
-        eval_every=max(1, stage.num_steps // 10),
+        eval_fn=evaluate,
+        eval_every=max(_BETWEEN, stage.num_steps // 10),
     )
     stage.finalise()
-    measured = stage.measure()
+    measured = found.get(stage.num_steps)
+    if measured is None or stage.finalise is not nothing:
+        measured = stage.measure()
     stage.also_saved()
     networks.save(
         stage.networks,
