@@ -12,7 +12,6 @@ import tensorflow as tf
 from sa3dhp.training import loop, store
 from sa3dhp.training import step as steps
 
-
 _BETWEEN = 10  # steps between evaluations, at least
 
 

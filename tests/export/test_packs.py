@@ -1,9 +1,13 @@
-"""`tools/pack.py`: packs made, looked at, compared, averaged and applied."""
+"""`tools/pack.py`: packs made, looked at, compared, averaged and applied.
+
+With a small ResNet: a pack is a list of arrays, whatever their number.
+"""
 
 import json
 
 import numpy as np
 import pytest
+import small_resnet
 import tool_runner
 
 from sa3dhp import api, errors
@@ -14,6 +18,12 @@ from sa3dhp.systems.relation_distillation import networks as networks_
 from sa3dhp.training import checkpoint, store
 
 LENGTHS = np.float32([0, *np.linspace(100, 400, 16)])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small():
+    with small_resnet.used():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +57,7 @@ def place(tmp_path_factory, repo_root):
 
 
 def _run(place, *flags):
-    return tool_runner.run("pack", *flags, cwd=place)
+    return tool_runner.run("pack", *flags, cwd=place, small=True)
 
 
 def _weights(place, name):
