@@ -49,6 +49,14 @@ def test_a_video_becomes_poses_and_a_drawn_video(tmp_path):
         ),
         (["--input=v.mp4", "--output=full"], ["full holds other things"]),
         (["--input=v.mp4", "--output=out", "--detector=x"], ["detector: got x"]),
+        (
+            ["--input=v.mp4", "--output=out", "--system=multi_person"],
+            ["--model", "none is shipped", "--system=multi_person --stage=all"],
+        ),
+        (
+            ["--input=v.mp4", "--output=out", "--system=multi_person", "--boxes=x"],
+            ["--boxes=x", "sees everybody", "leave it out"],
+        ),
         (["--input=v.mp4", "--output=out", "--formats=fbx"], ["formats: got fbx"]),
         (["--input=v.mp4", "--output=out", "--boxes=x"], ["boxes file: cannot read x"]),
         (["--input=v.mp4", "--output=out", "--detector=hog", "--model=x"], ["model:"]),

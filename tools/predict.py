@@ -2,6 +2,7 @@
 
     python tools/predict.py --input=VIDEO --output=DIR
     python tools/predict.py --input=FOLDER --output=DIR --model=workdir/mine
+    python tools/predict.py --input=VIDEO --output=DIR --system=multi_person --model=RUN
 
 The input is a video, a folder of videos or of frames, a single picture, a pattern in
 quotes ('clips/*.mp4'), several of them with commas between, or the number of a camera
@@ -11,20 +12,25 @@ array), the
 same as `poses.json` and `poses.csv`, `person_0.bvh` and so on for animation programs,
 `report.html`, where the skeletons can be turned and moved through time,
 `overlay.mp4`, `tracks.png` (who was followed, and what was dropped and why) and
-`prediction.json`; of several videos each has a folder. The drawing over the picture is
-the 3D pose fitted into the person's box: it is no detection of joints.
+`prediction.json`; of several videos each has a folder. With --system=multi_person a
+model of several people sees everybody at once, and where they stand; RUN is the workdir
+of its training. The drawing over the picture is the 3D pose fitted into the person's
+box: it is no detection of joints.
 """
 
 from __future__ import annotations
 
 import contextlib
 import sys
+from typing import Any
 
 from absl import flags
 
 from sa3dhp import cli, errors, files
 
 FLAGS = flags.FLAGS
+_ONE, _MANY = "relation_distillation", "multi_person"
+flags.DEFINE_enum("system", _ONE, [_ONE, _MANY], "Whose model it is.")
 flags.DEFINE_string(
     "input",
     None,
@@ -78,6 +84,8 @@ def main() -> None:
     from sa3dhp.prediction import job, live
 
     camera = live.camera(FLAGS.input)
+    if FLAGS.system == _MANY:
+        _check_many(camera)
     sources = [] if camera is not None else video.discover(FLAGS.input)
     files.check_folder(FLAGS.output, job.RESULT)
     options = job.Options(
@@ -92,6 +100,7 @@ def main() -> None:
     job.check(options)
     from sa3dhp import api, progress
 
+    model: Any
     if camera is not None:
         capture = live.open_camera(camera)  # before the model, which takes seconds
         model = api.load(FLAGS.model, pack=FLAGS.pack)
@@ -102,7 +111,13 @@ def main() -> None:
         )
         print(cli.as_started(job.summary(told, FLAGS.output)))
         return
-    model = api.load(FLAGS.model, pack=FLAGS.pack)
+    everybody = None
+    if FLAGS.system == _MANY:
+        from sa3dhp.systems.multi_person import watching
+
+        model, everybody = watching.load(FLAGS.model), watching.predict_video
+    else:
+        model = api.load(FLAGS.model, pack=FLAGS.pack)
     stack = contextlib.ExitStack()
     bars: dict[tuple[str, str], progress.Progress] = {}
 
@@ -116,11 +131,33 @@ def main() -> None:
 
     with stack:
         told = job.run(
-            model, sources, FLAGS.output, options, name=FLAGS.model, progress=show
+            model,
+            sources,
+            FLAGS.output,
+            options,
+            name=FLAGS.model,
+            everybody=everybody,
+            progress=show,
         )
     print(cli.as_started(job.summary(told, FLAGS.output)))
     if told.get("interrupted"):
         sys.exit(130)
+
+
+def _check_many(camera: int | None) -> None:
+    """Refuses what a model that sees everybody has no use for."""
+    given = [n for n in ("pack", "detector", "boxes") if FLAGS[n].present]
+    given += ["input"] if camera is not None else []
+    if given:
+        raise errors.InputError(
+            f"--{given[0]}={FLAGS[given[0]].value}: got it with --system={_MANY}, "
+            "which sees everybody in videos and pictures without it; leave it out"
+        )
+    if not FLAGS["model"].present:
+        raise errors.InputError(
+            f"--model: expected the WORKDIR of a --system={_MANY} run, got none; none "
+            f"is shipped, train one: tools/pretrain.py --system={_MANY} --stage=all"
+        )
 
 
 if __name__ == "__main__":

@@ -55,12 +55,13 @@ class Options:
 
 
 def run(
-    model: predictor.Model,
+    model: predictor.Described,
     sources: Sequence[video.Source],
     output: str | os.PathLike,
     options: Options,
     *,
     name: str = "",
+    everybody: Callable[..., prediction.Prediction] | None = None,
     progress: Callable[[str, str, int, int], None] = lambda *told: None,
 ) -> dict[str, Any]:
     """Predicts every source and writes a folder.
@@ -73,11 +74,14 @@ def run(
     drawn.
 
     Args:
-        model: such as `sa3dhp.load` returns.
+        model: such as `sa3dhp.load` returns, or what `everybody` takes.
         sources: see `video.discover`.
         output: of an earlier prediction, which is replaced, or new.
         options: see there.
         name: of the model, for the record.
+        everybody: in the place of detector, tracking and `predictor.predict_video`, of
+            models that see all people at once; called with the model, a source, and by
+            name with `name`, `frames_fps`, `smooth`, `pictures` and `progress`.
         progress: told the source, a stage, how much is done, and of how much.
 
     Returns:
@@ -86,8 +90,15 @@ def run(
     Raises:
         InputError: if the output holds other things, or no source can be read.
     """
-    chosen, advice = detection.choose(options.detector)
-    detector = chosen if options.boxes else detection.make(chosen)
+    if everybody is not None:
+        chosen, advice, predict = "none: the model sees everybody", "", everybody
+    else:
+        chosen, advice = detection.choose(options.detector)
+        predict = functools.partial(
+            predictor.predict_video,
+            detector=chosen if options.boxes else detection.make(chosen),
+            boxes=options.boxes,
+        )
     began, pictured = time.monotonic(), options.frames and "html" in options.formats
     with files.replaced_folder(output, RESULT) as new:
         told = begun(model, name, "boxes" if options.boxes else chosen)
@@ -96,12 +107,10 @@ def run(
         for source, folder in zip(sources, _folders(sources)):
             tell = functools.partial(progress, source.name)
             try:
-                made = predictor.predict_video(
+                made = predict(
                     model,
                     source,
                     name=name,
-                    detector=detector,
-                    boxes=options.boxes,
                     frames_fps=options.frames_fps,
                     smooth=options.smooth,
                     pictures=report.budget(len(sources)) if pictured else 0,
@@ -135,7 +144,7 @@ def run(
     return told
 
 
-def begun(model: predictor.Model, name: str, detector: str) -> dict[str, Any]:
+def begun(model: predictor.Described, name: str, detector: str) -> dict[str, Any]:
     """What `prediction.json` holds before anything is predicted."""
     about = model.description.get("run", {})
     return {

@@ -4,6 +4,8 @@ The drawing over the picture is the 3D pose without perspective, fitted to the p
 box (`crop.project_track`): it is no detection of joints in the picture, and what does
 not lie on the person there may be wrong in the pose or in the fit. Beside it stand the
 poses as the camera sees them and from the side, the pelvis always in the same place.
+Of a model that knows where people stand the drawing is its own projection, and a top
+view takes the first place beside the picture.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ _LONGEST = 960  # pixels, longer side of the drawn picture
 _VIEWS = (("front", (0, 1)), ("side", (2, 1)))  # axes to the right and downwards
 _FONT, _AA = cv2.FONT_HERSHEY_SIMPLEX, cv2.LINE_AA
 _GREY = (110, 110, 110)
+_METRES = (1, 2, 5, 10, 20, 50)  # what a top view may reach to
 _PAPER = 205  # grey level: boxes and numbers are white
 
 
@@ -43,7 +46,9 @@ class Drawing:
         self.size = width, height
         fps = made.fps or video.ASSUMED_FPS
         self._flat = np.zeros((*made.joints.shape[:2], 2), np.float32)
-        for person in np.unique(made.person):
+        if made.points is not None:
+            self._flat = made.points
+        for person in np.unique(made.person) if made.points is None else ():
             rows = made.rows(person)
             squares = crop.square_boxes(made.box[rows], fps)
             self._flat[rows] = crop.project_track(made.joints[rows], *squares, fps)
@@ -71,7 +76,30 @@ class Drawing:
             label = f"{made.person[row]}"
             at = (max(low[0], 0) + 4, max(low[1], 0) + 18)
             cv2.putText(drawn, label, at, _FONT, 0.5, (255,) * 3, 1, _AA)
-        return np.concatenate([drawn, *self._beside(rows)], axis=1)
+        top = [] if made.root is None else [self._top(rows)]
+        return np.concatenate([drawn, *top, *self._beside(rows)], axis=1)
+
+    def _top(self, rows: np.ndarray) -> np.ndarray:
+        """Where people stand, seen from above, the camera in the middle below."""
+        assert self._made.root is not None  # or there is no such view
+        height, side = self.size[1], self._side
+        far = float(np.percentile(self._made.root[:, 2], 99)) if len(rows) else 1e3
+        reach = 1e3 * next((m for m in _METRES if 1e3 * m > far), _METRES[-1])
+        scale = (height - 20) / reach
+        cell = np.full((height, side, 3), 255, np.uint8)
+        for metres in range(1, int(reach / 1e3) + 1):
+            y = int(height - 10 - 1e3 * metres * scale)
+            cv2.line(cell, (0, y), (side, y), (225, 225, 225), 1)
+        label = f"from above, {reach / 1e3:g} m"
+        cv2.putText(cell, label, (6, 16), _FONT, 0.42, _GREY, 1, _AA)
+        for row in rows:
+            joints = self._made.joints[row] + self._made.root[row]
+            flat = joints[:, [0, 2]] * [scale, -scale] + [side / 2, height - 10]
+            cell = skeleton_plot.overlay(cell, flat, self._skeleton)
+            x, y = (int(v) for v in flat[self._skeleton.root])
+            number = f"{self._made.person[row]}"
+            cv2.putText(cell, number, (x + 6, y - 6), _FONT, 0.42, _GREY, 1, _AA)
+        return cell
 
     def _beside(self, rows: np.ndarray) -> list[np.ndarray]:
         """The columns of poses, `[h, h / 2, 3]` each."""

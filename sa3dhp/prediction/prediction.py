@@ -15,6 +15,9 @@ loads with `numpy.load(path)`; nothing in it is pickled. Its arrays:
   the pose; 1 for given boxes;
 * `bridged` `[N]` bool: in a gap, of a second at most, in which the detector missed the
   person: the box lies between those before and after, `confidence` falls to 0;
+* `root` `[N, 3]` float32, mm, the pelvis in the camera's space, and `points`
+  `[N, J, 2]`, pixels of the video's picture: of a model of several people alone, which
+  knows where they stand;
 * `smoothing`: how the poses were smoothed over time, `none`, `zero_lag` or, live,
   `one_euro`;
 * `fps` (0 for a single picture), `source`, `size` `[2]` (width and height, pixels);
@@ -40,6 +43,7 @@ from sa3dhp.skeleton import skeleton as skeletons
 NAME = "poses.npz"
 # Of length N.
 ROWS = ("joints", "frame", "time", "person", "box", "confidence", "bridged")
+PLACES = ("root", "points")  # the same, of models that know them
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -64,6 +68,8 @@ class Prediction:
         dropped: tracks that are no person; not in the file.
         notes: what had to be assumed or was left out; not in the file.
         bridged: `[N]`; nowhere if None.
+        root: `[N, 3]`, mm, or None where the model knows no places.
+        points: `[N, J, 2]`, pixels, or None.
         length: how many frames were looked at; not in the file.
         pictures: small JPEG files of some frames, by their number; not in the file.
         interrupted: whether a user stopped it before the end; not in the file.
@@ -86,6 +92,8 @@ class Prediction:
     dropped: tuple[screening.Track, ...] = ()
     notes: tuple[str, ...] = ()
     bridged: np.ndarray | None = None
+    root: np.ndarray | None = None
+    points: np.ndarray | None = None
     length: int = 0
     pictures: Mapping[int, bytes] = dataclasses.field(default_factory=dict)
     interrupted: bool = False
@@ -107,10 +115,11 @@ class Prediction:
     def save(self, path: str | os.PathLike) -> None:
         """Writes the file, whole or not at all."""
         skeleton = skeletons.get(self.skeleton)
+        known = [name for name in PLACES if getattr(self, name) is not None]
         with files.atomic(path) as temporary, open(temporary, "wb") as file:
             np.savez_compressed(
                 file,
-                **{name: getattr(self, name) for name in ROWS},
+                **{name: getattr(self, name) for name in (*ROWS, *known)},
                 names=np.array(skeleton.joint_names),
                 parents=np.array(skeleton.parents),
                 skeleton=np.array(self.skeleton),
@@ -150,5 +159,7 @@ def load(path: str | os.PathLike) -> Prediction:
             model_hash=str(archive["model_hash"]),
             # Files of 0.2 say neither: all is taken for seen, and not smoothed.
             bridged=archive.get("bridged"),
+            root=archive.get("root"),
+            points=archive.get("points"),
             smoothing=str(archive.get("smoothing", "none")),
         )

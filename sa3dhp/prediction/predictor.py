@@ -20,12 +20,16 @@ BATCH = 120  # crops at once
 Progress = Callable[[str, int, int], None]
 
 
-class Model(Protocol):
-    """A model that predicts poses of crops, see `export.saved_model.Model`."""
+class Described(Protocol):
+    """A model that says what it is."""
 
     @property
     def description(self) -> Mapping:
         """What it says about itself: `image_size`, `image_encoder_hash`."""
+
+
+class Model(Described, Protocol):
+    """A model that predicts poses of crops, see `export.saved_model.Model`."""
 
     @property
     def skeleton(self) -> skeletons.Skeleton:

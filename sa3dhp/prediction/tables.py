@@ -20,7 +20,7 @@ def write_json(path: str | os.PathLike, made: prediction.Prediction) -> None:
     Keys of the whole: `skeleton`, `names`, `parents`, `unit`, `axes`, `origin`, `fps`,
     `size`, `source`, `model`, `model_hash`, `frames`; of a frame `frame`, `time`,
     `people`; of a person `person`, `confidence`, `bridged`, `box`, `joints`
-    (`[J][3]`).
+    (`[J][3]`); of a model of several people `root` (`[3]`) too, see `prediction`.
     """
     skeleton, bridged = skeletons.get(made.skeleton), _bridged(made)
     frames: dict[int, dict] = {}
@@ -36,6 +36,9 @@ def write_json(path: str | os.PathLike, made: prediction.Prediction) -> None:
                 "joints": made.joints[row].astype(float).round(_MM).tolist(),
             }
         )
+        if made.root is not None:
+            place = made.root[row].astype(float).round(_MM).tolist()
+            told["people"][-1]["root"] = place
     files.write_json(
         path,
         {
@@ -60,11 +63,13 @@ def write_csv(path: str | os.PathLike, made: prediction.Prediction) -> None:
 
     Columns: `frame, time, person, confidence, x1, y1, x2, y2`, then `<joint>_x`,
     `<joint>_y`, `<joint>_z` in mm, axes and origin as in `poses.npz`, and `bridged`, 0
-    or 1.
+    or 1; of a model of several people `root_x`, `root_y`, `root_z` too.
     """
     names = skeletons.get(made.skeleton).joint_names
     head = ["frame", "time", "person", "confidence", "x1", "y1", "x2", "y2"]
     head += [f"{name}_{axis}" for name in names for axis in "xyz"] + ["bridged"]
+    if made.root is not None:
+        head += [f"root_{axis}" for axis in "xyz"]
     bridged = _bridged(made)
     with files.atomic(path) as temporary:
         with open(temporary, "w", newline="", encoding="utf-8") as file:
@@ -80,6 +85,11 @@ def write_csv(path: str | os.PathLike, made: prediction.Prediction) -> None:
                         *(f"{value:.{_PIXELS}f}" for value in made.box[row]),
                         *(f"{value:.{_MM}f}" for value in made.joints[row].ravel()),
                         int(bridged[row]),
+                        *(
+                            []
+                            if made.root is None
+                            else (f"{value:.{_MM}f}" for value in made.root[row])
+                        ),
                     ]
                 )
 

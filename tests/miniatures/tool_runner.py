@@ -12,6 +12,7 @@ import functools
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def run(tool, *flags, cwd, fresh=False, small=False, timeout=600):
+def run(tool, *flags, cwd, fresh=False, small=False, timeout=600, kill=None):
     """Runs a tool of the repository.
 
     Args:
@@ -29,13 +30,17 @@ def run(tool, *flags, cwd, fresh=False, small=False, timeout=600):
         fresh: in a Python of its own.
         small: with `small_resnet` in ResNet-50's place; not with `fresh`.
         timeout: seconds.
+        kill: how it is to die by `SIGKILL`, not with `fresh`: `{"after": seconds}`, or
+            `{"rename": n, "late": False}`, when it gives the n-th of its files its
+            name, before that or right after it. `{"record": path}` kills nothing and
+            lists those files there.
 
     Returns:
         A `subprocess.CompletedProcess` with text in `stdout` and `stderr`.
     """
     command = [str(ROOT / "tools" / f"{tool}.py"), *map(str, flags)]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    assert not (fresh and small)
+    assert not (fresh and (small or kill))
     if fresh:
         return subprocess.run(
             [sys.executable, *command],
@@ -49,6 +54,7 @@ def run(tool, *flags, cwd, fresh=False, small=False, timeout=600):
         out, err = (pathlib.Path(folder) / name for name in ("out", "err"))
         asked = {"argv": command, "cwd": os.fspath(cwd), "env": env}
         asked.update(out=str(out), err=str(err), timeout=timeout, small=small)
+        asked["kill"] = kill or {}
         status = _server().ask(asked)
         return subprocess.CompletedProcess(
             command, status, out.read_text(), err.read_text()
@@ -96,17 +102,25 @@ def _serve():
     for line in sys.stdin:
         # What TensorFlow has begun does not survive a fork.
         assert context.context()._context_handle is None
+        request = json.loads(line)
         child = os.fork()
         if not child:
-            _become(json.loads(line), here)
+            _become(request, here)
+        if after := request["kill"].get("after"):
+            signal.signal(signal.SIGALRM, functools.partial(_kill, child))
+            signal.setitimer(signal.ITIMER_REAL, after)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        signal.setitimer(signal.ITIMER_REAL, 0)
         print(status, flush=True)
+
+
+def _kill(process, *_):
+    os.kill(process, signal.SIGKILL)
 
 
 def _become(request, here):
     """Runs the tool in this process, and ends it; `here` is the folder of helpers."""
     import importlib.util
-    import signal
     import traceback
 
     signal.alarm(request["timeout"])
@@ -124,6 +138,7 @@ def _become(request, here):
     try:
         if request["small"]:
             _shrink(here)
+        _watch_renames(**request["kill"])
         # As the console commands are, so that child processes find it by its path.
         spec = importlib.util.spec_from_file_location("__main__", tool)
         sys.modules["__main__"] = module = importlib.util.module_from_spec(spec)
@@ -150,6 +165,24 @@ def _shrink(here):
 
     sys.path.remove(here)
     backbone.resnet50 = small_resnet.make
+
+
+def _watch_renames(after=0.0, rename=0, late=False, record=None):
+    """Lists the files that are given their names, or dies at one of them."""
+    del after  # the parent's business
+    replace, seen = os.replace, []
+
+    def watched(source, destination, **more):
+        seen.append(os.fspath(destination))
+        if record:
+            pathlib.Path(record).write_text("\n".join(seen))
+        if len(seen) == rename and not late:
+            os.kill(os.getpid(), signal.SIGKILL)
+        replace(source, destination, **more)
+        if len(seen) == rename:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    os.replace = watched
 
 
 if __name__ == "__main__":

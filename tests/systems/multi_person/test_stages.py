@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import small_multi_person
 import tensorflow as tf
+import tool_runner
 
 from sa3dhp import errors
 from sa3dhp.skeleton import skeleton as skeletons
@@ -83,6 +84,19 @@ def test_the_exported_model_says_what_the_networks_say(run, load):
     for name in ("joints", "score", "count"):
         np.testing.assert_allclose(told[name], want[name], rtol=1e-3, atol=0.5)
     assert told["joints"].shape == (4, predictions.MOST, 17, 3)
+
+
+def test_the_tool_predicts_everybody_with_a_run(run, tmp_path):
+    """Of a network that learnt nothing: who is found is chance, what is written not."""
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "hall.png"), pixels)
+    flags = ("--system=multi_person", f"--model={run[0]}", "--input=hall.png")
+    done = tool_runner.run("predict", *flags, "--output=seen", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    names = {path.name for path in (tmp_path / "seen").iterdir()}
+    assert names >= {"poses.npz", "poses.json", "overlay.png", "prediction.json"}
+    about = json.loads((tmp_path / "seen" / "prediction.json").read_text())
+    assert about["detector"] == "none: the model sees everybody"
 
 
 def test_a_run_in_which_nobody_is_found_says_so(run, monkeypatch):
