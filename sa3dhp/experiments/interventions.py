@@ -323,12 +323,9 @@ def summarise(name: str, table: Sequence[Row], records: Sequence[Mapping]) -> di
     return {
         "table": name,
         "rows": lines,
-        "seeds": sorted({record["seed"] for record in records}),
         "protocol": last["protocol"],
         "protocol_hash": last["protocol_hash"],
-        "command": last.get("command"),
-        "commits": sorted({r.get("commit", "unknown") for r in records}),
-        "seconds": round(sum(record["seconds"] for record in records), 1),
+        **kept.about(records),
     }
 
 

@@ -126,6 +126,18 @@ def trained(
     return home
 
 
+def about(records: Sequence[Mapping]) -> dict:
+    """Returns where the numbers of a table come from: how, with what, how long."""
+    last = records[-1]
+    return {
+        "seeds": sorted({record["seed"] for record in records}),
+        "command": last.get("command"),
+        "hardware": last.get("hardware"),
+        "commits": sorted({record.get("commit", "unknown") for record in records}),
+        "seconds": round(sum(record["seconds"] for record in records), 1),
+    }
+
+
 def by_row(found: Sequence[Mapping]) -> dict[str, list[Mapping]]:
     """Returns the records of each row, by its id."""
     rows: dict[str, list[Mapping]] = {}

@@ -208,14 +208,10 @@ def summarise(name: str, table: Sequence[Row], records: Sequence[Mapping]) -> di
         }
         line["paper"] = _PAPER.get(row.id, "")
         lines.append(line)
-    last = records[-1]
     return {
         "table": name,
         "rows": lines,
-        "seeds": sorted({record["seed"] for record in records}),
-        "command": last.get("command"),
-        "commits": sorted({r.get("commit", "unknown") for r in records}),
-        "seconds": round(sum(record["seconds"] for record in records), 1),
+        **kept.about(records),
     }
 
 

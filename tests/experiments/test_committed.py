@@ -6,27 +6,46 @@ import pathlib
 import pytest
 
 from sa3dhp.evaluation import protocol
-from sa3dhp.experiments import rows, summary
+from sa3dhp.experiments import (
+    interventions,
+    multi_person,
+    nrsfm,
+    rows,
+    summary,
+)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLES = sorted((ROOT / "configs" / "results").glob("*.json"))
+WRITERS = {
+    **dict.fromkeys(rows.NAMES, summary.markdown),
+    **dict.fromkeys(nrsfm.NAMES, nrsfm.markdown),
+    **dict.fromkeys(interventions.NAMES, interventions.markdown),
+    **dict.fromkeys(multi_person.NAMES, multi_person.markdown),
+}
+
+
+def _read(path):
+    """A table, which lies in a file of its name, or its name and its data's."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert path.stem == found["table"] or path.stem.startswith(found["table"] + "_on_")
+    return found
 
 
 def test_there_are_tables():
-    assert TABLES and {path.stem for path in TABLES} <= set(rows.NAMES)
+    assert TABLES and {_read(path)["table"] for path in TABLES} <= set(WRITERS)
 
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
 def test_text_is_made_from_the_numbers(path):
-    found = json.loads(path.read_text(encoding="utf-8"))
-    assert found["table"] == path.stem
-    assert path.with_suffix(".md").read_text("utf-8") == summary.markdown(found)
+    found = _read(path)
+    text = WRITERS[found["table"]](found)
+    assert path.with_suffix(".md").read_text("utf-8") == text
 
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
 def test_numbers_say_where_they_come_from(path):
-    found = json.loads(path.read_text(encoding="utf-8"))
-    assert f"--table={path.stem}" in found["command"] and found["seeds"]
+    found = _read(path)
+    assert f"--table={found['table']}" in found["command"] and found["seeds"]
     assert "unknown" not in found["commits"] and found["hardware"]["cpu"]
     assert found["protocol_hash"] == protocol.load(found["protocol"]).hash
 
