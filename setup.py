@@ -56,6 +56,8 @@ setuptools.setup(
         "beam": ["apache-beam==2.60.0"],
         "figures": ["scikit-learn"],  # t-SNE
         "h36m": ["cdflib"],  # Human3.6M's original files
+        # Later onnx asks for an ml_dtypes that TensorFlow 2.15 does not go with.
+        "onnx": ["tf2onnx>=1.17", "onnx<1.19", "onnxruntime"],
         # The detector of people. `pip install --no-deps mediapipe==0.10.14` is enough:
         # its file alone is read. The second as the first brings it, without numpy 2.
         "people": ["mediapipe==0.10.14", "opencv-contrib-python<4.12"],
@@ -64,6 +66,9 @@ setuptools.setup(
             "hypothesis",
             "mypy==2.4.1",
             "bvhio",  # a reader of BVH that we did not write
+            "tf2onnx>=1.17",  # and the next two, of the extra [onnx]
+            "onnx<1.19",
+            "onnxruntime",
             "ipykernel",  # tools/tour.ipynb runs
             "nbclient",
             "pytest>=7",

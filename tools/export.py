@@ -9,8 +9,8 @@ a SavedModel for TensorFlow. For phones and small computers:
     python tools/export.py --workdir=WORKDIR --output=DIR --tflite=float16,int8 \\
         --calibrate=VIDEOS
 
-adds `DIR-float16.tflite` and so on beside it. Each file is run before it stays: one
-whose poses differ by more than its limit is an error.
+adds `DIR-float16.tflite` and so on beside it, `--onnx` adds `DIR.onnx`. Each file is
+run before it stays: one whose poses differ by more than its limit is an error.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ flags.DEFINE_string(
 flags.DEFINE_list(
     "tflite", [], "TFLite files to write too: some of float32, float16, int8."
 )
+flags.DEFINE_bool("onnx", False, "Whether to write an ONNX file too (extra onnx).")
 flags.DEFINE_string(
     "calibrate", None, "Videos of the target, as adapt takes them: int8 asks for them."
 )
@@ -55,12 +56,14 @@ def main() -> None:
             "nothing to export: give --workdir of an adaptation, or --checkpoints"
         )
     from sa3dhp import api
-    from sa3dhp.export import domain_pack, saved_model, tflite
+    from sa3dhp.export import domain_pack, onnx, saved_model, tflite
     from sa3dhp.systems.relation_distillation import config as configs
     from sa3dhp.systems.relation_distillation import networks
     from sa3dhp.training import store
 
     tflite.check(FLAGS.tflite, FLAGS.calibrate)
+    if FLAGS.onnx:
+        onnx.check()
     pack = default = None
     if FLAGS.workdir:
         workdir = pathlib.Path(FLAGS.workdir)
@@ -76,7 +79,8 @@ def main() -> None:
     trained = networks.Networks(config, store.Store(folder))
     model, motion = trained.pose_model(), None
     # What has to be read is read before anything is written.
-    crops = _crops(model.image_size) if FLAGS.tflite and FLAGS.calibrate else None
+    asked = FLAGS.calibrate and (FLAGS.tflite or FLAGS.onnx)
+    crops = _crops(model.image_size) if asked else None
     if (folder / "motion_encoder.npz").is_file():
         motion = trained.load("motion_encoder")
     metadata: dict[str, Any] = {"model": "source-only"}
@@ -87,8 +91,12 @@ def main() -> None:
         FLAGS.output, model, motion=motion, metadata=metadata
     )
     print(f"written: {FLAGS.output} ({metadata['model']})")
+    beside = FLAGS.output.rstrip("/")
+    if FLAGS.onnx:
+        path = pathlib.Path(f"{beside}.onnx")
+        print(f"written: {path}: {onnx.write(path, serving, crops)}")
     for kind in FLAGS.tflite:
-        path = pathlib.Path(f"{FLAGS.output.rstrip('/')}-{kind}.tflite")
+        path = pathlib.Path(f"{beside}-{kind}.tflite")
         print(f"written: {path}: {tflite.write(path, serving, kind, crops)}")
     print("next: paste into Python; it needs TensorFlow alone:")
     size = model.image_size

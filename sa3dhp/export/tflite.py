@@ -17,19 +17,18 @@ import dataclasses
 import json
 import os
 import pathlib
-import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from sa3dhp import errors, files, progress
+from sa3dhp.export import parity
 from sa3dhp.export import serving as servings
 
 LIMIT_MM = {"float32": 0.1, "float16": 1.0, "int8": 5.0}
 DESCRIPTION = "sa3dhp.json"
-_CHECKED = 32  # pictures
 # Operations that stay in floating point with `int8`: all but those of the convolutions.
 _FLOATING = (
     "ABS ADD ADD_N BATCH_MATMUL CAST CONCATENATION DIV EXP FULLY_CONNECTED GATHER "
@@ -37,35 +36,6 @@ _FLOATING = (
     "REDUCE_MAX RESHAPE RSQRT SELECT_V2 SLICE SOFTMAX SPLIT SPLIT_V SQRT SQUARE "
     "SQUARED_DIFFERENCE STRIDED_SLICE SUB SUM TANH TRANSPOSE UNPACK"
 ).split()
-
-
-@dataclasses.dataclass(frozen=True)
-class Parity:
-    """How a file compares with the model that it was made of.
-
-    Attributes:
-        error_mm: mean distance of the joints.
-        worst_mm: the same of the picture that differs most. (Where limbs point straight
-            at the camera the decoder turns fast.)
-        limit_mm: that it may reach.
-        milliseconds: for one picture, median, one thread.
-        size: bytes of the file.
-    """
-
-    error_mm: float
-    worst_mm: float
-    limit_mm: float
-    milliseconds: float
-    size: int
-
-    def __str__(self) -> str:
-        """One line for people."""
-        return (
-            f"{self.error_mm:.3f} mm from the model (limit {self.limit_mm:g}; at worst "
-            f"{self.worst_mm:.3f}), "
-            f"{self.milliseconds:.1f} ms for a picture on one thread, "
-            f"{self.size / 1e6:.1f} MB"
-        )
 
 
 def check(kinds: Sequence[str], calibration: object) -> None:
@@ -87,7 +57,7 @@ def write(
     serving: servings.Serving,
     kind: str,
     pictures: np.ndarray | None = None,
-) -> Parity:
+) -> parity.Parity:
     """Writes a file, whole or not at all; returns how it compares.
 
     Args:
@@ -104,11 +74,17 @@ def write(
     check([kind], pictures)
     size = serving.image_size
     if pictures is None:
-        rng = np.random.default_rng(0)
-        pictures = rng.integers(0, 256, (_CHECKED, size, size, 3), np.uint8)
+        pictures = parity.noise(size)
     with progress.silent():
         made = converted(serving, kind, pictures)
-        found = parity(made, serving, kind, pictures)
+        found = parity.compare(
+            runner(made),
+            serving,
+            pictures,
+            what=f"tflite {kind}",
+            limit_mm=LIMIT_MM[kind],
+            size=len(made),
+        )
     about = {
         **serving.description,
         "input": f"uint8 [1, {size}, {size}, 3], RGB, cropped and resized by the crop "
@@ -116,11 +92,6 @@ def write(
         "output": "joints: float32 [1, J, 3]; latent: float32 [1, D] in (-1, 1)",
         "format": f"tflite {kind}",
     }
-    if not found.error_mm <= found.limit_mm:
-        raise errors.InputError(
-            f"tflite {kind}: poses are {found.error_mm:.2f} mm from the model's, "
-            f"expected {found.limit_mm:g} at most; use another kind"
-        )
     with files.atomic(path) as temporary:
         temporary.write_bytes(made)
         with zipfile.ZipFile(temporary, "a") as archive:
@@ -143,32 +114,7 @@ def describe(path: str | os.PathLike) -> dict:
         ) from None
 
 
-def parity(
-    made: bytes, serving: servings.Serving, kind: str, pictures: np.ndarray
-) -> Parity:
-    """Runs a file and the model on the same pictures, some of those that are given."""
-    chosen = np.linspace(0, len(pictures) - 1, min(_CHECKED, len(pictures)))
-    chosen = np.unique(chosen.round().astype(int))
-    run = runner(made)
-    apart, seconds = [], []
-    for picture in pictures[chosen]:
-        began = time.perf_counter()
-        joints = run(picture[None])["joints"]
-        seconds.append(time.perf_counter() - began)
-        expected = serving.serve(tf.constant(picture[None]))["joints"].numpy()
-        apart.append(float(np.linalg.norm(joints - expected, axis=-1).mean()))
-    return Parity(
-        error_mm=float(np.mean(apart)),
-        worst_mm=max(apart),
-        limit_mm=LIMIT_MM[kind],
-        milliseconds=1e3 * float(np.median(seconds)),
-        size=len(made),
-    )
-
-
-def runner(
-    made: bytes, threads: int = 1
-) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+def runner(made: bytes, threads: int = 1) -> parity.Run:
     """Returns a function from a picture `[1, S, S, 3]` to the outputs by name."""
     interpreter = tf.lite.Interpreter(model_content=made, num_threads=threads)
     interpreter.allocate_tensors()

@@ -1,5 +1,6 @@
 """`tools/export.py` as a user runs it."""
 
+import importlib.util
 import json
 
 import numpy as np
@@ -8,7 +9,7 @@ import small_resnet
 import tensorflow as tf
 import tool_runner
 
-from sa3dhp.export import domain_pack, saved_model, tflite
+from sa3dhp.export import domain_pack, onnx, saved_model, tflite
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.systems.relation_distillation import config as configs
 from sa3dhp.systems.relation_distillation import networks as networks_
@@ -63,10 +64,15 @@ def test_an_adaptation_is_exported_quietly_and_says_what_next(
     run, repo_root, tmp_path, monkeypatch
 ):
     encoder = _adapted(repo_root, tmp_path)
-    done = run("workdir=run", "output=out", "tflite=float16")
+    known = all(importlib.util.find_spec(name) for name in onnx._NEEDED)
+    more = ["onnx"] if known else []
+    done = run("workdir=run", "output=out", "tflite=float16", *more)
     assert (done.returncode, done.stderr) == (0, "")
-    first, second, third = done.stdout.splitlines()[:3]
+    first, *middle, second, third = done.stdout.splitlines()[: 3 + len(more)]
     assert first == "written: out (adapted)" and third.startswith("next: ")
+    assert len(middle) == len(more)
+    for line in middle:
+        assert line.startswith("written: out.onnx: ") and "(limit 0.1; " in line
     assert second.startswith("written: out-float16.tflite: ")
     assert " mm from the model (limit 1; " in second
     assert "tf.saved_model.load('out')" in done.stdout
