@@ -116,6 +116,12 @@ class IntegralRegressor(tf.keras.Model):
             x = layer(x, training=training)
         return expectation(volumes(self._volumes(x), self.num_points))
 
+    @property
+    def reading_variables(self) -> list[tf.Variable]:
+        """The variables of h that training moves."""
+        layers = (*self._decoder, self._volumes)
+        return [v for layer in layers for v in layer.trainable_variables]
+
 
 def volumes(maps: tf.Tensor, num_points: int) -> tf.Tensor:
     """Returns the maps `[B, H, W, P Z]` as volumes `[B, P, H, W, Z]`."""

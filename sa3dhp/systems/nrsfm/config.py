@@ -74,6 +74,8 @@ class Student:
 
     # 'imagenet', 'none', a Keras weights file or an .npz, as for the image encoder.
     weights: str = "imagenet"
+    # Ours: the backbone stays as it came, and sees each picture once, before training.
+    frozen: bool = False
     strides: tuple[int, ...] = positive((1, 2, 2))  # of the deconvolutions [D]
     channels: int = positive(256)  # of each deconvolution (Sun et al.)
     depth_cells: int = positive(64)  # of a volume (Sun et al.)
@@ -120,8 +122,9 @@ class Config:
         """Checks what ties values to each other.
 
         Raises:
-            InputError: if a dictionary is empty or its codes are no bottleneck, or the
-                stored pictures are smaller than what the network sees.
+            InputError: if a dictionary is empty or its codes are no bottleneck, the
+                stored pictures are smaller than what the network sees, or light is to
+                change in pictures that are seen once.
         """
         atoms, data = self.teacher.atoms, self.data
         if len(atoms) < 2 or any(a <= b for a, b in zip(atoms, atoms[1:])):
@@ -133,6 +136,11 @@ class Config:
             raise errors.InputError(
                 f"student.strides: got {list(self.student.strides)}, expected a 1 or a "
                 "2 for each deconvolution, such as [1, 2, 2]"
+            )
+        if self.student.frozen and self.student.augmentation:
+            raise errors.InputError(
+                f"student.augmentation: got {self.student.augmentation:g}, expected 0 "
+                "with student.frozen, whose backbone sees each picture once"
             )
         if data.stored_size < data.image_size:
             raise errors.InputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -20,13 +21,27 @@ _LIMB = 250.0  # mm, mean length of limbs as drawn: neither side has a unit
 
 def see(network: integral.IntegralRegressor, side: sources.Projections) -> np.ndarray:
     """Returns what a student finds in the pictures, `[N, P, 3]`, half sides."""
+    return _of_pictures(network, side).astype(np.float64)
+
+
+def features(
+    network: integral.IntegralRegressor, side: sources.Projections
+) -> np.ndarray:
+    """Returns f of the pictures, `[N, S / 16, S / 16, 1024]`, float16."""
+    run = tf.function(network.features, autograph=False)
+    return _of_pictures(run, side, np.float16)
+
+
+def _of_pictures(
+    run: Callable, side: sources.Projections, kind: type = np.float32
+) -> np.ndarray:
     assert side.images is not None
     parts = []
     for start in range(0, len(side), _BATCH):
         rows = np.arange(start, min(start + _BATCH, len(side)))
         pixels = tf.constant(side.images(rows), tf.float32) / 255.0
-        parts.append(network(pixels, training=False).numpy())
-    return np.concatenate(parts).astype(np.float64)
+        parts.append(run(pixels, training=False).numpy().astype(kind))
+    return np.concatenate(parts)
 
 
 def write(

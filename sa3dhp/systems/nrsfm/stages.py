@@ -15,6 +15,7 @@ from sa3dhp import errors
 from sa3dhp.data import augment, pipeline
 from sa3dhp.export import saved_model
 from sa3dhp.geometry import camera
+from sa3dhp.models import integral
 from sa3dhp.systems.nrsfm import config as configs
 from sa3dhp.systems.nrsfm import lifting, predictions, scoring, serving, sources
 from sa3dhp.systems.nrsfm import networks as networks_
@@ -133,13 +134,14 @@ class Stages:
                 [max(1, round(_LAST * c.steps))], [c.learning_rate, c.last_rate]
             ),
             reflection=lifter.reflection,
+            frozen=c.frozen,
         )
         some = own.evenly(self._config.data.unseen)
         sides = {"own": some, "unseen": sources.unseen(self._config)}
         return stages_.Stage(
             "student",
             step,
-            self._pictures(own, taught),
+            self._pictures(own, taught, network),
             c.steps,
             {"student": network},
             lambda: _measured(
@@ -154,19 +156,30 @@ class Stages:
         )
 
     def _pictures(
-        self, own: sources.Projections, taught: Mapping[str, np.ndarray]
+        self,
+        own: sources.Projections,
+        taught: Mapping[str, np.ndarray],
+        network: integral.IntegralRegressor,
     ) -> pipeline.Batches:
-        """Batches of pictures under changing light, with what is known of them."""
+        """Batches of pictures under changing light, with what is known of them.
+
+        Of a frozen backbone its features are in the pictures' place.
+        """
         c, seed = self._config.student, self._seed
-        change, images = tf.function(augment.photometric, autograph=False), own.images
+        change = tf.function(augment.photometric, autograph=False)
+        images = own.images
         assert images is not None  # told before
+        features = predictions.features(network, own) if c.frozen else None
 
         def make(step: int) -> student_step.Batch:
             rng = pipeline.rng(seed, "pictures", step)
             rows = np.sort(rng.integers(len(own), size=c.batch_size))
+            known = {name: tf.constant(x[rows]) for name, x in taught.items()}
+            if features is not None:
+                seen = tf.constant(features[rows], tf.float32)
+                return student_step.Batch(images=seen, **known)
             pixels = tf.constant(images(rows), tf.float32) / 255.0
             key = tf.constant([seed, step], tf.int64)
-            known = {name: tf.constant(x[rows]) for name, x in taught.items()}
             changed = change(pixels, key, c.augmentation)
             return student_step.Batch(images=changed, **known)
 

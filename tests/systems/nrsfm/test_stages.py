@@ -111,6 +111,22 @@ def test_a_student_learns_from_pictures(load, tmp_path, depth, eagerly, small_ba
     assert truth.joints.shape == (6, 17, 3)
 
 
+def test_a_frozen_backbone_stays_as_it_came(load, tmp_path, eagerly, small_backbone):
+    kept = ("student.frozen=true", "student.augmentation=0")
+    config = load("data.source=world", *kept)
+    measured = _train(config, tmp_path, "teacher", "student")
+    assert np.isfinite(list(measured.values())).all()
+    made = networks.Networks(config, tmp_path / "checkpoints")
+    before, after = made.new_student(17), made.student()
+    after.trainable = True  # it is loaded frozen
+    for old, new in zip(before.backbone.weights, after.backbone.weights):
+        np.testing.assert_allclose(new, old, atol=1e-3)  # kept in float16
+    moved = zip(before.reading_variables, after.reading_variables)
+    assert max(np.abs(new - old).max() for old, new in moved) > 1e-3
+    with pytest.raises(errors.InputError, match="expected 0 with student"):
+        load("student.frozen=true")
+
+
 def test_a_student_of_prepared_pictures_speaks_their_skeleton(
     load, pictures, tmp_path, eagerly, small_backbone
 ):

@@ -16,7 +16,7 @@ class Batch(NamedTuple):
     """Pictures with their 2D points and the teacher's answer to these.
 
     Attributes:
-        images: `[B, S, S, 3]`, RGB in [0, 1].
+        images: `[B, S, S, 3]`, RGB in [0, 1]; of a frozen backbone its features f.
         points: `[B, P, 2]`, half sides of the picture from its middle.
         size: `[B, 1, 1]`, the unit of the teacher in half sides.
         camera: M, `[B, 3, 2]`.
@@ -81,6 +81,7 @@ class StudentStep:
         *,
         learning_rate: Any,
         reflection: int,
+        frozen: bool = False,
     ):
         """Builds the optimizer.
 
@@ -90,10 +91,14 @@ class StudentStep:
             learning_rate: a number or a Keras schedule.
             reflection: +1, or -1 where the teacher's depth runs towards the camera: the
                 student's always runs away from it.
+            frozen: whether h alone is trained, on features in the pictures' place.
         """
         self._network, self._depth_loss = network, depth_loss
         self._reflection = reflection
-        self._variables = network.trainable_variables
+        self._see = network.read if frozen else network
+        self._variables = (
+            network.reading_variables if frozen else network.trainable_variables
+        )
         self._optimizer = optimisation.adam(learning_rate, self._variables)
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
 
@@ -116,7 +121,7 @@ class StudentStep:
             both in the teacher's unit.
         """
         batch = Batch(*batch)
-        joints = self._network(batch.images, training=training)
+        joints = self._see(batch.images, training=training)
         flat = tf.reduce_sum(
             tf.abs(joints[..., :2] - batch.points) / batch.size, axis=[-2, -1]
         )
