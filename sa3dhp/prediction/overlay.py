@@ -81,9 +81,10 @@ class Drawing:
 
     def _top(self, rows: np.ndarray) -> np.ndarray:
         """Where people stand, seen from above, the camera in the middle below."""
-        assert self._made.root is not None  # or there is no such view
+        roots = self._made.root
+        assert roots is not None  # or there is no such view
         height, side = self.size[1], self._side
-        far = float(np.percentile(self._made.root[:, 2], 99)) if len(rows) else 1e3
+        far = float(np.percentile(roots[:, 2], 99)) if len(roots) else 1e3
         reach = 1e3 * next((m for m in _METRES if 1e3 * m > far), _METRES[-1])
         scale = (height - 20) / reach
         cell = np.full((height, side, 3), 255, np.uint8)
@@ -93,7 +94,7 @@ class Drawing:
         label = f"from above, {reach / 1e3:g} m"
         cv2.putText(cell, label, (6, 16), _FONT, 0.42, _GREY, 1, _AA)
         for row in rows:
-            joints = self._made.joints[row] + self._made.root[row]
+            joints = self._made.joints[row] + roots[row]
             flat = joints[:, [0, 2]] * [scale, -scale] + [side / 2, height - 10]
             cell = skeleton_plot.overlay(cell, flat, self._skeleton)
             x, y = (int(v) for v in flat[self._skeleton.root])
