@@ -7,7 +7,8 @@ import json
 import logging
 import os
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +21,7 @@ from sa3dhp.skeleton import skeleton as skeletons
 
 MARKER = "saved_model.pb"
 _BATCH = 120  # pictures at once
+_Made = TypeVar("_Made")
 DESCRIPTION = pathlib.Path("assets.extra") / "sa3dhp.json"
 USAGE = """\
 import tensorflow as tf
@@ -159,16 +161,32 @@ def load(folder: str | os.PathLike) -> Model:
     Raises:
         InputError: if there is no such model, or it is damaged.
     """
-    folder = pathlib.Path(folder)
     again = "give a folder that tools/export.py or tools/adapt.py wrote"
+    return read(folder, Model, again)
+
+
+def read(
+    folder: str | os.PathLike, make: Callable[[tf.Module], _Made], remedy: str
+) -> _Made:
+    """Reads a SavedModel and makes something of it.
+
+    Args:
+        folder: of the model.
+        make: may raise `KeyError` or `ValueError` for a model of another kind.
+        remedy: what to do about an error.
+
+    Raises:
+        InputError: if there is no model, or it is damaged or of another kind.
+    """
+    folder = pathlib.Path(folder)
     if not (folder / MARKER).is_file():
-        raise errors.InputError(f"model: {folder} has no {MARKER}; {again}")
+        raise errors.InputError(f"model: {folder} has no {MARKER}; {remedy}")
     try:
-        return Model(tf.saved_model.load(str(folder)))
+        return make(tf.saved_model.load(str(folder)))
     except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise errors.InputError(
-            f"model: {folder} is damaged or of another kind ({reason[:200]}); {again}"
+            f"model: {folder} is damaged or of another kind ({reason[:200]}); {remedy}"
         ) from error
 
 

@@ -15,7 +15,6 @@ import numpy as np
 import tensorflow as tf
 from scipy import optimize
 
-from sa3dhp import errors
 from sa3dhp.data.videos import screening, video
 from sa3dhp.export import saved_model
 from sa3dhp.geometry import crop
@@ -39,11 +38,13 @@ class Watcher:
     """
 
     def __init__(self, loaded: tf.Module) -> None:
-        """Keeps what `tf.saved_model.load` made."""
+        """Keeps what `tf.saved_model.load` made; ValueError for one of one person."""
         self._loaded = loaded  # owns the variables
         self._serve = loaded.signatures["serving_default"]
         text = loaded.signatures["describe"]()["json"].numpy()
         self.description: Mapping = json.loads(text)
+        if "camera" not in self.description:
+            raise ValueError("it is a model of one person")
         self.size = int(self.description["image_size"])
 
     @property
@@ -85,20 +86,7 @@ def load(folder: str | os.PathLike) -> Watcher:
         "give the WORKDIR of tools/pretrain.py --system=multi_person --stage=all, or "
         f"the {stages.MODEL} in it"
     )
-    if not (place / saved_model.MARKER).is_file():
-        raise errors.InputError(
-            f"model: {folder} has no {saved_model.MARKER}; {remedy}"
-        )
-    try:
-        watcher = Watcher(tf.saved_model.load(str(place)))
-        if "camera" not in watcher.description:
-            raise ValueError("it is a model of one person")
-        return watcher
-    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise errors.InputError(
-            f"model: {folder} is damaged or of another kind ({reason[:200]}); {remedy}"
-        ) from error
+    return saved_model.read(place, Watcher, remedy)
 
 
 def link(
