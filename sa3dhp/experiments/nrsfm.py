@@ -312,7 +312,7 @@ def markdown(found: Mapping) -> str:
         lines = [line for line in found["rows"] if side in line]
         if not lines:
             continue
-        heads = ["row", *_COLUMNS.values(), "change of depth error", "paper"]
+        heads = ["row", *_COLUMNS.values(), "change of depth error", "paper (H3.6M)"]
         text += [f"*{side}*", "", f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
         for line in lines:
             cells = [kept.cell(line[side][key]) for key in _COLUMNS]
