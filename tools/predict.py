@@ -98,19 +98,12 @@ def main() -> None:
         not FLAGS.no_frames,
     )
     job.check(options)
+    if camera is not None:
+        _watch(camera, options)
+        return
     from sa3dhp import api, progress
 
     model: Any
-    if camera is not None:
-        capture = live.open_camera(camera)  # before the model, which takes seconds
-        model = api.load(FLAGS.model, pack=FLAGS.pack)
-        print("watching; Ctrl-C ends it and keeps what is done", flush=True)
-        limit = FLAGS.seconds or float("inf")
-        told = live.run(
-            model, capture, FLAGS.output, options, name=FLAGS.model, seconds=limit
-        )
-        print(cli.as_started(job.summary(told, FLAGS.output)))
-        return
     everybody = None
     if FLAGS.system == _MANY:
         from sa3dhp.systems.multi_person import watching
@@ -142,6 +135,21 @@ def main() -> None:
     print(cli.as_started(job.summary(told, FLAGS.output)))
     if told.get("interrupted"):
         sys.exit(130)
+
+
+def _watch(camera: int, options: Any) -> None:
+    """Predicts what a camera shows, until Ctrl-C or its time is over."""
+    from sa3dhp import api
+    from sa3dhp.prediction import job, live
+
+    capture = live.open_camera(camera)  # before the model, which takes seconds
+    model = api.load(FLAGS.model, pack=FLAGS.pack)
+    print("watching; Ctrl-C ends it and keeps what is done", flush=True)
+    limit = FLAGS.seconds or float("inf")
+    told = live.run(
+        model, capture, FLAGS.output, options, name=FLAGS.model, seconds=limit
+    )
+    print(cli.as_started(job.summary(told, FLAGS.output)))
 
 
 def _check_many(camera: int | None) -> None:

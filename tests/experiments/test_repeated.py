@@ -302,6 +302,7 @@ def test_rows_of_a_table_of_terms_share_networks_and_functions(build, tables, na
     table = tables[name]
     job = build(_resolved(table, table.rows[0]), ("z3",))
     for row in table.rows:
+        assert job.fits(_resolved(table, row)), row.id
         job.restart(_resolved(table, row))
 
 

@@ -192,7 +192,8 @@ def predict_video(
             made["joints"][rows] = smoothing.zero_lag(
                 made["joints"][rows], info.fps, watcher.skeleton
             )
-    note = [f"{dropped} people were seen for less than {FEWEST} s: left out"]
+    who = "1 person was" if dropped == 1 else f"{dropped} people were"
+    note = [f"{who} seen for less than {FEWEST} s: left out"]
     note += [f"interrupted after {seen.count} frames"] if interrupted else []
     return prediction.Prediction(
         joints=made["joints"],

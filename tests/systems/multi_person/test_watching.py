@@ -94,7 +94,7 @@ def test_people_lie_where_the_picture_has_them(tmp_path):
 def test_whoever_is_seen_for_a_moment_is_left_out(tmp_path):
     source = _film(tmp_path / "a.mp4", frames=1)
     made = watching.predict_video(_Watcher(), source)
-    assert not len(made.frame) and "1 people were seen" in made.notes[0]
+    assert not len(made.frame) and "1 person was seen" in made.notes[0]
 
 
 def test_a_folder_holds_places_in_every_file(tmp_path):
