@@ -2,6 +2,7 @@
 
     python tools/reproduce.py --table=ablation --seeds=0,1,2
     python tools/reproduce.py --table=nrsfm_teacher    on motion capture, see its YAML
+    python tools/reproduce.py --figure=pose_space      and the papers' figures
 
 The table `real` is of real pictures: of each prepared folder in --real that holds clips
 (`real_multiview`, `person_clips`), written to WORKDIR/<folder>/.
@@ -11,6 +12,10 @@ The table `real` is of real pictures: of each prepared folder in --real that hol
 A row that is done is kept, one that was interrupted goes on: give the same command
 again. What is written: WORKDIR/TABLE.json, TABLE.md, TABLE.png, and one file for each
 row and seed in WORKDIR/TABLE/.
+
+Figures, each with its numbers as JSON: `pose_space`, `motion_space` and `motion_rules`
+(Fig. 4A, B and C of the paper), `relation_pairs` (Fig. 3 of its supplement) and
+`people`, pictures of each prepared folder in --real with their poses (Fig. 4 and 5).
 """
 
 from __future__ import annotations
@@ -43,21 +48,31 @@ _MULTI_PERSON = dict.fromkeys(
     ("multi_person", "multi_person_teacher"), "configs/multi_person_world.yaml"
 )
 NAMES = (*rows.NAMES, *_NRSFM, *_INTERVENTIONS, *_MULTI_PERSON)
+_OF_NETWORKS = ("pose_space", "motion_space", "motion_rules", "relation_pairs")
+_OF_PICTURES = "people"
+FIGURES = (*_OF_NETWORKS, _OF_PICTURES)
 flags.DEFINE_enum("table", None, NAMES, "What to make.")
+flags.DEFINE_enum("figure", None, FIGURES, "What to make in the place of a table.")
 flags.DEFINE_list("seeds", ["0", "1", "2"], "Of everything random, clips included.")
 flags.DEFINE_string(
     "config",
     None,
-    "YAML file rows differ from, own or shipped. [configs/tables.yaml; of nrsfm_* "
+    "YAML file rows differ from, own or shipped. [configs/tables.yaml; of figures "
+    "configs/procedural.yaml, of people configs/people.yaml; of nrsfm_* "
     "configs/nrsfm.yaml or configs/nrsfm_world.yaml; of interventions and feature_size "
     "configs/interventions_world.yaml; of multi_person* "
     "configs/multi_person_world.yaml]",
 )
 flags.DEFINE_multi_string("set", [], "Changes a value: section.key=value. Repeatable.")
 flags.DEFINE_string(
-    "checkpoints", "checkpoints/procedural", "Folder of networks, own or shipped."
+    "checkpoints",
+    None,
+    "Folder of networks, own or shipped. [checkpoints/procedural; of the figure "
+    "people checkpoints/people]",
 )
-flags.DEFINE_string("real", "prepared", "Of the table real: its prepared folders.")
+flags.DEFINE_string(
+    "real", "prepared", "Of the table real and the figure people: prepared folders."
+)
 flags.DEFINE_string(
     "mediapipe",
     None,
@@ -68,9 +83,14 @@ flags.DEFINE_string("workdir", "workdir/reproduce", "Folder for all that is made
 
 
 def main() -> None:
-    """Runs the rows, prints the table."""
+    """Runs the rows, prints the table; or makes a figure."""
+    if FLAGS.figure is not None:
+        _figure(FLAGS.figure)
+        return
     if FLAGS.table is None:
-        raise errors.InputError(f"--table is missing: one of {', '.join(NAMES)}")
+        raise errors.InputError(
+            f"--table is missing: one of {', '.join(NAMES)}; or give --figure="
+        )
     if not FLAGS.seeds or not all(seed.isdigit() for seed in FLAGS.seeds):
         raise errors.InputError(f"--seeds: got {FLAGS.seeds}, expected such as 0,1,2")
     if FLAGS.table in _NRSFM:
@@ -81,6 +101,30 @@ def main() -> None:
         _of_system("multi_person", _MULTI_PERSON[FLAGS.table])
     else:
         _adaptation()
+
+
+def _figure(name: str) -> None:
+    """Makes a figure, of `people` one for each prepared folder."""
+    if FLAGS.table is not None:
+        raise errors.InputError(
+            f"--figure={name}: got --table={FLAGS.table} too; give one of them"
+        )
+    shipped = "people" if name == _OF_PICTURES else "procedural"
+    path = FLAGS.config or f"configs/{shipped}.yaml"
+    config = configs.load(files.find(path), FLAGS.set)
+    folder = files.find(FLAGS.checkpoints or f"checkpoints/{shipped}")
+    from sa3dhp.experiments import figures, real
+    from sa3dhp.systems.relation_distillation import networks
+    from sa3dhp.training import store
+
+    trained = networks.Networks(config, store.Store(folder))
+    places = real.measured(FLAGS.real) if name == _OF_PICTURES else [None]
+    for place in places:
+        workdir = pathlib.Path(FLAGS.workdir)
+        if place is not None:
+            workdir /= pathlib.Path(place).name
+        figures.write(name, config, trained, workdir, *([place] if place else []))
+        print(f"written: {workdir / name}.png and .json")
 
 
 def _seeds() -> list[int]:
@@ -102,8 +146,12 @@ def _adaptation() -> None:
     if FLAGS.table == rows.REAL:
         _real(configure)
         return
-    checkpoints = files.find(FLAGS.checkpoints)
+    checkpoints = files.find(_checkpoints())
     _table(session.Session(configure, checkpoints, FLAGS.workdir))
+
+
+def _checkpoints() -> str:
+    return FLAGS.checkpoints or "checkpoints/procedural"
 
 
 def _table(context: session.Session) -> None:
@@ -133,7 +181,7 @@ def _real(configure: Callable[[Sequence[str]], configs.Config]) -> None:
 
         context = real.RealSession(
             there,
-            files.find(FLAGS.checkpoints),
+            files.find(_checkpoints()),
             pathlib.Path(FLAGS.workdir) / pathlib.Path(place).name,
             others=others,
             mediapipe=network,

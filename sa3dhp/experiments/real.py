@@ -60,6 +60,27 @@ def places(folder: str | os.PathLike) -> tuple[list[str], list[str]]:
     return clips, single
 
 
+def measured(folder: str | os.PathLike) -> list[str]:
+    """Returns the prepared folders there, or the one it is, that have a split `test`.
+
+    Raises:
+        InputError: if there is none.
+    """
+    root = pathlib.Path(folder)
+    prepared_ = [p for p in (root, *sorted(root.glob("*"))) if _is_prepared(p)]
+    found = [str(p) for p in prepared_ if _TEST in records.read_manifest(p).splits]
+    if not found:
+        raise errors.InputError(
+            f"{folder}: expected prepared folders with a split test; make one: python "
+            f"tools/prepare_data.py --dataset=lsp_2d --input=DIR --output={root}/lsp_2d"
+        )
+    return found
+
+
+def _is_prepared(folder: pathlib.Path) -> bool:
+    return (folder / records.MANIFEST).is_file()
+
+
 def overrides(place: str) -> tuple[str, ...]:
     """Returns the settings that adapt to a place and measure there."""
     return (
