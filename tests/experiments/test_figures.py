@@ -7,6 +7,7 @@ import miniature
 import numpy as np
 import pytest
 import tensorflow as tf
+import tool_runner
 
 from sa3dhp.data.preparing import job, local, units
 from sa3dhp.errors import InputError
@@ -98,3 +99,12 @@ def test_bad_input(configure, networks, prepared, tmp_path):
     with pytest.raises(InputError, match="expected prepared folders with a split test"):
         real.measured(tmp_path)
     assert not any(tmp_path.iterdir())
+
+
+def test_the_tool_makes_a_figure_and_refuses_two_things_at_once(tmp_path):
+    figure = ("--figure=relation_pairs", "--config=configs/smoke.yaml")
+    done = tool_runner.run("reproduce", *figure, "--workdir=out", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert (tmp_path / "out" / "relation_pairs.png").is_file()
+    done = tool_runner.run("reproduce", *figure, "--table=theta", cwd=tmp_path)
+    assert done.returncode and "give one of them" in done.stderr
