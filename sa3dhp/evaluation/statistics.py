@@ -1,8 +1,8 @@
-"""Is a difference between two models more than chance? Paired, over sequences.
+"""Is a difference between two models more than chance? Over seeds and sequences.
 
 Frames of one sequence are no independent samples, so that whole sequences are drawn.
-Both models are measured on the same sequences, so that their differences are drawn and
-not their errors.
+A seed is a run of its own, so that seeds are drawn as well. Both models are measured on
+the same sequences, so that their differences are drawn and not their errors.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def paired_change(
 ) -> Interval:
     """Returns the mean change of an error with its bootstrap interval.
 
-    Sequences are drawn with replacement within each seed, and the means of the seeds
-    averaged: what varies is which people were filmed, given these seeds.
+    Seeds are drawn with replacement, sequences within each drawn seed, and their means
+    averaged: what varies is which runs were made, and which people were filmed.
 
     Args:
         before: for each seed `[N]`, the error of each sequence.
@@ -82,17 +82,23 @@ def paired_change(
             f"paired change: got {sizes[0]} sequences before and {sizes[1]} after, "
             "expected the same, at least one"
         )
+    changes = [
+        np.asarray(new, np.float64) - np.asarray(old, np.float64)
+        for old, new in zip(before, after)
+    ]
     rng = np.random.default_rng(seed)
-    means, drawn = [], np.zeros(resamples)
-    for old, new in zip(before, after):
-        change = np.asarray(new, np.float64) - np.asarray(old, np.float64)
-        rows = rng.integers(len(change), size=(resamples, len(change)))
-        means.append(change.mean())
-        drawn += change[rows].mean(axis=1) / len(before)
+    drawn = np.zeros(resamples)
+    for _ in changes:
+        seeds = rng.integers(len(changes), size=resamples)
+        for number, change in enumerate(changes):
+            here = np.flatnonzero(seeds == number)
+            rows = rng.integers(len(change), size=(len(here), len(change)))
+            drawn[here] += change[rows].mean(axis=1) / len(changes)
     tail = 100 * (1 - LEVEL) / 2
     low, high = np.percentile(drawn, [tail, 100 - tail])
     count = sum(sizes[0])
-    return Interval(float(np.mean(means)), float(low), float(high), count)
+    mean = float(np.mean([change.mean() for change in changes]))
+    return Interval(mean, float(low), float(high), count)
 
 
 def spread(values: Sequence[float]) -> Spread:

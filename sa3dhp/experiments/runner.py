@@ -143,6 +143,7 @@ def _run_row(
         "source_only": first["overall"],
         **{side: score["overall"] for side, score in scores.items()},
         **{key: value for key, value in found.items() if key not in scores},
+        "home": place.home,
         "sequences": list(first["per_sequence"]),
         "per_sequence": {
             side: _per_sequence(score)

@@ -46,6 +46,7 @@ class Place:
         joints: of the source model, `[N, 17, 3]`, mm.
         score: of the source model.
         elsewhere: card -> what adapted models are measured on beside it.
+        home: the source model's errors on its own domain, by metric, where it is drawn.
     """
 
     truth: targets.Truth
@@ -53,6 +54,7 @@ class Place:
     joints: np.ndarray
     score: Mapping
     elsewhere: Mapping[str, Elsewhere] = dataclasses.field(default_factory=dict)
+    home: Mapping[str, float] | None = None
 
 
 class Session:
@@ -105,9 +107,15 @@ class Session:
         return rows.make(name, self.base)
 
     def config(self, table: rows.Table, row: rows.Row, seed: int) -> Any:
-        """Returns the configuration of a row."""
-        seeded = f"training.seed={seed}"
-        return self._configure((*table.overrides, *row.overrides, seeded))
+        """Returns the configuration of a row.
+
+        Each seed begins with another term: which one has the first turn is chance too.
+        """
+        overrides = (*table.overrides, *row.overrides, f"training.seed={seed}")
+        terms = self._configure(overrides).adaptation.terms
+        first = seed % len(terms)
+        turned = ", ".join((*terms[first:], *terms[:first]))
+        return self._configure((*overrides, f"adaptation.terms=[{turned}]"))
 
     def settings(self, table: rows.Table, row: rows.Row, seed: int) -> dict:
         """Returns all that a row's result depends on, but the code."""
@@ -183,16 +191,15 @@ class Session:
             data.pop(key)
         key = json.dumps([job.plan.seed, data])
         if key not in self._places:
-            print(f"rendering test clips of {data['target_domain']}", flush=True)
-            clips = sources.test_clips(job.config)
-            truth = targets.Truth(
-                *prediction.from_clips(clips, job.model.image_size),
-                protocol.load(jobs.CARD),
-            )
+            home = None
+            if data["source"] == "procedural":
+                truth, _ = _test(job, data["source_domain"])
+                home = truth.score(truth.predict(job.model))["overall"]
+            truth, stored = _test(job, data["target_domain"])
             joints = truth.predict(job.model)
-            stored = np.concatenate([clip.images for clip in clips])
+            score = truth.score(joints)
             _limit(self._places, _PLACES)
-            self._places[key] = Place(truth, stored, joints, truth.score(joints))
+            self._places[key] = Place(truth, stored, joints, score, home=home)
         return self._places[key]
 
     def target(self, job: repeated.Repeated, sabotaged: str | None) -> targets.Target:
@@ -214,6 +221,16 @@ class Session:
     def _store(self, sabotaged: str | None) -> store.Store:
         wrong = sabotaged == sabotage.WRONG_FLIP
         return store.Store(self.workdir / ("networks_wrong" if wrong else "networks"))
+
+
+def _test(job: repeated.Repeated, name: str) -> tuple[targets.Truth, np.ndarray]:
+    """Test clips of a domain, and their pictures with the margin."""
+    print(f"rendering test clips of {name}", flush=True)
+    data = dataclasses.replace(job.config.data, target_domain=name)
+    clips = sources.test_clips(dataclasses.replace(job.config, data=data))
+    poses = prediction.from_clips(clips, job.model.image_size)
+    stored = np.concatenate([clip.images for clip in clips])
+    return targets.Truth(*poses, protocol.load(jobs.CARD)), stored
 
 
 def _limit(cache: dict, size: int) -> None:

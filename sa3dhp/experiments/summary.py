@@ -21,6 +21,8 @@ _FEW_LOOKS = 10  # too few for a correlation
 _ERROR = adaptation.TEST_ERROR
 METRICS = ("mpjpe", "pa_mpjpe")  # of `metrics.METRICS`, what the tables show
 _SIDES = ("source_only", "adapted", "oracle")
+_BESIDE = (rows.SELF_TRAINING, rows.BOUND)  # rows that all others are set beside
+_LEAST_GAP_MM = 1.0  # of a smaller one no share is told
 
 
 def write(
@@ -61,8 +63,9 @@ def summarise(table: rows.Table, records: Sequence[Mapping]) -> dict:
     for row in table.rows:
         if row.id in by_row:
             own = by_row[row.id]
-            against = by_row.get(row.against or "", ())
-            lines.append(_summary_of(row, own, against))
+            line = _summary_of(row, own, by_row.get(row.against or "", ()))
+            beside = {name: by_row.get(name, ()) for name in _BESIDE if name != row.id}
+            lines.append({**line, **_worth(own, **beside)})
     found = {
         "table": table.name,
         "title": table.title,
@@ -71,6 +74,7 @@ def summarise(table: rows.Table, records: Sequence[Mapping]) -> dict:
         "seeds": sorted({record["seed"] for record in records}),
         "sequences_per_seed": len(records[0]["sequences"]),
         "resamples": statistics.RESAMPLES,
+        "drawn": ["seeds", "sequences"],
         "commits": sorted({r.get("commit", "unknown") for r in records}),
         "command": records[-1].get("command"),
         "hardware": records[-1].get("hardware"),
@@ -115,13 +119,47 @@ def _summary_of(
     last = [x for x in map(_last_change, own) if x is not None]
     if len(last) == len(own):
         line["last_change"] = {"mean": float(np.mean(last)), "values": last}
-    pairs = _same_sequences(against, own)
-    if pairs:
-        firsts, seconds = [a for a, _ in pairs], [b for _, b in pairs]
+    firsts, seconds = _same_sequences(against, own)
+    if firsts:
         line["versus"] = _change(firsts, seconds, "adapted", "adapted")
         if all(r.get("oracle") for r in firsts + seconds):
             line["oracle_versus"] = _change(firsts, seconds, "oracle", "oracle")
     return line
+
+
+def _worth(
+    own: Sequence[Mapping],
+    self_training: Sequence[Mapping] = (),
+    bound: Sequence[Mapping] = (),
+) -> dict:
+    """What a row's gain is worth beside the gap, the bound and self-training."""
+    found: dict[str, dict] = {}
+    homes = [r["home"] for r in own if r.get("home")]
+    if len(homes) == len(own):
+        found["gap_closed"] = _shares(own, homes)
+    labelled, same = _same_sequences(bound, own)
+    if same:
+        found["of_the_bound"] = _shares(same, [r["adapted"] for r in labelled])
+        found["from_the_bound"] = _change(labelled, same, "adapted", "adapted")
+    plain, same = _same_sequences(self_training, own)
+    if same:
+        found["versus_self_training"] = _change(plain, same, "adapted", "adapted")
+    return found
+
+
+def _shares(records: Sequence[Mapping], goals: Sequence[Mapping]) -> dict:
+    """The share of the way from the source model to a goal, by metric, over seeds."""
+    found = {}
+    for metric in METRICS:
+        shares = [
+            (r["source_only"][metric] - r["adapted"][metric])
+            / (r["source_only"][metric] - goal[metric])
+            for r, goal in zip(records, goals)
+            if r["source_only"][metric] - goal[metric] > _LEAST_GAP_MM
+        ]
+        if shares:
+            found[metric] = _spread(shares)
+    return found
 
 
 def _elsewhere(records: Sequence[Mapping]) -> dict:
@@ -156,15 +194,18 @@ def _last_change(record: Mapping) -> float | None:
     return errors[-1] - errors[0]
 
 
-def _same_sequences(first: Sequence[Mapping], second: Sequence[Mapping]) -> list:
-    """Pairs of records of one seed that were measured on the same clips."""
+def _same_sequences(
+    first: Sequence[Mapping], second: Sequence[Mapping]
+) -> tuple[list[Mapping], list[Mapping]]:
+    """The records of both that have the seed and the clips in common, in one order."""
     known = {r["seed"]: r for r in first}
     pairs = [(known[r["seed"]], r) for r in second if r["seed"] in known]
-    return [
+    same = [
         (a, b)
         for a, b in pairs
         if a["per_sequence"]["source_only"] == b["per_sequence"]["source_only"]
     ]
+    return [a for a, _ in same], [b for _, b in same]
 
 
 def _change(
@@ -243,8 +284,9 @@ def markdown(found: Mapping) -> str:
         lines += [found["note"], ""]
     lines += [
         f"MPJPE in mm, median over seeds {seeds} (least to greatest). Changes: mean, "
-        f"95 % interval of a paired bootstrap over {found['sequences_per_seed']} "
-        f"sequences a seed ({found['resamples']} draws). {measured} *Last*: "
+        f"95 % interval of a paired bootstrap over {_told_of_the_draws(found)} "
+        f"({found['resamples']} draws). {measured} "
+        f"{_told_of_the_worth(found['rows'])}*Last*: "
         "the change at the last step, whatever was chosen, on pictures evenly taken "
         "from all clips. *Oracle*: the best step by the test labels; no result, a "
         "bound.",
@@ -262,6 +304,25 @@ def markdown(found: Mapping) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _told_of_the_draws(found: Mapping) -> str:
+    """What the bootstrap draws; in tables of 0.1 and 0.2 the seeds were given."""
+    if "seeds" in found.get("drawn", ()):
+        return f"seeds and {found['sequences_per_seed']} sequences of each"
+    return f"{found['sequences_per_seed']} sequences a seed"
+
+
+def _told_of_the_worth(lines: Sequence[Mapping]) -> str:
+    """What the columns beside the gain say, of those that are there."""
+    told = {
+        "gap_closed": "*Gap closed*: the share of the way from the source model's "
+        "error here to its error on its own domain. ",
+        "of_the_bound": "*Of the bound*: the share of what the labels of the same "
+        "clips gain. ",
+        "versus_self_training": "*Self-training*: the difference to that row. ",
+    }
+    return "".join(v for k, v in told.items() if any(k in row for row in lines))
 
 
 def _told_elsewhere(lines: Sequence[Mapping]) -> list[str]:
@@ -309,7 +370,15 @@ def _table(lines: Sequence[Mapping]) -> list[str]:
         "PA source": lambda r: _cell(r["source_only"]["pa_mpjpe"]),
         "PA returned": lambda r: _cell(r["adapted"]["pa_mpjpe"]),
         "PA change": lambda r: _interval(r["change"]["pa_mpjpe"]),
+        "gap closed": lambda r: _share(r.get("gap_closed", {}).get("mpjpe")),
+        "of the bound": lambda r: _share(r.get("of_the_bound", {}).get("mpjpe")),
         "against": lambda r: _versus(r),
+        "self-training": lambda r: _interval(
+            r.get("versus_self_training", {}).get("mpjpe")
+        ),
+        "PA self-training": lambda r: _interval(
+            r.get("versus_self_training", {}).get("pa_mpjpe")
+        ),
         "step": lambda r: _steps(r),
         "last": lambda r: _number(r.get("last_change", {}).get("mean"), ""),
         "oracle": lambda r: _cell(r["oracle"]["mpjpe"]) if "oracle" in r else "",
@@ -341,6 +410,15 @@ def _interval(change: Mapping | None) -> str:
         return "unchanged" if change else ""
     text = f"{change['mean']:+.1f} [{change['low']:+.1f}, {change['high']:+.1f}]"
     return f"{text} {change['verdict']}"
+
+
+def _share(spread: Mapping | None) -> str:
+    if not spread:
+        return ""
+    values = [f"{100 * spread[key]:.0f} %" for key in ("median", "low", "high")]
+    if len(spread["values"]) == 1:
+        return values[0]
+    return f"{values[0]} ({values[1]} to {values[2]})"
 
 
 def _versus(row: Mapping) -> str:

@@ -297,13 +297,27 @@ def tables():
     return {name: rows.make(name, resolved) for name in rows.NAMES}
 
 
-@pytest.mark.parametrize("name", ["ablation", "theta", "non_localness"])
+@pytest.mark.parametrize("name", ["theta", "non_localness"])
 def test_rows_of_a_table_of_terms_share_networks_and_functions(build, tables, name):
     table = tables[name]
     job = build(_resolved(table, table.rows[0]), ("z3",))
     for row in table.rows:
         assert job.fits(_resolved(table, row)), row.id
         job.restart(_resolved(table, row))
+
+
+def test_the_rows_of_the_papers_scheme_share_a_job_and_ours_another(build, tables):
+    table = tables["ablation"]
+    resolved = {row.id: _resolved(table, row) for row in table.rows}
+    jobs_ = [build(resolved[name], ("z3",)) for name in ("lcr", "copy")]
+    found = {
+        name: tuple(job.fits(config) for job in jobs_)
+        for name, config in resolved.items()
+    }
+    papers = ("lcr", "hcr", "z3", "v2", "v3")
+    assert all(found[name] == (True, False) for name in papers)
+    rest = [name for name in found if name not in (*papers, "light")]
+    assert all(found[name] == (False, True) for name in rest)
 
 
 def test_rows_without_terms_of_their_own_share_one_job_too(build, tables):

@@ -75,14 +75,17 @@ def test_a_term_gets_as_many_updates_in_every_row(name):
         c = _resolved(table, row).adaptation
         share = len(c.terms)
         if c.terms in (("source",), ("self_training",)):  # as the whole method
-            share = len(_resolved(table, table.rows[1]).adaptation.terms)
+            share = len(_load().adaptation.terms)
+        if row.id == rows.BOUND:
+            share *= 4
         assert c.steps == 16 * share
         assert c.steps / c.evaluate_every == 4
 
 
 def test_ablation_adds_one_energy_at_a_time():
     table = _table("ablation")
-    terms = [_resolved(table, row).adaptation.terms for row in table.rows[1:]]
+    papers = table.rows[1:6]
+    terms = [_resolved(table, row).adaptation.terms for row in papers]
     assert terms == [
         ("lcr",),
         ("cr",),
@@ -91,25 +94,51 @@ def test_ablation_adds_one_energy_at_a_time():
         ("cr", "z3", "v2", "v3"),
     ]
     assert [row.against for row in table.rows] == [
-        *(None, "source", "lcr", "hcr", "z3", "v2")
+        *(None, "source", "lcr", "hcr", "z3", "v2", "v3", "light", None, None)
     ]
-    assert [row.paper for row in table.rows] == [209.6, 193.4, 172.1, 139.7, 91.8, 86.2]
+    told = [row.paper for row in table.rows[:6]]
+    assert told == [209.6, 193.4, 172.1, 139.7, 91.8, 86.2]
 
 
-def test_terms_of_our_own_come_after_those_of_the_paper():
-    resolved = dataclasses.asdict(_load(("adaptation.terms=[cr, z1, z3, v2, v3]",)))
-    table = rows.make("ablation", resolved)
-    last = table.rows[-1]
-    terms = _load((*table.overrides, *last.overrides)).adaptation.terms
-    assert terms == ("cr", "z3", "v2", "v3", "z1")
-    assert (last.against, last.paper) == ("v3", None)
+def test_the_rows_of_the_paper_have_its_scheme_and_ours_are_added_one_by_one():
+    five = ("adaptation.terms=[cr, z1, z3, v2, v3]",)
+    ours = ("adaptation.augmentation=1.0",)
+
+    def load(overrides=()):
+        return _load((*five, *ours, *overrides))
+
+    table = rows.make("ablation", dataclasses.asdict(load()))
+    kept = [load((*table.overrides, *row.overrides)) for row in table.rows]
+    for loaded in kept[1:6]:
+        c = loaded.adaptation
+        rates = (c.learning_rate, c.contrastive_rate, c.teacher_momentum)
+        assert rates == (5e-5, 0.0, 0.0), "one rate, no slow copy"
+        assert (c.augmentation, loaded.training.schedule) == (0.5, "constant")
+    light, copy, z1 = (x.adaptation for x in kept[6:9])
+    assert light == dataclasses.replace(kept[5].adaptation, augmentation=1.0)
+    assert copy == dataclasses.replace(
+        load().adaptation,
+        **{k: getattr(light, k) for k in ("terms", "steps", "evaluate_every")},
+    )
+    assert z1.terms == ("cr", "z3", "v2", "v3", "z1")
+    assert set(z1.terms) == set(load().adaptation.terms), "the main job's"
+    assert (table.rows[8].against, table.rows[8].paper) == ("copy", None)
 
 
 def test_a_slow_copy_has_a_control_without_it():
     ids = [row.id for row in _table("controls").rows]
-    assert ids[-3:] == ["no_copy", "paper", "labels"]
+    assert ids[-5:] == ["no_copy", "paper", "labels", "self_training", "bound"]
     plain = dataclasses.asdict(_plain())
     assert "no_copy" not in [row.id for row in rows.make("controls", plain).rows]
+
+
+@pytest.mark.parametrize("name", rows.NAMES)
+def test_every_table_of_one_target_has_what_a_gain_is_set_beside(name):
+    found = [
+        row.id for row in _table(name).rows if row.id in ("self_training", "bound")
+    ]
+    alone = name in ("shift", "harm", "real")
+    assert found == ([] if alone else ["self_training", "bound"])
 
 
 def test_self_training_is_a_term_alone_with_a_slow_copy():
@@ -117,7 +146,7 @@ def test_self_training_is_a_term_alone_with_a_slow_copy():
     for base, momentum in ((taught, 0.9), (_plain(), 0.99)):
         table = rows.make("controls", dataclasses.asdict(base))
         row = next(row for row in table.rows if row.id == "self_training")
-        assert (row.method, row.against) == ("adapt", "full")
+        assert row.method == "adapt"
         kept = f"adaptation.teacher_momentum={base.adaptation.teacher_momentum}"
         c = _load((kept, *table.overrides, *row.overrides)).adaptation
         assert c.terms == ("self_training",)
@@ -127,10 +156,13 @@ def test_self_training_is_a_term_alone_with_a_slow_copy():
 
 def test_labels_of_all_clips_bound_what_the_block_can_learn():
     table = _table("controls")
-    resolved = _resolved(table, table.rows[-1])
-    assert resolved.adaptation.terms == ("source",) and resolved.data.labelled == 1.0
-    assert resolved.adaptation.select == "last"  # no relation is there to choose by
-    assert table.rows[-1].against is None
+    for row, times in zip((table.rows[-3], table.rows[-1]), (1, 4)):
+        resolved = _resolved(table, row)
+        c = resolved.adaptation
+        assert c.terms == ("source",) and resolved.data.labelled == 1.0
+        assert c.select == "last"  # no relation is there to choose by
+        assert c.steps == 64 * times
+        assert row.against is None
 
 
 def test_theta_has_both_rows_of_the_paper():
@@ -148,7 +180,7 @@ def test_theta_has_both_rows_of_the_paper():
 
 def test_semi_supervised_rows_differ_in_their_labels():
     table = _table("semi")
-    loaded = [_resolved(table, row) for row in table.rows[1:]]
+    loaded = [_resolved(table, row) for row in table.rows[1:5]]
     shares = [x.data.labelled for x in loaded]
     assert shares == pytest.approx([0.0, 1 / 80, 0.05, 0.2])  # one clip of 80
     assert ["source" in x.adaptation.terms for x in loaded] == [False, *[True] * 3]

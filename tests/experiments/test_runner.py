@@ -61,6 +61,7 @@ def test_every_row_leaves_a_record_of_both_models_on_the_same_sequences(done):
             errors = record["per_sequence"][side]["mpjpe"]
             assert np.mean(errors) == pytest.approx(record[side]["mpjpe"], abs=0.01)
         assert record["commit"] == "c"
+    assert record["home"]["mpjpe"] != record["source_only"]["mpjpe"]  # on `studio`
     assert record["steps"] in (0, 1, 2) and record["oracle_step"] in (0, 1, 2)
     assert [look["step"] for look in record["history"]] == [0, 1, 2]
     assert set(record["floor"]) == {"z3"}
@@ -251,6 +252,13 @@ def test_wrong_flip_networks_are_others(configure, checkpoints, done, tmp_path):
     networks.complete(configure(), checkpoints, tmp_path, wrong_flip=True)
     found = [store.Store(f).hash("relation_z3") for f in (right, tmp_path)]
     assert found[0] != found[1]
+
+
+def test_each_seed_begins_with_another_term(done):
+    _, context, _ = done
+    row = rows.Row("all", "all", ("adaptation.terms=[cr, z3, v2]",))
+    orders = [context.config(TABLE, row, seed).adaptation.terms for seed in (0, 1, 5)]
+    assert orders == [("cr", "z3", "v2"), ("z3", "v2", "cr"), ("v2", "cr", "z3")]
 
 
 def test_a_target_of_videos_is_refused(configure, checkpoints, tmp_path):

@@ -115,6 +115,40 @@ def test_last_step_is_shown_whatever_was_chosen():
     assert "| last |" not in summary.markdown(found)
 
 
+def test_a_gain_is_told_as_a_share_of_the_gap_and_beside_labels_and_self_training():
+    names = ("source", "a", "self_training", "bound")
+    table = rows.Table("ablation", "Title", tuple(rows.Row(x, x) for x in names))
+    records = [
+        _record(row, seed, shift)
+        for row, shift in zip(names, (0.0, -30.0, -20.0, -40.0))
+        for seed in (0, 1, 2)
+    ]
+    for record in records:
+        base = record["source_only"]
+        record["home"] = {key: value - 60.0 for key, value in base.items()}
+    found = summary.summarise(table, records)
+    a = found["rows"][1]
+    assert a["gap_closed"]["mpjpe"]["median"] == pytest.approx(30 / 60)
+    assert a["of_the_bound"]["mpjpe"]["median"] == pytest.approx(30 / 40)
+    assert a["of_the_bound"]["pa_mpjpe"]["median"] == pytest.approx(30 / 40)
+    assert a["from_the_bound"]["mpjpe"]["mean"] == pytest.approx(10)
+    assert a["versus_self_training"]["mpjpe"]["mean"] == pytest.approx(-10)
+    assert a["versus_self_training"]["mpjpe"]["verdict"] == "improves"
+    assert "versus_self_training" not in found["rows"][2], "beside itself"
+    text = summary.markdown(found)
+    assert "| 50 % (50 % to 50 %) | 75 % (75 % to 75 %) |" in text
+    assert "*Gap closed*" in text and "*Self-training*" in text
+
+
+def test_no_share_is_told_of_a_gap_that_is_none():
+    records = _records()
+    for record in records:
+        record["home"] = dict(record["source_only"])
+    found = summary.summarise(TABLE, records)
+    assert found["rows"][1]["gap_closed"] == {}
+    assert "| gap closed |" not in summary.markdown(found)
+
+
 def test_oracle_is_labelled_and_named_a_bound():
     text = summary.markdown(summary.summarise(TABLE, _records(oracle=-20.0)))
     head = next(x for x in text.splitlines() if x.startswith("| row"))
