@@ -128,27 +128,37 @@ def test_prepared_motions_are_those_that_the_reader_gives(prepared):
         assert (sequence.subject, sequence.fps) == (expected.subject, 30.0)
 
 
-def test_semi_supervised_setting_runs_from_files_as_distributed(prepared, monkeypatch):
-    """Bones of CMU, G from SURREAL, adapted to Human3.6M; the prior stays untrained."""
-    from sa3dhp.evaluation import evaluator, inputs, protocol
+@pytest.fixture(scope="module")
+def trained(prepared):
+    """In that folder: bones of CMU, G from SURREAL; the prior stays untrained."""
     from sa3dhp.models import backbone
-    from sa3dhp.systems.relation_distillation import job as jobs
     from sa3dhp.systems.relation_distillation import networks as networks_
-    from sa3dhp.systems.relation_distillation import outcome, sources, stages
+    from sa3dhp.systems.relation_distillation import sources, stages
     from sa3dhp.training import store
 
-    monkeypatch.chdir(prepared)
-    monkeypatch.setattr(backbone, "resnet50", small_resnet.make)
     few = ("relations.rules=[z3]", "adaptation.terms=[z3, source]")
     config = configs.load(_path("s2h_semi"), (*SMALL, *few))
-    configs.begin(config, "run")
-    known = store.Store("checkpoints")
+    known = store.Store(prepared / "checkpoints")
     networks = networks_.Networks(config, known)
-    prior = (*networks_.POSE, *networks_.MOTION, "relation_z3")
-    known.save({name: networks.new(name) for name in prior})
-    known.save_bones(networks_.SKELETON, sources.unpaired(config).bone_lengths)
-    for row in stages.Stages(config, networks).train("source", "run"):
-        assert np.isfinite(row[-1]), row
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(prepared)
+        patch.setattr(backbone, "resnet50", small_resnet.make)
+        configs.begin(config, "run")
+        prior = (*networks_.POSE, *networks_.MOTION, "relation_z3")
+        known.save({name: networks.new(name) for name in prior})
+        known.save_bones(networks_.SKELETON, sources.unpaired(config).bone_lengths)
+        for row in stages.Stages(config, networks).train("source", "run"):
+            assert np.isfinite(row[-1]), row
+        yield config, networks
+
+
+def test_semi_supervised_setting_runs_from_files_as_distributed(trained):
+    """Adapted to Human3.6M."""
+    from sa3dhp.evaluation import evaluator, inputs, protocol
+    from sa3dhp.systems.relation_distillation import job as jobs
+    from sa3dhp.systems.relation_distillation import outcome, sources
+
+    config, networks = trained
     target = jobs.find_target(config)
     assert target.information == "L"
     work = jobs.Job(config, networks)
@@ -167,6 +177,31 @@ def test_semi_supervised_setting_runs_from_files_as_distributed(prepared, monkey
     assert information == "L"
     for metric, value in again["overall"].items():
         assert value == pytest.approx(result["adapted"][metric], rel=1e-3, abs=1e-2)
+
+
+def test_a_table_of_the_paper_runs_on_what_a_setting_names(trained, monkeypatch):
+    """Rows of `controls` on Human3.6M; labels of the clips that are no monitor's."""
+    from sa3dhp.experiments import real, rows, runner
+
+    few = ("relations.rules=[z3]", "adaptation.terms=[z3]", "adaptation.steps=1")
+
+    def configure(more=()):
+        sets = (*SMALL, *few, "adaptation.evaluate_every=1", *more)
+        return configs.load(_path("s2h"), sets)
+
+    context = real.PreparedSession(configure, "checkpoints", "reproduce")
+    found = {row.id: row for row in context.table("controls").rows}
+    assert {"paper", "no_copy"}.isdisjoint(found), "the base is the paper's scheme"
+    assert "data.labelled=0.8" in found["bound"].overrides
+    some = ("source", "full", "flip", "labels")
+    table = rows.Table("controls", "Small", tuple(found[name] for name in some))
+    monkeypatch.setattr(rows, "make", lambda name, base: table)
+    summed = runner.run(context, "controls", [0], {"commit": "c", "command": "x"})
+    assert [row["id"] for row in summed["rows"]] == list(some)
+    assert [row["target_information"] for row in summed["rows"]] == [*"RRRL"]
+    assert summed["protocol"] == "h36m_p2"
+    for row in summed["rows"]:
+        assert np.isfinite(row["adapted"]["mpjpe"]["median"])
 
 
 @pytest.fixture(scope="module")

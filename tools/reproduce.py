@@ -1,8 +1,14 @@
-"""Makes the papers' tables on the embedded world, each row measured and compared.
+"""Makes the papers' tables, each row measured and compared.
 
-    python tools/reproduce.py --table=ablation --seeds=0,1,2
+    python tools/reproduce.py --table=ablation --seeds=0,1,2    on the embedded world
+    python tools/reproduce.py --table=papers --workdir=workdir  s2h, h2m, ... beside it
     python tools/reproduce.py --table=nrsfm_teacher    on motion capture, see its YAML
     python tools/reproduce.py --figure=pose_space      and the papers' figures
+
+Tables run on prepared data sets too, with the networks of that setting:
+
+    python tools/reproduce.py --table=ablation --config=configs/s2h.yaml \\
+        --checkpoints=workdir/s2h/checkpoints
 
 The table `real` is of real pictures: of each prepared folder in --real that holds clips
 (`real_multiview`, `person_clips`), written to WORKDIR/<folder>/.
@@ -47,7 +53,8 @@ _INTERVENTIONS = dict.fromkeys(
 _MULTI_PERSON = dict.fromkeys(
     ("multi_person", "multi_person_teacher"), "configs/multi_person_world.yaml"
 )
-NAMES = (*rows.NAMES, *_NRSFM, *_INTERVENTIONS, *_MULTI_PERSON)
+_OF_RUNS = "papers"  # Tables 2-4 of the paper, of runs that are finished
+NAMES = (*rows.NAMES, _OF_RUNS, *_NRSFM, *_INTERVENTIONS, *_MULTI_PERSON)
 _OF_NETWORKS = ("pose_space", "motion_space", "motion_rules", "relation_pairs")
 _OF_PICTURES = "people"
 FIGURES = (*_OF_NETWORKS, _OF_PICTURES)
@@ -93,7 +100,12 @@ def main() -> None:
         )
     if not FLAGS.seeds or not all(seed.isdigit() for seed in FLAGS.seeds):
         raise errors.InputError(f"--seeds: got {FLAGS.seeds}, expected such as 0,1,2")
-    if FLAGS.table in _NRSFM:
+    if FLAGS.table == _OF_RUNS:
+        from sa3dhp.experiments import papers
+
+        print(f"\n{papers.run(FLAGS.workdir)}")
+        print(f"written: {pathlib.Path(FLAGS.workdir) / FLAGS.table}.json and .md")
+    elif FLAGS.table in _NRSFM:
         _of_system("nrsfm", _NRSFM[FLAGS.table])
     elif FLAGS.table in _INTERVENTIONS:
         _of_system("interventions", _INTERVENTIONS[FLAGS.table])
@@ -146,8 +158,12 @@ def _adaptation() -> None:
     if FLAGS.table == rows.REAL:
         _real(configure)
         return
-    checkpoints = files.find(_checkpoints())
-    _table(session.Session(configure, checkpoints, FLAGS.workdir))
+    kind: type[session.Session] = session.Session
+    if config.data.target == "prepared":
+        from sa3dhp.experiments import real
+
+        kind = real.PreparedSession
+    _table(kind(configure, files.find(_checkpoints()), FLAGS.workdir))
 
 
 def _checkpoints() -> str:

@@ -1,9 +1,10 @@
-"""The table of real pictures: prepared folders instead of the embedded world.
+"""Tables of real pictures: prepared folders instead of the embedded world.
 
-A place is a prepared folder that holds clips to adapt to (`train`), the same or other
-pictures with a reference (`test`), and whose data set has a card of its name. Folders
-of single pictures alone, such as `lsp_2d`, are what adapted models are measured on
-beside it: nothing is adapted to them.
+The papers' tables run on what a configuration names, such as configs/s2h.yaml; the
+table `real` in places of its own. A place is a prepared folder that holds clips to
+adapt to (`train`), the same or other pictures with a reference (`test`), and whose data
+set has a card of its name. Folders of single pictures alone, such as `lsp_2d`, are what
+adapted models are measured on beside it: nothing is adapted to them.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from sa3dhp.experiments import repeated, rows, session
 from sa3dhp.skeleton import conversion
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.systems.relation_distillation import job as jobs
-from sa3dhp.systems.relation_distillation import sources
 from sa3dhp.systems.relation_distillation import target as targets
 
 BLOCK = 10  # pictures that are drawn together by the bootstrap
@@ -91,8 +91,63 @@ def overrides(place: str) -> tuple[str, ...]:
     )
 
 
-class RealSession(session.Session):
-    """A session whose target is one place.
+class PreparedSession(session.Session):
+    """A session whose target and test pictures are prepared folders."""
+
+    def _check(self) -> None:
+        data = self.base["data"]
+        if data["target"] != "prepared" or not data["evaluation_path"]:
+            raise errors.InputError(
+                f"data.target: got {data['target']!r}, expected 'prepared' and an "
+                "evaluation_path: this table is of real pictures"
+            )
+        self._sizes = prepared.Sizes(data["image_size"], data["stored_size"])
+        prepared.split(data["evaluation_path"], _TEST, self._sizes)
+
+    def table(self, name: str) -> rows.Table:
+        """Returns one of the papers' tables; see `Session.table`."""
+        if name not in rows.OF_ANY_TARGET:
+            raise errors.InputError(
+                f"table: got {name}, expected one of {', '.join(rows.OF_ANY_TARGET)}: "
+                "its rows are of the embedded world, and the target is prepared"
+            )
+        return rows.make(name, self.base)
+
+    def _world(self, data: Mapping) -> Any:
+        folders = (data["target_path"], data["evaluation_path"])
+        return [shards.manifest(folder).data_hash for folder in folders]
+
+    def place(self, job: repeated.Repeated) -> session.Place:
+        """Returns the pictures with a reference; a job that is at its start."""
+        path = job.config.data.evaluation_path
+        if path not in self._places:
+            truth = jobs.truth_of(job.config)
+            assert truth is not None  # `_check`
+            truth = self._drawn_by(truth)
+            joints = truth.predict(job.model)
+            elsewhere = self._elsewhere(job)
+            self._places[path] = session.Place(
+                truth, _stored(path), joints, truth.score(joints), elsewhere
+            )
+        return self._places[path]
+
+    def _drawn_by(self, truth: targets.Truth) -> targets.Truth:
+        """The truth in the sequences that the bootstrap draws."""
+        return truth
+
+    def _elsewhere(self, job: repeated.Repeated) -> dict[str, session.Elsewhere]:
+        """What adapted models are measured on beside the place."""
+        del job
+        return {}
+
+    def target(self, job: repeated.Repeated, sabotaged: str | None) -> targets.Target:
+        """Returns the clips, without their labels but for rows that have some."""
+        del sabotaged  # no row of these tables
+        return jobs.prepared_target(job.config, self.place(job).truth)
+
+
+class RealSession(PreparedSession):
+    """A session of the table `real`, in one place.
 
     Attributes:
         mediapipe: BlazePose's landmark network; the row is left out without one.
@@ -123,15 +178,9 @@ class RealSession(session.Session):
         super().__init__(configure, checkpoints, workdir)
 
     def _check(self) -> None:
-        data = self.base["data"]
-        if data["target"] != "prepared" or not data["evaluation_path"]:
-            raise errors.InputError(
-                f"data.target: got {data['target']!r}, expected 'prepared' and an "
-                "evaluation_path: this table is of real pictures"
-            )
-        sizes = prepared.Sizes(data["image_size"], data["stored_size"])
-        for folder in (data["evaluation_path"], *self._others):
-            prepared.split(folder, _TEST, sizes)
+        super()._check()
+        for folder in self._others:
+            prepared.split(folder, _TEST, self._sizes)
 
     def table(self, name: str) -> rows.Table:
         """Returns the one table of real pictures; see `Session.table`."""
@@ -142,43 +191,21 @@ class RealSession(session.Session):
         return dataclasses.replace(table, rows=tuple(kept))
 
     def _world(self, data: Mapping) -> Any:
-        folders = (data["target_path"], data["evaluation_path"], *self._others)
-        hashes = [shards.manifest(folder).data_hash for folder in folders]
+        hashes = [shards.manifest(folder).data_hash for folder in self._others]
         network = self.mediapipe and records.checksum(self.mediapipe)
-        return [*hashes, network]
+        return [*super()._world(data), *hashes, network]
 
-    def place(self, job: repeated.Repeated) -> session.Place:
-        """Returns the pictures with a reference; a job that is at its start."""
-        path = job.config.data.evaluation_path
-        if path not in self._places:
-            truth = jobs.truth_of(job.config)
-            assert truth is not None  # `_check`
-            truth = _in_blocks(truth)
-            joints = truth.predict(job.model)
-            elsewhere = {}
-            for folder in self._others:
-                card = protocol.load(str(prediction.card_of(folder)))
-                other = _in_blocks(
-                    targets.Truth(*prediction.read_prepared(folder), card)
-                )
-                score = other.score(other.predict(job.model))
-                elsewhere[card.name] = session.Elsewhere(other, score)
-            self._places[path] = session.Place(
-                truth, _stored(path), joints, truth.score(joints), elsewhere
-            )
-        return self._places[path]
+    def _drawn_by(self, truth: targets.Truth) -> targets.Truth:
+        return _in_blocks(truth)
 
-    def target(self, job: repeated.Repeated, sabotaged: str | None) -> targets.Target:
-        """Returns the clips of the place, in memory, without their labels."""
-        del sabotaged  # no row of this table
-        clips = sources.prepared_target(job.config)[1]
-        return targets.Target(
-            pathlib.Path(job.config.data.target_path).name,
-            clips[np.arange(len(clips))],
-            clips.videos,
-            truth=self.place(job).truth,
-            names=list(clips.names),
-        )
+    def _elsewhere(self, job: repeated.Repeated) -> dict[str, session.Elsewhere]:
+        found = {}
+        for folder in self._others:
+            card = protocol.load(str(prediction.card_of(folder)))
+            other = _in_blocks(targets.Truth(*prediction.read_prepared(folder), card))
+            score = other.score(other.predict(job.model))
+            found[card.name] = session.Elsewhere(other, score)
+        return found
 
     def mediapipe_joints(self, place: session.Place) -> np.ndarray:
         """Returns BlazePose's joints, `[N, 17, 3]`, mm; what it lacks is at its parent.

@@ -145,6 +145,18 @@ def _session(configure, folder, workdir, *more, **kinds):
     )
 
 
+@pytest.mark.parametrize("name", ["shift", "harm", "real"])
+def test_tables_of_the_embedded_world_are_refused_on_prepared_data(
+    configure, folder, tmp_path, name
+):
+    mine = real.overrides(str(folder / "real_multiview"))
+    context = real.PreparedSession(
+        lambda more: configure((*mine, *more)), tmp_path, tmp_path
+    )
+    with pytest.raises(InputError, match=f"got {name}, expected one of ablation"):
+        context.table(name)
+
+
 def test_other_sizes_and_targets_are_refused(configure, folder, tmp_path):
     for others in ((), [str(folder / "lsp_2d")]):
         with pytest.raises(InputError, match="prepare it with --image_size=24"):

@@ -318,8 +318,14 @@ def world_target(
     )
 
 
-def prepared_target(config: configs.Config) -> targets.Target:
+def prepared_target(
+    config: configs.Config, truth: targets.Truth | None = None
+) -> targets.Target:
     """Returns clips of a prepared data set, measured where truth is named.
+
+    Args:
+        config: of the run.
+        truth: what results are measured on, where it was read already.
 
     Raises:
         InputError: if there are none.
@@ -330,7 +336,7 @@ def prepared_target(config: configs.Config) -> targets.Target:
         f"{len(clips)} clips of {videos} sequences in {config.data.target_path}",
         clips,
         clips.videos,
-        truth=truth_of(config),
+        truth=truth_of(config) if truth is None else truth,
         labelled=_labelled(config),
         names=list(clips.names),
     )
