@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping, Sequence
 
 from sa3dhp import errors
@@ -248,14 +249,16 @@ def trainable_block(base: _Base) -> Table:
 
 def shift(base: _Base) -> Table:
     """What adaptation gains against each kind of shift."""
-    places = [*(f"studio+{dial}" for dial in domain.DIALS), "street", "studio"]
+    strengths = ("", ":1.0")
+    turned = [f"studio+{dial}{x}" for dial in domain.DIALS for x in strengths]
     rows = [
-        Row(place.replace("+", "_"), place, (f"data.target_domain={place}",))
-        for place in places
+        Row(re.sub("[+:.]", "_", place), place, (f"data.target_domain={place}",))
+        for place in (*turned, "street", "far", "studio")
     ]
     note = (
         "Each row has a target of its own: `studio` with one dial as far as in "
-        "`street`, all of them, and the source domain itself."
+        "`street`, and as far as it goes; all of them, and a third further; and the "
+        "source domain itself."
     )
     return Table("shift", "Gain for each shift alone", tuple(rows), note=note)
 

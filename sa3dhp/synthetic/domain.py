@@ -1,7 +1,8 @@
 """Domains of the embedded world: what a place looks like, as dials.
 
 A `Domain` says how far each dial is turned; `sample` draws one scene's `Look` from it.
-`STUDIO` is the clean source, `STREET` the far target. `only` turns one dial alone.
+`STUDIO` is the clean source, `STREET` the far target, `FAR` one that is farther still.
+`only` turns one dial alone.
 """
 
 from __future__ import annotations
@@ -79,6 +80,14 @@ STREET = Domain(
     proportions=0.6,
     frame_rate=0.5,
 )
+FAR = Domain(  # on from `studio` through `street`, a third further
+    "far",
+    **{
+        dial: getattr(STREET, dial)
+        + (getattr(STREET, dial) - getattr(STUDIO, dial)) / 3
+        for dial in DIALS
+    },
+)
 # Three more places, each far from `studio` in its own way, none of them `street`.
 HALL = dataclasses.replace(
     STUDIO, name="hall", background=0.7, occluders=0.2, texture=0.4, camera_pitch=0.6
@@ -89,29 +98,47 @@ NIGHT = dataclasses.replace(
 PARK = dataclasses.replace(
     STUDIO, name="park", palette=0.7, light=0.5, background=0.4, texture=0.3
 )
-_PRESETS = {d.name: d for d in (STUDIO, STREET, HALL, NIGHT, PARK)}
+_PRESETS = {d.name: d for d in (STUDIO, STREET, FAR, HALL, NIGHT, PARK)}
 
 
 def get(name: str) -> Domain:
-    """Returns a preset, or `studio` with one dial as in `street` (`studio+noise`).
+    """Returns a domain by its name.
+
+    Args:
+        name: a preset's, or `studio` with one dial as in `street` (`studio+noise`) or
+            as far as said, 0 to 1 (`studio+noise:1.0`).
 
     Raises:
         InputError: if there is no such domain or dial.
     """
-    base, _, dial = name.partition("+")
-    if base not in _PRESETS or (dial and dial not in DIALS):
+    base, plus, rest = name.partition("+")
+    dial, given, strength = rest.partition(":")
+    known = base in _PRESETS and (not plus or (base == "studio" and dial in DIALS))
+    if not known or (given and not _is_share(strength)):
         raise InputError(
-            f"domain: got {name!r}, expected one of {', '.join(_PRESETS)} or "
-            f"studio+DIAL with DIAL one of {', '.join(DIALS)}"
+            f"domain: got {name!r}, expected one of {', '.join(_PRESETS)}, studio+DIAL "
+            "or studio+DIAL:STRENGTH, such as studio+noise:0.9, with a strength of 0 "
+            f"to 1 and DIAL one of {', '.join(DIALS)}"
         )
-    return only(dial) if dial else _PRESETS[base]
+    if not dial:
+        return _PRESETS[base]
+    return only(dial, float(strength) if given else None)
 
 
-def only(dial: str) -> Domain:
-    """Returns `STUDIO` with one dial turned as far as in `STREET`."""
-    return dataclasses.replace(
-        STUDIO, name=f"studio+{dial}", **{dial: getattr(STREET, dial)}
-    )
+def _is_share(text: str) -> bool:
+    try:
+        return 0.0 <= float(text) <= 1.0
+    except ValueError:
+        return False
+
+
+def only(dial: str, strength: float | None = None) -> Domain:
+    """Returns `STUDIO` with one dial turned, as far as in `STREET` if not said."""
+    if strength is None:
+        strength, name = getattr(STREET, dial), f"studio+{dial}"
+    else:
+        name = f"studio+{dial}:{strength}"
+    return dataclasses.replace(STUDIO, name=name, **{dial: strength})
 
 
 @dataclasses.dataclass(frozen=True)

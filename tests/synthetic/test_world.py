@@ -41,6 +41,21 @@ def test_each_dial_alone_moves_nothing_else(dial):
         assert getattr(place, other) == getattr(source, other)
 
 
+def test_a_dial_is_turned_as_far_as_said():
+    place = domain.get("studio+noise:0.9")
+    assert (place.name, place.noise) == ("studio+noise:0.9", 0.9)
+    assert dataclasses.replace(place, name="studio", noise=0.08) == domain.STUDIO
+
+
+@pytest.mark.parametrize("dial", domain.DIALS)
+def test_the_farther_place_is_on_the_way_through_the_street(dial):
+    near, street, far = (
+        getattr(x, dial) for x in (domain.STUDIO, domain.STREET, domain.get("far"))
+    )
+    assert near < street < far <= 1.0
+    assert far - near == pytest.approx(4 / 3 * (street - near))
+
+
 @pytest.mark.parametrize("dial", sorted({*domain.DIALS} - {"occluders"}))
 def test_each_dial_changes_the_picture(dial):
     bare = domain.Domain("bare")
@@ -70,8 +85,12 @@ def test_noise_blur_and_contrast_go_the_way_they_say():
 def test_unknown_domain_and_dial_are_named():
     with pytest.raises(InputError, match="beach"):
         domain.get("beach")
-    with pytest.raises(InputError, match="studio\\+DIAL"):
-        domain.get("studio+fog")
+    for name in (
+        *("studio+fog", "street+noise", "studio+", "studio+noise:", "studio+noise:2"),
+        *("studio+noise:nan", "studio:0.5"),
+    ):
+        with pytest.raises(InputError, match="studio\\+DIAL"):
+            domain.get(name)
 
 
 def test_frames_are_of_different_people_and_rolled_as_asked():
