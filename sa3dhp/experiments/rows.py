@@ -83,6 +83,7 @@ _SCHEME = (
     "adaptation.augmentation=0.5",
     "training.schedule=constant",
 )
+_EXACT = "adaptation.relations=exact"
 _BOUND_TIMES = 4  # as many updates as the whole method
 _ANGLES = (10, 25, 50, 75, 100, 125)
 _PER_TERM = (
@@ -283,6 +284,7 @@ def controls(base: _Base) -> Table:
     rows = [
         Row("full", "the whole method"),
         Row("cr", "L_CR alone", base.adapting("cr")),
+        Row("exact", "T exact: decode, transform, encode", (_EXACT,)),
         Row("batch_norm", "batch norm's statistics of the target", (), "batch_norm"),
         Row("flip", "prediction averaged with the mirrored", (), "flip_average"),
         Row("rotation", "averaged over -25, 0, 25 degrees", (), "rotation_average"),

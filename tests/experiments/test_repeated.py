@@ -24,6 +24,7 @@ BUILT_IN = {
     "adaptation.augmentation",
     "adaptation.normalise",
     "adaptation.pose_frames",
+    "adaptation.relations",
     "adaptation.teacher_momentum",
     "adaptation.temperature",
     "adaptation.trainable_block",
@@ -334,7 +335,9 @@ def test_rows_without_terms_of_their_own_share_one_job_too(build, tables):
     assert fits["source"] and fits["res3"]
 
 
-def test_controls_share_a_job_but_for_those_without_the_slow_copy(build, tables):
+def test_controls_share_a_job_but_for_another_t_and_those_without_the_slow_copy(
+    build, tables
+):
     table = tables["controls"]
     job = build(_resolved(table, table.rows[0]), ("z3",))
     others = []
@@ -343,4 +346,4 @@ def test_controls_share_a_job_but_for_those_without_the_slow_copy(build, tables)
             job.restart(_resolved(table, row))
         else:
             others.append(row.id)
-    assert others == ["no_copy", "paper"]
+    assert others == ["exact", "no_copy", "paper"]

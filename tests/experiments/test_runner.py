@@ -209,6 +209,23 @@ def test_batch_norm_of_the_target_changes_what_is_predicted_until_a_restart(done
     np.testing.assert_allclose(place.truth.predict(job.model), place.joints, atol=1e-3)
 
 
+def test_exact_relations_take_the_place_of_the_networks_in_the_terms_alone(
+    done, tmp_path
+):
+    _, context, _ = done
+    plain = context.job(TABLE, TABLE.rows[2], 0)
+    target = context.target(plain, None)
+    course = plain.run(target, tmp_path / "plain")
+    row = rows.Row("exact", "exact", ("adaptation.relations=exact",))
+    found = context.job(TABLE, row, 0).run(target, tmp_path / "exact")
+    assert found.start["z3"] == course.start["z3"], "the monitors read the networks"
+    read = [
+        {tag: value for tag, value in look.items() if tag != "step"}
+        for look in (found.history[-1], course.history[-1])
+    ]
+    assert read[0] != read[1] and np.isfinite(list(read[0].values())).all()
+
+
 def test_a_run_that_diverges_returns_the_source_model(done, monkeypatch):
     _, context, _ = done
     job = context.job(TABLE, TABLE.rows[2], 0)

@@ -182,6 +182,8 @@ class Adaptation:
     pose_frames: int = positive(30)  # of these, that pose rules look at [D]
     learning_rate: float = 1e-5  # one Adam for each term [D]
     contrastive_rate: float = 0.0  # ours: learning rate of L_CR; 0: as the others
+    # T of the terms: the networks; ours: decode, transform, encode, as a bound.
+    relations: Literal["networks", "exact"] = "networks"
     temperature: float = positive(1.0)  # of the softmax in [M] eq. 1 [D]
     normalise: bool = False  # ours: cosine, not the dot product of [M] eq. 1
     trainable_block: Literal["res2", "res3", "res4", "all", "batch_norm"] = (

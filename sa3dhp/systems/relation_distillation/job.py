@@ -18,6 +18,8 @@ from sa3dhp.models import folded, image_encoder, pose_model
 from sa3dhp.systems.relation_distillation import (
     adaptation,
     outcome,
+    relation_network,
+    rules,
     sources,
     stages,
     views,
@@ -149,6 +151,12 @@ class Job:
             name: (rule, networks.load(networks_.relation_name(name)))
             for name, rule in networks.rules.items()
         }
+        self._tied: dict[str, tuple[rules.Rule, relation_network.Relation]] = {}
+        for name, (rule, network) in self._relations.items():
+            exact = c.relations == "exact"
+            prior = networks.prior_of(rule)
+            related = relation_network.ExactRelation(rule, prior) if exact else network
+            self._tied[name] = (rule, related)
         self._labelled = term_classes.Labelled(
             self._folds[0], stages.source_loss(config, networks.pose_prior)
         )
@@ -215,9 +223,7 @@ class Job:
             return self._labelled
         if name == term_classes.SELF_TRAINING:
             return term_classes.self_training(self._observer, self._teacher)
-        return term_classes.relation(
-            self._observer, name, self._relations, self._teacher
-        )
+        return term_classes.relation(self._observer, name, self._tied, self._teacher)
 
     def _slow_copy(
         self, encoder: image_encoder.ImageEncoder, c: configs.Adaptation

@@ -163,6 +163,25 @@ class Rule:
         anchor, partner = self._split(clip, axis=-3)
         return anchor, self.view.joints(partner, skeleton)
 
+    def partner(self, anchor: tf.Tensor, skeleton: skeletons.Skeleton) -> tf.Tensor:
+        """Returns the partner that the anchor alone tells: what T knows at its best.
+
+        Args:
+            anchor: motion rules: `[..., 30, J, 3]`; pose rules: `[..., J, 3]`.
+            skeleton: gives the left/right pairs.
+
+        Returns:
+            The partner, of the anchor's shape. A slow rule's partner has frames that
+            its anchor lacks: those are taken halfway between their neighbours.
+        """
+        if self.space == "motion":
+            step = 2 if self.slow else 1
+            times = [frame / step for frame in self.partner_frames]
+            before, after = map(math.floor, times), map(math.ceil, times)
+            sides = [tf.gather(anchor, list(x), axis=-3) for x in (before, after)]
+            anchor = 0.5 * (sides[0] + sides[1])
+        return self.view.joints(anchor, skeleton)
+
     def pair_images(self, clip: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns anchor and partner of images ([M] 3.3.2), at the stored size.
 

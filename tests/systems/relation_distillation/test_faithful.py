@@ -89,6 +89,7 @@ PAPER = {
     "adaptation.pose_frames": 30,
     "adaptation.learning_rate": 1e-05,
     "adaptation.contrastive_rate": 0.0,
+    "adaptation.relations": "networks",
     "adaptation.temperature": 1.0,
     "adaptation.normalise": False,
     "adaptation.trainable_block": "res3",

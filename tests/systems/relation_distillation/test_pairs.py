@@ -12,7 +12,7 @@ from sa3dhp.models import pose_prior
 from sa3dhp.skeleton import kinematics
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import world
-from sa3dhp.systems.relation_distillation import pairs, rules
+from sa3dhp.systems.relation_distillation import pairs, relation_network, rules
 
 SKELETON = skeletons.SA3DHP17
 RULES = rules.table()
@@ -45,6 +45,17 @@ def _clips(rule, count):
     rng, length = np.random.default_rng(0), rule.clip_length
     clips = world.motions(rng, count=count, num_frames=max(length, 2))
     return clips[:, 0] if rule.space == "pose" else clips[:, :length]
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.id)
+def test_the_exact_relation_maps_anchors_to_their_partners(rule, prior):
+    anchors, partners = pairs.encode(rule, _clips(rule, 4), prior)
+    related = relation_network.ExactRelation(rule, prior)
+    found = related(tf.constant(anchors)[:, None])
+    assert found.shape == (4, 1, partners.shape[-1])
+    # Slow motion has frames to fill in.
+    error = np.abs(found[:, 0] - partners).max()
+    assert error < (0.05 if rule.slow else 1e-4)
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.id)

@@ -215,3 +215,15 @@ def test_wrong_rules_and_lengths_are_named() -> None:
         errors.InputError, match=r"rule v1 expected 30 frames on axis -4"
     ):
         TABLE["v1"].pair_images(np.zeros((8, 8, 3)))
+
+
+@pytest.mark.parametrize("rule", TABLE.values(), ids=lambda rule: rule.id)
+def test_the_anchor_alone_tells_the_partner(rule: rules.Rule) -> None:
+    """Of a movement without bends also where slow motion must fill frames in."""
+    times = np.arange(rule.clip_length, dtype=np.float32)[:, None, None]
+    start, velocity = np.random.default_rng(0).normal(size=(2, 17, 3))
+    clip = (start + times * velocity).astype(np.float32)
+    anchor, partner = rule.pair_joints(
+        clip if rule.space == "motion" else clip[0], BODY
+    )
+    np.testing.assert_allclose(rule.partner(anchor, BODY), partner, atol=1e-4)

@@ -248,13 +248,13 @@ class Relation:
     Attributes:
         observer: looks at the clips.
         rule: ties the two sides.
-        network: T, frozen.
+        network: T, frozen; see `relation_network.Relation`.
         teacher: the slow copy, or None as in the paper.
     """
 
     observer: Observer
     rule: rules.Rule
-    network: relation_network.RelationNetwork
+    network: relation_network.Relation
     teacher: Teacher | None = None
     needs_negatives = False
 
@@ -358,7 +358,7 @@ class SelfTraining:
 def relation(
     observer: Observer,
     name: str,
-    relations: Mapping[str, tuple[rules.Rule, relation_network.RelationNetwork]],
+    relations: Mapping[str, tuple[rules.Rule, relation_network.Relation]],
     teacher: Teacher | None,
 ) -> Relation:
     """Returns the term of a rule.
