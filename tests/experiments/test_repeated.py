@@ -23,6 +23,7 @@ RULES = ("z3", "v2")
 BUILT_IN = {
     "adaptation.augmentation",
     "adaptation.normalise",
+    "adaptation.pictures_at_once",
     "adaptation.pose_frames",
     "adaptation.relations",
     "adaptation.teacher_momentum",

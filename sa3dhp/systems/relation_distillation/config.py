@@ -180,6 +180,9 @@ class Adaptation:
     steps: int = positive(2_000, may_change=True)  # updates, all terms together [D]
     clips_per_batch: int = positive(8)  # videos x 30 frames ([S])
     pose_frames: int = positive(30)  # of these, that pose rules look at [D]
+    # Ours: of more, G sees so many at a time, with the gradient of all: memory
+    # for time. A term of 8 clips has 480 at most.
+    pictures_at_once: int = positive(480)
     learning_rate: float = 1e-5  # one Adam for each term [D]
     contrastive_rate: float = 0.0  # ours: learning rate of L_CR; 0: as the others
     # T of the terms: the networks; ours: decode, transform, encode, as a bound.

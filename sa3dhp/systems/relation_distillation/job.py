@@ -14,7 +14,7 @@ from sa3dhp import errors, provenance
 from sa3dhp.data import augment, pipeline
 from sa3dhp.data.videos import video_folder
 from sa3dhp.evaluation import prediction, protocol
-from sa3dhp.models import folded, image_encoder, pose_model
+from sa3dhp.models import chunked, folded, image_encoder, pose_model
 from sa3dhp.systems.relation_distillation import (
     adaptation,
     outcome,
@@ -133,9 +133,10 @@ class Job:
         self._teacher = None
         if c.teacher_momentum > 0:
             self._teacher = self._slow_copy(encoder, c)
+        encode = chunked.Chunked(self._folds[0], c.pictures_at_once)
         strength = c.augmentation  # read now: what reads while it is traced reads late
         self._observer = term_classes.Observer(
-            self._folds[0],
+            encode,
             networks.motion_prior.encoder,
             lambda images, seed: augment.photometric(images, seed, strength),
             encoder.image_size,
@@ -158,7 +159,7 @@ class Job:
             related = relation_network.ExactRelation(rule, prior) if exact else network
             self._tied[name] = (rule, related)
         self._labelled = term_classes.Labelled(
-            self._folds[0], stages.source_loss(config, networks.pose_prior)
+            encode, stages.source_loss(config, networks.pose_prior)
         )
         self._known: dict[str, term_classes.Term] = {}
         self._step: adaptation_step.AdaptationStep | None = None
@@ -237,7 +238,7 @@ class Job:
             copy,
             block=c.trainable_block,
             momentum=c.teacher_momentum,
-            encode=fold,
+            encode=chunked.Chunked(fold, c.pictures_at_once),
             restarted=fold.refresh,
         )
 

@@ -87,6 +87,7 @@ PAPER = {
     "adaptation.steps": 2000,
     "adaptation.clips_per_batch": 8,
     "adaptation.pose_frames": 30,
+    "adaptation.pictures_at_once": 480,
     "adaptation.learning_rate": 1e-05,
     "adaptation.contrastive_rate": 0.0,
     "adaptation.relations": "networks",
