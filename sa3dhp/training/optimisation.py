@@ -91,8 +91,8 @@ def update_groups(
         loss: a float32 scalar.
     """
     variables = [variable for _, group in groups for variable in group]
-    scaled = [
-        tf.cast(optimizer.loss_scale, loss.dtype)  # the same for all, see below
+    scaled = [  # the same for all, see below
+        optimizer.get_scaled_loss(tf.ones_like(loss))
         for optimizer, _ in groups
         if isinstance(optimizer, LossScaleOptimizer)
     ]

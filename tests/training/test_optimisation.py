@@ -14,12 +14,17 @@ def float16():
     tf.keras.mixed_precision.set_global_policy("float32")
 
 
+def _update(optimizer, variable, factor=1.0):
+    with tf.GradientTape() as tape:
+        loss = factor * 0.5 * tf.reduce_sum(variable**2)
+    optimisation.update(optimizer, tape, loss, [variable])
+    return tf.identity(variable)
+
+
 def _descend(optimizer, variable, steps=1, factor=1.0):
     """Lowers |x|^2 / 2; returns where it led."""
     for _ in range(steps):
-        with tf.GradientTape() as tape:
-            loss = factor * 0.5 * tf.reduce_sum(variable**2)
-        optimisation.update(optimizer, tape, loss, [variable])
+        _update(optimizer, variable, factor)
     return variable.numpy()
 
 
@@ -71,13 +76,6 @@ def test_after_a_reset_the_same_run_is_the_same_to_the_bit():
     assert step.experimental_get_tracing_count() == 1
 
 
-def _update(optimizer, variable):
-    with tf.GradientTape() as tape:
-        loss = 0.5 * tf.reduce_sum(variable**2)
-    optimisation.update(optimizer, tape, loss, [variable])
-    return tf.identity(variable)
-
-
 def test_the_rate_of_either_optimizer_can_be_set(float16):
     variable = tf.Variable([1.0])
     optimizer = optimisation.adam(0.1, [variable])
@@ -112,6 +110,15 @@ def test_an_overflow_moves_nothing_and_a_reset_restores_the_scale(float16):
     assert optimizer.dynamic_counter == 0 and optimizer.iterations == 0
     variable.assign([1.0, 2.0])
     np.testing.assert_allclose(_descend(optimizer, variable), [0.9, 1.9], rtol=1e-5)
+
+
+def test_the_loss_is_scaled_without_a_warning_that_it_is_not(float16, caplog):
+    """Keras warns where gradients were unscaled and no loss was scaled."""
+    variable = tf.Variable([1.0, 2.0])
+    optimizer = optimisation.adam(0.1, [variable])
+    tf.function(lambda: _update(optimizer, variable), autograph=False)()
+    _update(optimizer, variable)
+    assert "get_scaled_loss" not in caplog.text
 
 
 def test_groups_move_at_their_own_rates_from_one_backward_pass():

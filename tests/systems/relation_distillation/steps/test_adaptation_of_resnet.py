@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import small_resnet
 import tensorflow as tf
 
 from sa3dhp.models import folded, image_encoder, motion_autoencoder
@@ -87,6 +88,34 @@ def test_only_res3_moves_and_nothing_else_gets_a_backward_pass(batch):
     assert kinds.count("Conv2D") == 1 + 10 + 13 + 19 + 3
     nodes = [node.op for node in traced.graph.as_graph_def().node]
     assert "Conv2D" in nodes and not [x for x in nodes if "BatchNorm" in x]
+
+
+def test_float16_reads_four_terms_as_float32_and_an_overflow_skips_its_own(batch):
+    """On a GPU; here the halves are slow, but the same."""
+    names, made = ("cr", "z3", "v2", "v3"), []
+    try:
+        with small_resnet.used():
+            for policy in ("float32", "mixed_float16"):
+                tf.keras.mixed_precision.set_global_policy(policy)
+                tf.keras.utils.set_random_seed(0)
+                made.append(_step(names)[1])
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+    plain, half = made
+    optimizers = {name: half.trackables[f"{name}_optimizer"] for name in names}
+    for name, optimizer in optimizers.items():
+        scale = 3e38 if name == "z3" else 8.0
+        optimizer._loss_scale.current_loss_scale.assign(scale)
+    for name in names:
+        before = [v.numpy() for v in half.variables]
+        found, expected = half(batch)[name], plain(batch)[name]
+        np.testing.assert_allclose(found, expected, rtol=0.02)
+        moved = [v.numpy() - old for v, old in zip(half.variables, before)]
+        assert all(np.isfinite(x).all() for x in moved)
+        assert any(x.any() for x in moved) == (name != "z3"), "too large for a half"
+    scales = {name: float(x.loss_scale) for name, x in optimizers.items()}
+    assert scales.pop("z3") == pytest.approx(1.5e38)
+    assert set(scales.values()) == {8.0}
 
 
 @pytest.mark.slow
