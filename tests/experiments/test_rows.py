@@ -35,7 +35,7 @@ def _resolved(table, row):
     return _load((*table.overrides, *row.overrides))
 
 
-def test_tables_differ_from_the_main_job_in_how_far_and_one_rate_alone():
+def test_tables_differ_from_the_main_job_in_how_far_and_what_is_kept_alone():
     short, full = (
         dataclasses.asdict(config.load(ROOT / "configs" / f"{name}.yaml"))
         for name in ("tables", "procedural")
@@ -47,7 +47,8 @@ def test_tables_differ_from_the_main_job_in_how_far_and_one_rate_alone():
         if short[section][key] != value
     }
     far = {"adaptation.steps", "adaptation.evaluate_every", "adaptation.held_out"}
-    assert differ == far | {"adaptation.augmentation", "data.target_clips"}
+    what = {"adaptation.augmentation", "adaptation.select", "data.target_clips"}
+    assert differ == far | what
 
 
 @pytest.mark.parametrize("name", rows.NAMES)
