@@ -84,6 +84,7 @@ class Session:
         self._jobs: dict[tuple[bool, int], repeated.Repeated] = {}
         self._numbers = itertools.count()
         self._places: dict[str, Place] = {}
+        self._homes: dict[str, Mapping[str, float]] = {}
         self._clips: dict[str, np.ndarray] = {}
 
     def _check(self) -> None:
@@ -191,16 +192,24 @@ class Session:
             data.pop(key)
         key = json.dumps([job.plan.seed, data])
         if key not in self._places:
-            home = None
-            if data["source"] == "procedural":
-                truth, _ = _test(job, data["source_domain"])
-                home = truth.score(truth.predict(job.model))["overall"]
+            home = self._home(job) if data["source"] == "procedural" else None
             truth, stored = _test(job, data["target_domain"])
             joints = truth.predict(job.model)
             score = truth.score(joints)
             _limit(self._places, _PLACES)
             self._places[key] = Place(truth, stored, joints, score, home=home)
         return self._places[key]
+
+    def _home(self, job: repeated.Repeated) -> Mapping[str, float]:
+        """The source model's errors on its own domain, by metric; read once a seed."""
+        data = dataclasses.asdict(job.config.data)
+        for key in ("labelled", "target_clips", "target_domain"):
+            data.pop(key)
+        key = json.dumps([job.plan.seed, data])
+        if key not in self._homes:
+            truth, _ = _test(job, job.config.data.source_domain)
+            self._homes[key] = truth.score(truth.predict(job.model))["overall"]
+        return self._homes[key]
 
     def target(self, job: repeated.Repeated, sabotaged: str | None) -> targets.Target:
         """Returns what a job adapts to, measured on the test clips of its place."""

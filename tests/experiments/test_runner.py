@@ -209,6 +209,31 @@ def test_batch_norm_of_the_target_changes_what_is_predicted_until_a_restart(done
     np.testing.assert_allclose(place.truth.predict(job.model), place.joints, atol=1e-3)
 
 
+def test_pictures_seen_a_few_at_a_time_lead_to_the_same_run(done, tmp_path):
+    _, context, _ = done
+    found = []
+    for number in (480, 4):
+        sets = (f"adaptation.pictures_at_once={number}",)
+        job = context.job(TABLE, rows.Row("few", "few", sets), 0)
+        found.append(job.run(context.target(job, None), tmp_path / str(number)))
+    for one, other in zip(*(course.history for course in found)):
+        assert one == pytest.approx(other, rel=1e-3, abs=1e-3)
+
+
+def test_the_errors_at_home_are_read_once_for_all_targets(done, monkeypatch):
+    _, context, _ = done
+    rendered = []
+    original = session._test
+    monkeypatch.setattr(
+        session, "_test", lambda job, name: rendered.append(name) or original(job, name)
+    )
+    for name in ("hall", "night"):
+        row = rows.Row(name, name, (f"data.target_domain={name}",))
+        place = context.place(context.job(TABLE, row, 0))
+        assert place.home["mpjpe"] > 0
+    assert rendered == ["hall", "night"]
+
+
 def test_exact_relations_take_the_place_of_the_networks_in_the_terms_alone(
     done, tmp_path
 ):
