@@ -12,6 +12,7 @@ SMALL = (
     "data.pool=40",
     "poses.steps=2",
     "poses.batch_size=8",
+    "teacher.weights=none",
     "teacher.features=8",
     "teacher.width=8",
     "teacher.steps=2",

@@ -75,6 +75,8 @@ class Poses:
 class Teacher:
     """E and F, trained on the source's 2D labels and then frozen."""
 
+    # 'imagenet', 'none', a Keras weights file or an .npz, as for the image encoder.
+    weights: str = "imagenet"
     features: int = positive(1024)  # channels of v ([P] 3.1.2)
     width: int = positive(128)  # of F's convolutions (Cao et al.)
     steps: int = positive(50_000, may_change=True)  # [D]

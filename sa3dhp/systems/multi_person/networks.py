@@ -55,11 +55,19 @@ class Networks:
         self._seed("canonical_discriminator")
         return pose_autoencoder.PoseDiscriminator()
 
-    def new_teacher(self) -> tuple[teacher.Trunk, teacher.MapReader]:
-        """Returns E and F."""
+    def new_teacher(
+        self, bare: bool = False
+    ) -> tuple[teacher.Trunk, teacher.MapReader]:
+        """Returns E and F.
+
+        Args:
+            bare: without ImageNet's weights, as others are about to be loaded.
+        """
         self._seed("teacher")
         c, size = self._config.teacher, self._config.data.image_size
-        return teacher.Trunk(size, c.features), teacher.MapReader(c.features, c.width)
+        weights = None if bare or c.weights == "none" else c.weights
+        trunk = teacher.Trunk(size, c.features, weights)
+        return trunk, teacher.MapReader(c.features, c.width)
 
     def new_student(self) -> student.Student:
         """Returns H."""
@@ -88,7 +96,7 @@ class Networks:
 
     def teacher(self) -> tuple[teacher.Trunk, teacher.MapReader]:
         """Returns the trained E and F; raises `InputError` if they are not there."""
-        trunk, reader = self.new_teacher()
+        trunk, reader = self.new_teacher(bare=True)
         self.store.load(TEACHER[0], trunk, image_size=trunk.image_size)
         self.store.load(TEACHER[1], reader)
         return trunk, reader

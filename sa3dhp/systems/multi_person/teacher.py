@@ -1,8 +1,8 @@
 """E, pictures to features, and F, features to maps (Cao et al.; [P] 3.1.2).
 
-A small one of our own, after stage 1 and 2 of OpenPose: a trunk to 28 x 28 cells, then
-twice convolutions to the 43 maps, the second time with the first answer beside the
-features.
+Our own, after stage 1 and 2 of OpenPose: a trunk that ImageNet's pictures taught, to
+28 x 28 cells (ResNet-50, where theirs is VGG-19 [D]), then twice convolutions to the 43
+maps, the second time with the first answer beside the features.
 """
 
 from __future__ import annotations
@@ -16,21 +16,29 @@ from sa3dhp.models import backbone
 from sa3dhp.systems.multi_person import maps
 
 CELLS = 28
+_BLOCKS = ("conv2_block3_out", "conv3_block4_out")  # Res-2, Res-3
 
 
 class Trunk(tf.keras.Model):
-    """E."""
+    """E: ResNet-50 up to Res-3, its two last resolutions brought to one."""
 
-    def __init__(self, image_size: int = 224, features: int = 1024, name: str = "E"):
+    def __init__(
+        self,
+        image_size: int = 224,
+        features: int = 1024,
+        weights: str | None = None,
+        name: str = "E",
+    ):
         """Builds the network.
 
         Args:
             image_size: pixels, of both sides; 28 times a power of 2.
             features: channels of the result.
+            weights: of ResNet-50, see `models.backbone.resnet50`.
             name: of the model.
 
         Raises:
-            InputError: if the picture has another size.
+            InputError: if the picture has another size, or the weights cannot be had.
         """
         super().__init__(name=name, dtype="float32")
         halves = math.log2(image_size / CELLS) if image_size > CELLS else 0.5
@@ -40,9 +48,11 @@ class Trunk(tf.keras.Model):
                 "such as 224"
             )
         self.image_size = image_size
-        widths = [features // 4] * (int(halves) - 1) + [features // 2]
-        strides = [2] * len(widths) + [1, 1]
-        self._layers = _convolutions([*widths, features, features], strides)
+        whole = backbone.resnet50(image_size, weights)
+        blocks = [whole.get_layer(name).output for name in _BLOCKS]
+        self.backbone = tf.keras.Model(whole.input, blocks, name="backbone")
+        self._joined = _convolutions([features], size=1)
+        self._last = _convolutions([features])
         self(tf.zeros([1, image_size, image_size, 3]))
 
     def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
@@ -51,8 +61,11 @@ class Trunk(tf.keras.Model):
         Raises:
             InputError: if the pictures have another size.
         """
-        x = 2.0 * backbone.checked(images, self.image_size) - 1.0
-        for layer in self._layers:
+        pixels = backbone.prepared(backbone.checked(images, self.image_size))
+        blocks = self.backbone(pixels, training=training)
+        sides = [tf.image.resize(x, [CELLS, CELLS]) for x in blocks]
+        x = tf.concat([tf.cast(x, blocks[0].dtype) for x in sides], axis=-1)
+        for layer in (*self._joined, *self._last):
             x = layer(x, training=training)
         return x
 
@@ -69,8 +82,8 @@ class MapReader(tf.keras.Model):
             name: of the model.
         """
         super().__init__(name=name, dtype="float32")
-        self._first = _convolutions([width, width], [1, 1])
-        self._second = _convolutions([width, width], [1, 1])
+        self._first = _convolutions([width, width])
+        self._second = _convolutions([width, width])
         self._answers = [
             tf.keras.layers.Conv2D(
                 maps.CHANNELS,
@@ -102,15 +115,14 @@ class MapReader(tf.keras.Model):
         return first, self._answers[1](x)
 
 
-def _convolutions(widths: list[int], strides: list[int]) -> list[tf.keras.layers.Layer]:
-    """3 x 3, each with batch norm and ReLU."""
+def _convolutions(widths: list[int], size: int = 3) -> list[tf.keras.layers.Layer]:
+    """Convolutions, each with batch norm and ReLU."""
     layers, found = tf.keras.layers, []
-    for width, stride in zip(widths, strides):
+    for width in widths:
         found += [
             layers.Conv2D(
                 width,
-                3,
-                strides=stride,
+                size,
                 padding="same",
                 use_bias=False,
                 kernel_initializer="he_normal",
