@@ -363,7 +363,8 @@ def harm(base: _Base) -> Table:
         "What label-free selection returns, how far it is from the best step by the "
         "labels (oracle), and where the run would have ended without selection."
     )
-    return Table("harm", "Do no harm", rows, note=note)
+    chosen = ("adaptation.select=label_free",)
+    return Table("harm", "Do no harm", rows, chosen, note)
 
 
 def real(base: _Base) -> Table:
