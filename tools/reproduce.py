@@ -51,7 +51,8 @@ _INTERVENTIONS = dict.fromkeys(
     ("interventions", "feature_size"), "configs/interventions_world.yaml"
 )
 _MULTI_PERSON = dict.fromkeys(
-    ("multi_person", "multi_person_teacher"), "configs/multi_person_world.yaml"
+    ("multi_person", "multi_person_teacher", "multi_person_speed"),
+    "configs/multi_person_world.yaml",
 )
 _OF_RUNS = "papers"  # Tables 2-4 of the paper, of runs that are finished
 NAMES = (*rows.NAMES, _OF_RUNS, *_NRSFM, *_INTERVENTIONS, *_MULTI_PERSON)

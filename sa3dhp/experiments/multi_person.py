@@ -1,4 +1,4 @@
-"""The tables of several people ([P] Tables 2 and 7), by rows."""
+"""The tables of several people ([P] Tables 2 and 7), by rows; Table 8 elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from sa3dhp import files
-from sa3dhp.experiments import kept
+from sa3dhp.experiments import kept, multi_person_speed
 from sa3dhp.systems.multi_person import config as configs
 from sa3dhp.systems.multi_person import (
     job,
@@ -103,6 +103,8 @@ def run(
     Returns:
         The table as Markdown.
     """
+    if name == multi_person_speed.NAME:
+        return multi_person_speed.run(configure, workdir, facts)
     workdir, table = pathlib.Path(workdir), rows(name)
     found = kept.records(
         table,
