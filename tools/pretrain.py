@@ -33,6 +33,12 @@ flags.DEFINE_string(
     None,
     "Folder of the networks, read and written. [WORKDIR/checkpoints]",
 )
+flags.DEFINE_string(
+    "start",
+    None,
+    "Folder of trained networks, own or shipped, that the run begins with: what "
+    "--checkpoints lacks is copied there. [nothing]",
+)
 flags.DEFINE_enum(
     "precision", None, first.PRECISIONS, "Numerical precision. [the configuration's]"
 )
@@ -54,7 +60,7 @@ def main() -> None:
     workdir = pathlib.Path(FLAGS.workdir)
     # TensorFlow takes seconds to import: bad input is known before.
     from sa3dhp import provenance
-    from sa3dhp.training import precision
+    from sa3dhp.training import precision, store
 
     making, sources = (systems.part(FLAGS.system, x) for x in ("stages", "sources"))
     stages = list(configs.STAGES) if FLAGS.stage == "all" else [FLAGS.stage]
@@ -67,6 +73,8 @@ def main() -> None:
     files.write_json(workdir / "run.json", {**run, "data": prepared})
 
     folder = pathlib.Path(FLAGS.checkpoints or workdir / "checkpoints")
+    if FLAGS.start:
+        store.Store(folder).start_from(files.find(FLAGS.start))
     trainer, rows = making.make(config, folder), []
     for name in stages:
         rows += trainer.train(name, workdir)

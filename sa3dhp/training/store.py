@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 from collections.abc import Mapping
 
 import numpy as np
@@ -102,6 +103,35 @@ class Store:
                 )
         checkpoint.load_weights(path, network)
         network.trainable = False
+
+    def start_from(self, folder: str | os.PathLike) -> list[str]:
+        """Copies the networks of another folder that this one lacks.
+
+        Args:
+            folder: only read.
+
+        Returns:
+            The names of the files that were copied.
+
+        Raises:
+            InputError: if there is no network in it.
+        """
+        there = pathlib.Path(folder)
+        known = [*sorted(there.glob("*.npz")), there / BONES]
+        if len(known) == 1:
+            raise errors.InputError(
+                f"{there}: no networks in it; expected a folder of .npz files that "
+                f"{self._tool} made, such as WORKDIR/checkpoints"
+            )
+        missing = [
+            path
+            for path in known
+            if path.is_file() and not (self.folder / path.name).exists()
+        ]
+        for path in missing:
+            with files.atomic(self.folder / path.name) as temporary:
+                shutil.copyfile(path, temporary)
+        return [path.name for path in missing]
 
     def meta(self, name: str) -> dict:
         """What is kept with the weights stored under `name`."""

@@ -101,3 +101,17 @@ def test_a_damaged_floor_is_told(networks, text):
     path.write_text(text)
     with pytest.raises(errors.InputError, match=r"floor.json.*"):
         networks.floor("image_encoder")
+
+
+def test_a_run_begins_with_what_another_folder_has_and_keeps_its_own(tmp_path):
+    there, here = tmp_path / "there", tmp_path / "here"
+    for folder, names in ((there, ("a.npz", "b.npz", store.BONES)), (here, ("b.npz",))):
+        folder.mkdir()
+        for name in names:
+            (folder / name).write_text(folder.name)
+    assert store.Store(here).start_from(there) == ["a.npz", store.BONES]
+    told = {path.name: path.read_text() for path in here.iterdir()}
+    assert told == {"a.npz": "there", "b.npz": "here", store.BONES: "there"}
+    assert store.Store(here).start_from(there) == []
+    with pytest.raises(errors.InputError, match="no networks in it; expected a folder"):
+        store.Store(here).start_from(tmp_path)
