@@ -44,6 +44,68 @@ def test_what_scipy_writes_comes_back(tmp_path, compressed):
             np.testing.assert_array_equal(value, expected[name])
 
 
+def _people():
+    """Cells of structs as MuPoTS-3D has them; a field with words, a cell with none."""
+    cells = np.empty((2, 3), object)
+    for n, index in enumerate(np.ndindex(2, 3)):
+        fields = {"annot2": np.full((2, 17), n), "isValidFrame": n % 2, "who": "abc"}
+        cells[index] = {**fields, "annot3": np.arange(51.0).reshape(3, 17) + n}
+    cells[1, 2] = np.zeros((0, 0))
+    return cells
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_structs_in_cells_come_back_by_the_names_of_their_fields(tmp_path, compressed):
+    path = tmp_path / "a.mat"
+    scipy.io.savemat(path, {"people": _people()}, do_compression=compressed)
+    expected = scipy.io.loadmat(path)["people"]
+    (got,) = matlab.read(path, ["people"], "a file").values()
+    assert got.shape == (2, 3) and got[1, 2].shape == (0, 0)
+    for index in list(np.ndindex(2, 3))[:-1]:
+        ours, theirs = got[index], expected[index]
+        assert ours.shape == theirs.shape == (1, 1)
+        assert set(ours[0, 0]) == {"annot2", "annot3", "isValidFrame"}
+        for name, value in ours[0, 0].items():
+            assert value.dtype == theirs[name][0, 0].dtype
+            np.testing.assert_array_equal(value, theirs[name][0, 0])
+
+
+def test_an_array_of_structs_has_the_axes_of_matlab(tmp_path):
+    path, kind = tmp_path / "a.mat", [("x", object), ("a_name_of_many_bytes", object)]
+    array = np.empty((2, 3), kind)
+    for n, index in enumerate(np.ndindex(2, 3)):
+        array[index] = (np.full((1, n), n), np.array([[n]]))
+    scipy.io.savemat(path, {"a": array})
+    (got,) = matlab.read(path, ["a"], "a file").values()
+    assert got.shape == (2, 3)
+    for n, index in enumerate(np.ndindex(2, 3)):
+        np.testing.assert_array_equal(got[index]["x"], np.full((1, n), n))
+        assert got[index]["a_name_of_many_bytes"] == n
+
+
+def test_a_damaged_struct_is_named_wherever_it_ends(tmp_path):
+    path = tmp_path / "a.mat"
+    scipy.io.savemat(path, {"a": _people()[:1, :1]})
+    whole = path.read_bytes()
+    for size in range(136, len(whole), 40):
+        # The variable claims what is there, its parts more.
+        body = whole[136:size]
+        head = struct.pack("<II", 14, len(body))
+        path.write_bytes(whole[:128] + head + body)
+        with pytest.raises(errors.InputError, match=r"a\.mat: not a file"):
+            matlab.read(path, ["a"], "a file")
+
+
+def test_structs_of_version_7_3_are_told_the_remedy(tmp_path):
+    path = tmp_path / "a.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file["#refs#/a/annot2"] = np.zeros((17, 2))
+        cells = np.array([[file["#refs#/a"].ref]], h5py.ref_dtype)
+        file.create_dataset("people", data=cells, dtype=h5py.ref_dtype)
+    with pytest.raises(errors.InputError, match=r"people: structs in 7\.3; save"):
+        matlab.read(path, ["people"], "a file")
+
+
 def test_a_file_of_version_7_3_has_the_same_axes(tmp_path):
     path = tmp_path / "a.mat"
     with h5py.File(path, "w", userblock_size=512) as file:
@@ -76,6 +138,13 @@ def _matrix(shape, name: bytes, data: bytes, flags: int = 6) -> bytes:
     return struct.pack("<II", 14, len(inner)) + inner
 
 
+def _names(width: int, names: bytes) -> bytes:
+    """The names of a struct's fields."""
+    pad = b"\0" * (-len(names) % 8)
+    start = struct.pack("<HHi", 5, 4, width)
+    return start + struct.pack("<II", 1, len(names)) + names + pad
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -83,7 +152,14 @@ def _matrix(shape, name: bytes, data: bytes, flags: int = 6) -> bytes:
         (_matrix((-1, 1), b"a", struct.pack("<II", 9, 8) + bytes(8)), "claims"),
         (_matrix((1, 1), b"a", struct.pack("<II", 9, 1 << 31)), "of 2147483648 bytes"),
         (_matrix((1 << 30, 1), b"a", b"", flags=1), "unpack|cell"),
-        (_matrix((1, 1), b"a", b"", flags=2), "real numbers"),
+        (_matrix((1, 1), b"a", b"", flags=4), "real numbers"),
+        (_matrix((1, 1), b"a", b"", flags=2), "unpack"),
+        (_matrix((1, 1), b"a", _names(4, b"abc\0"), flags=2), "unpack"),
+        (_matrix((1, 1), b"a", _names(8, b"abc\0"), flags=2), "4 bytes of names"),
+        (_matrix((1, 1), b"a", _names(-8, b"abc\0"), flags=2), "4 bytes of names"),
+        (_matrix((1, 1), b"a", _names(1, bytes(1 << 19)), flags=2), "524288 bytes of"),
+        (_matrix((1 << 30, 1), b"a", _names(4, b""), flags=2), "1073741824 structs"),
+        (_matrix((1 << 30, 1), b"a", _names(4, b"abc\0"), flags=2), "4 bytes of names"),
         (struct.pack("<II", 14, 1 << 31), "cut short"),
         (struct.pack("<II", 15, 4) + b"abcd", "decompress"),
         (b"abc", "cut short"),
@@ -103,6 +179,16 @@ def test_a_bomb_is_not_unpacked(tmp_path):
     path = tmp_path / "a.mat"
     path.write_bytes(_file(struct.pack("<II", 15, len(data)) + data))
     with pytest.raises(errors.InputError, match=r"a\.mat: not a file"):
+        matlab.read(path, ["a"], "a file")
+
+
+def test_cells_in_cells_are_counted_together(tmp_path):
+    """A megabyte could else become gigabytes of objects."""
+    inside = _matrix((600, 1), b"", 600 * struct.pack("<II", 14, 0), flags=1)
+    packed = zlib.compress(_matrix((600, 1), b"a", 600 * inside, flags=1))
+    path = tmp_path / "a.mat"
+    path.write_bytes(_file(struct.pack("<II", 15, len(packed)) + packed))
+    with pytest.raises(errors.InputError, match="more than 262144 cells and fields"):
         matlab.read(path, ["a"], "a file")
 
 
