@@ -26,6 +26,7 @@ from sa3dhp.data.datasets import (
     cmu,
     lsp,
     mpi_inf_3dhp,
+    mupots,
     person_clips,
     real_multiview,
     surreal,
@@ -307,6 +308,7 @@ def _data_sets() -> list[Target]:
         *_smpl(),
         *_real_multiview(),
         *_pictures_with_joints(),
+        *_mupots(),
     ]
 
 
@@ -373,6 +375,25 @@ def _mpi_inf_3dhp() -> list[Target]:
         Target("mpi test", "annot_data.mat", scene, test, _h5),
         Target("mpi cameras", name, seen, mpi_inf_3dhp.read_calibration),
     ]
+
+
+def _mupots() -> list[Target]:
+    joints = np.abs(_numbers(3, 17)) + 9.0
+    person = {
+        "annot2": 1e3 * joints[:2] / joints[2:],
+        "annot3": joints,
+        "univ_annot3": _numbers(3, 17),
+        "isValidFrame": 1.0,
+    }
+    cells = np.empty((2, 2), object)
+    cells[:] = person
+
+    def read(path: pathlib.Path) -> Any:
+        return mupots.camera_of(mupots.read(path.parent))
+
+    pictures = {f"img_{n:06d}.jpg": b"" for n in range(2)}
+    arrays = {"annotations": cells}
+    return [Target("mupots", "annot.mat", arrays, read, _mat, pictures)]
 
 
 def _smpl() -> list[Target]:

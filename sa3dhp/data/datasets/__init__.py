@@ -1,7 +1,8 @@
 """The data sets that can be prepared: the one list of them.
 
 Adding one is a module here with a `DATASET`, its name in `_NAMES`, and tests. Naming
-them costs nothing: a module is imported when its data set is asked for.
+them costs nothing: a module is imported when its data set is asked for. `mupots` is
+none of them: pictures of several people are read as they come.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ ACTIVITIES = (
     "Miscellaneous",
 )
 # Key-points of these differ from their projected joints by up to 2 px.
-_LOOSE = ("right_hip", "left_hip", "spine")
+LOOSE = ("right_hip", "left_hip", "spine")
 
 
 def read_calibration(path: str | pathlib.Path) -> dict[int, calibration.Camera]:
@@ -205,7 +205,7 @@ def read_test_scene(
             raise ValueError("numbers that are not finite in valid frames")
     size = OUTDOOR_SIZE if path.name in ("TS5", "TS6") else TRAIN_SIZE
     skeleton = skeletons.get(TEST_SKELETON)
-    firm = [n for n, name in enumerate(skeleton.joint_names) if name not in _LOOSE]
+    firm = [n for n, name in enumerate(skeleton.joint_names) if name not in LOOSE]
     with errors.reading(file, what):
         matrix = calibration.fit_pinhole(
             true[valid][:, firm], keypoints[valid][:, firm]
