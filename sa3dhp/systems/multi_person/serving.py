@@ -59,6 +59,7 @@ def of_composer(
             f"pinhole, focal length {camera.focal} sides of the picture, principal "
             "point in its middle: of another camera distances are off by a factor"
         ),
+        "focal": camera.focal,
         "image_size": size,
         "weights_hash": checkpoint.weights_hash(composer.network),
         "run": dict(run),

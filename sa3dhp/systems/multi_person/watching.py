@@ -89,6 +89,29 @@ def load(folder: str | os.PathLike) -> Watcher:
     return saved_model.read(place, Watcher, remedy)
 
 
+def people_of(
+    watcher: Watcher, pictures: list[np.ndarray]
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Returns the people of whole pictures, which are made square with a margin.
+
+    Args:
+        watcher: the model.
+        pictures: uint8 `[H, W, 3]`, RGB, all of one size.
+
+    Returns:
+        Of each picture joints `[n, J, 3]`, mm in the camera; points `[n, J, 2]`, its
+        pixels; scores `[n]`.
+    """
+    height, width = pictures[0].shape[:2]
+    middle, side = np.array([width - 1, height - 1], np.float64) / 2, max(height, width)
+    square = [crop.extract(x, middle, float(side), watcher.size) for x in pictures]
+    return [
+        # Shares of the square's sides to pixels of the picture.
+        (joints, (points - 0.5) * side + middle, score)
+        for joints, points, score in watcher.see(np.stack(square))
+    ]
+
+
 def link(
     roots: list[np.ndarray], times: np.ndarray, gap: float = GAP
 ) -> list[np.ndarray]:
@@ -234,14 +257,8 @@ class _Seen:
     def add(self, batch: list[np.ndarray], watcher: Watcher) -> None:
         """Looks at the next frames of the source."""
         height, width = batch[0].shape[:2]
-        self.size, side = (width, height), max(height, width)
-        middle = np.array([width - 1, height - 1], np.float64) / 2
-        square = [crop.extract(x, middle, float(side), watcher.size) for x in batch]
-        for picture, (joints, points, score) in zip(
-            batch, watcher.see(np.stack(square))
-        ):
-            # Shares of the square's sides to pixels of the picture.
-            flat = (points - 0.5) * side + middle
+        self.size = (width, height)
+        for picture, (joints, flat, score) in zip(batch, people_of(watcher, batch)):
             self.people.append((joints, flat, score))
             if self.count in self._shown:
                 self.small[self.count] = turntable.jpeg(picture)
