@@ -4,6 +4,7 @@
     python tools/evaluate.py --model=SAVED_MODEL --dataset=prepared/h36m
     python tools/evaluate.py --workdir=WORKDIR
     python tools/evaluate.py --system=nrsfm --workdir=WORKDIR
+    python tools/evaluate.py --system=multi_person --workdir=WORKDIR --dataset=FOLDER
 
 Arrays: `joints [N, J, 3]` in mm and `skeleton`; optional `mask`, `action`, `sequence`,
 `subject`, `frame_number`. A data set is a folder of prepared data, or an .npz that has
@@ -15,7 +16,8 @@ its configuration names, or on unseen clips of the embedded world. On real pictu
 
 A model may also be BlazePose's pose_landmark_full.tflite, for comparison.
 
-With another --system, --workdir is a finished run of its tools/pretrain.py.
+With another --system, --workdir is a finished run of its tools/pretrain.py. FOLDER is
+MuPoTS-3D's MultiPersonTestSet as it comes, with TS1 to TS20 in it.
 """
 
 from __future__ import annotations
@@ -38,7 +40,11 @@ flags.DEFINE_string(
     "with your rights, so give none that you do not trust.",
 )
 flags.DEFINE_string("workdir", None, "A finished adaptation; its model is used.")
-flags.DEFINE_string("dataset", None, "A prepared folder, or an .npz with images.")
+flags.DEFINE_string(
+    "dataset",
+    None,
+    "A prepared folder, or an .npz with images; of multi_person, MultiPersonTestSet.",
+)
 flags.DEFINE_string(
     "protocol",
     None,
@@ -79,6 +85,40 @@ def _sides() -> tuple:
     return _job().predicted(FLAGS.workdir)
 
 
+def _on_dataset() -> bool:
+    """Evaluates a system that has a data set of its own; False for another one."""
+    if FLAGS.system == systems.NAMES[0] or not FLAGS.dataset:
+        return False
+    evaluate = getattr(_job(), "on_dataset", None)
+    if evaluate is None:
+        return False
+    from sa3dhp.evaluation import results
+
+    names = ("predictions", "reference", "model", "protocol", "diagnose")
+    named = [f"--{name}" for name in (*names, "shared_joints") if FLAGS[name].value]
+    if named or not FLAGS.workdir:
+        raise errors.InputError(
+            f"--system={FLAGS.system} --dataset: got {' and '.join(named) or 'nothing'}"
+            " beside it, expected --workdir, and maybe --output and "
+            "--target_information"
+        )
+    if FLAGS.output:
+        results.check_writable(FLAGS.output)
+    result, text = evaluate(FLAGS.workdir, FLAGS.dataset, FLAGS.target_information)
+    print(text)
+    _write(result)
+    return True
+
+
+def _write(result: dict) -> None:
+    """Writes a result where the flag says."""
+    from sa3dhp.evaluation import results
+
+    if FLAGS.output:
+        results.write(FLAGS.output, result)
+        print(f"\nwritten: {FLAGS.output}")
+
+
 def _own_card(dataset: str) -> str | None:
     """The card of a prepared data set's name; only a folder can have one."""
     if not pathlib.Path(dataset).is_dir():
@@ -90,6 +130,8 @@ def _own_card(dataset: str) -> str | None:
 
 def main() -> None:
     """Evaluates, prints and writes."""
+    if _on_dataset():
+        return
     from sa3dhp.evaluation import doctor, evaluator, protocol, results, tables
 
     name = FLAGS.protocol
@@ -114,9 +156,7 @@ def main() -> None:
     if FLAGS.diagnose:
         result["diagnosis"] = doctor.diagnose(pred, target, card).text()
         print(f"\ndiagnosis: {result['diagnosis']}")
-    if FLAGS.output:
-        results.write(FLAGS.output, result)
-        print(f"\nwritten: {FLAGS.output}")
+    _write(result)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,16 @@ import numpy as np
 
 from sa3dhp import errors
 from sa3dhp.evaluation import poses
+from sa3dhp.systems.multi_person import (
+    benchmark,
+    mupots,
+    networks,
+    predictions,
+    scoring,
+    sources,
+    watching,
+)
 from sa3dhp.systems.multi_person import config as configs
-from sa3dhp.systems.multi_person import networks, predictions, scoring, sources
 
 _CARD = "procedural"
 
@@ -58,6 +66,26 @@ def predicted(workdir: str | os.PathLike) -> tuple[poses.Poses, poses.Poses, str
         for name, joints in (("student", pairs.pred), ("truth", pairs.truth))
     ]
     return sides[0], sides[1], target_information(config)
+
+
+def on_dataset(
+    workdir: str | os.PathLike, folder: str | os.PathLike, information: str | None
+) -> tuple[dict, str]:
+    """Returns the result of a run's exported model on MuPoTS-3D, and its table.
+
+    Args:
+        workdir: of `tools/pretrain.py --system=multi_person --stage=all`.
+        folder: MultiPersonTestSet.
+        information: class of target information; None for none, as no run sees it.
+
+    Raises:
+        InputError: if there is no run or model, and as `benchmark.evaluate`.
+    """
+    config, watcher = configs.of_run(workdir), watching.load(workdir)
+    # Models exported before they told the number.
+    focal = float(watcher.description.get("focal", config.data.focal))
+    found = benchmark.evaluate(watcher, focal, folder, information or "N")
+    return found, mupots.table(found)
 
 
 def target_information(config: configs.Config) -> str:

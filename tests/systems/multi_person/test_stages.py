@@ -1,8 +1,10 @@
 """All stages as the tool trains them: kept, exported, measured; only theirs move."""
 
+import functools
 import json
 
 import cv2
+import miniature_mupots
 import numpy as np
 import pytest
 import small_multi_person
@@ -10,6 +12,7 @@ import tensorflow as tf
 import tool_runner
 
 from sa3dhp import errors
+from sa3dhp.evaluation import results
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.systems.multi_person import config as configs
 from sa3dhp.systems.multi_person import job, networks, predictions, sources, stages
@@ -76,6 +79,7 @@ def test_the_exported_model_says_what_the_networks_say(run, load):
     model = tf.saved_model.load(str(workdir / stages.MODEL))
     about = json.loads(model.signatures["describe"]()["json"].numpy())
     assert about["units"] == "mm" and about["joint_names"][0] == "pelvis"
+    assert about["focal"] == load().data.focal
     images = sources.crowds(load(), "street", unseen=True).images
     told = model.signatures["serving_default"](tf.constant(images))
     made = networks.Networks(load(), workdir / "checkpoints")
@@ -97,6 +101,32 @@ def test_the_tool_predicts_everybody_with_a_run(run, tmp_path):
     assert names >= {"poses.npz", "poses.json", "overlay.png", "prediction.json"}
     about = json.loads((tmp_path / "seen" / "prediction.json").read_text())
     assert about["detector"] == "none: the model sees everybody"
+
+
+def test_the_tool_measures_a_run_on_mupots(run, tmp_path):
+    """A network that learnt nothing; a good one: `test_benchmark`."""
+    flags = ["--system=multi_person", f"--workdir={run[0]}"]
+    home = miniature_mupots.mupots(tmp_path)
+    told = ["--target_information=R", "--output=a.json"]
+    evaluate = functools.partial(tool_runner.run, "evaluate", cwd=tmp_path)
+    done = evaluate(*flags, f"--dataset={home.name}", *told)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    lines = done.stdout.splitlines()
+    names = [line.split()[0] for line in lines if line]
+    assert names[-5:] == ["TS1", "TS6", "mean", "3DPCK:", "written:"]
+    (read,) = results.read(tmp_path / "a.json").values()
+    assert read["target_information"] == "R" and set(read["overall"]) == {"pck", "auc"}
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert found["num_samples"] == 12 and found["focal"] == 1.2
+    for wrong, reason in (
+        ([*flags, f"--dataset={home}/TS1"], "has no folder of TS1 to TS20"),
+        ([*flags, f"--dataset={home}", "--diagnose"], "got --diagnose beside it"),
+        ([flags[0], f"--dataset={home}"], "got nothing beside it, expected --workdir"),
+        ([flags[0], "--workdir=.", f"--dataset={home}"], "config.yaml is missing"),
+    ):
+        done = evaluate(*wrong)
+        assert (done.returncode, done.stdout) == (2, ""), done.stdout
+        assert reason in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_a_run_in_which_nobody_is_found_says_so(run, monkeypatch):
