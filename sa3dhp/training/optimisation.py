@@ -7,6 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from sa3dhp.training import replicas
+
 LossScaleOptimizer = tf.keras.mixed_precision.LossScaleOptimizer
 
 
@@ -91,12 +93,13 @@ def update_groups(
         loss: a float32 scalar.
     """
     variables = [variable for _, group in groups for variable in group]
+    whole = replicas.share(tf.ones_like(loss))
     scaled = [  # the same for all, see below
-        optimizer.get_scaled_loss(tf.ones_like(loss))
+        optimizer.get_scaled_loss(whole)
         for optimizer, _ in groups
         if isinstance(optimizer, LossScaleOptimizer)
     ]
-    scale = scaled[0] if scaled else None
+    scale = scaled[0] if scaled else whole
     gradients = tape.gradient(loss, variables, output_gradients=scale)
     if len(scaled) > 1:  # what overflows in one group stops all: one scale for ever
         bad = tf.add_n([0.0 * tf.reduce_sum(g) for g in gradients if g is not None])

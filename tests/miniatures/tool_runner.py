@@ -20,7 +20,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def run(tool, *flags, cwd, fresh=False, small=False, timeout=600, kill=None):
+def run(tool, *flags, cwd, fresh=False, small=False, devices=1, timeout=600, kill=None):
     """Runs a tool of the repository.
 
     Args:
@@ -29,6 +29,7 @@ def run(tool, *flags, cwd, fresh=False, small=False, timeout=600, kill=None):
         cwd: where it runs.
         fresh: in a Python of its own.
         small: with `small_resnet` in ResNet-50's place; not with `fresh`.
+        devices: logical CPUs that TensorFlow sees; not with `fresh`.
         timeout: seconds.
         kill: how it is to die by `SIGKILL`, not with `fresh`: `{"after": seconds}`, or
             `{"rename": n, "late": False}`, when it gives the n-th of its files its
@@ -40,7 +41,7 @@ def run(tool, *flags, cwd, fresh=False, small=False, timeout=600, kill=None):
     """
     command = [str(ROOT / "tools" / f"{tool}.py"), *map(str, flags)]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    assert not (fresh and (small or kill))
+    assert not (fresh and (small or kill or devices > 1))
     if fresh:
         return subprocess.run(
             [sys.executable, *command],
@@ -54,7 +55,7 @@ def run(tool, *flags, cwd, fresh=False, small=False, timeout=600, kill=None):
         out, err = (pathlib.Path(folder) / name for name in ("out", "err"))
         asked = {"argv": command, "cwd": os.fspath(cwd), "env": env}
         asked.update(out=str(out), err=str(err), timeout=timeout, small=small)
-        asked["kill"] = kill or {}
+        asked.update(kill=kill or {}, devices=devices)
         status = _server().ask(asked)
         return subprocess.CompletedProcess(
             command, status, out.read_text(), err.read_text()
@@ -138,6 +139,8 @@ def _become(request, here):
     try:
         if request["small"]:
             _shrink(here)
+        if request["devices"] > 1:
+            _split(request["devices"])
         _watch_renames(**request["kill"])
         # As the console commands are, so that child processes find it by its path.
         spec = importlib.util.spec_from_file_location("__main__", tool)
@@ -165,6 +168,14 @@ def _shrink(here):
 
     sys.path.remove(here)
     backbone.resnet50 = small_resnet.make
+
+
+def _split(count):
+    import tensorflow as tf
+
+    parts = [tf.config.LogicalDeviceConfiguration()] * count
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, parts)
 
 
 def _watch_renames(after=0.0, rename=0, late=False, record=None):

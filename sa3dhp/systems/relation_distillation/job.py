@@ -30,7 +30,7 @@ from sa3dhp.systems.relation_distillation import networks as networks_
 from sa3dhp.systems.relation_distillation import target as targets
 from sa3dhp.systems.relation_distillation.steps import adaptation as adaptation_step
 from sa3dhp.systems.relation_distillation.steps import terms as term_classes
-from sa3dhp.training import checkpoint
+from sa3dhp.training import checkpoint, replicas
 
 CARD = "procedural"
 SOURCE_CLIPS = 16  # that the floor of the residuals is read from
@@ -54,6 +54,8 @@ class Job:
         monitored: Sequence[str] | None = None,
     ) -> None:
         """Loads everything that adaptation starts from.
+
+        In a `replicas.scope` the adaptation runs in its replicas.
 
         Args:
             config: of the run.
@@ -133,7 +135,7 @@ class Job:
         self._teacher = None
         if c.teacher_momentum > 0:
             self._teacher = self._slow_copy(encoder, c)
-        encode = chunked.Chunked(self._folds[0], c.pictures_at_once)
+        encode = _shared(self._folds[0], c)
         strength = c.augmentation  # read now: what reads while it is traced reads late
         self._observer = term_classes.Observer(
             encode,
@@ -238,7 +240,7 @@ class Job:
             copy,
             block=c.trainable_block,
             momentum=c.teacher_momentum,
-            encode=chunked.Chunked(fold, c.pictures_at_once),
+            encode=_shared(fold, c),
             restarted=fold.refresh,
         )
 
@@ -277,6 +279,11 @@ class Job:
             for name in self._monitors.rule_ids
         }
         return {k: m["residual"] for k, m in measured.items() if "residual" in m}
+
+
+def _shared(fold: folded.Folded, c: configs.Adaptation) -> views.Encode:
+    """G on what each replica takes of the pictures, a few of them at a time."""
+    return replicas.shared(chunked.Chunked(fold, c.pictures_at_once))
 
 
 def find_target(

@@ -17,7 +17,7 @@ from sa3dhp.systems.relation_distillation import config as configs
 from sa3dhp.systems.relation_distillation import job, pairs, rules, sources
 from sa3dhp.systems.relation_distillation import networks as networks_
 from sa3dhp.systems.relation_distillation.steps import relations as relation_step
-from sa3dhp.training import batch_norm, loop, store
+from sa3dhp.training import batch_norm, loop, replicas, store
 from sa3dhp.training import stage as stages_
 from sa3dhp.training.steps import motion_autoencoder as motion_step
 from sa3dhp.training.steps import pose_autoencoder as pose_step
@@ -33,9 +33,15 @@ _AVERAGED = 32  # batches that the head's batch norm is estimated on at the end
 class Stages:
     """Makes the stages of one configuration; each needs those before it."""
 
-    def __init__(self, config: configs.Config, networks: networks_.Networks) -> None:
-        """Keeps what everything is built from."""
+    def __init__(
+        self,
+        config: configs.Config,
+        networks: networks_.Networks,
+        strategy: tf.distribute.Strategy | None = None,
+    ) -> None:
+        """Keeps what everything is built from; a strategy is for `source` alone."""
         self._config, self._networks = config, networks
+        self._strategy = strategy or tf.distribute.get_strategy()
         self._seed = config.training.seed
         self._make = {
             "pose_autoencoder": self._pose_autoencoder,
@@ -170,27 +176,30 @@ class Stages:
 
     def _source(self) -> Iterator[stages_.Stage]:
         c, config = self._config.source, self._config
-        network = self._networks.new("image_encoder")
+        with replicas.scope(self._strategy):
+            network = self._networks.new("image_encoder")
+            loss = source_loss(config, self._networks.pose_prior)
         batches = sources.source_batches(config)
         features, statistics = None, config.image_encoder.batch_norm
         trained = network.variables_above(c.frozen_up_to)
         if statistics == "reestimated":
             seen = sources.source_examples(config, _ESTIMATED)
             batch_norm.reestimate(network, seen, _CHUNK)
-        if statistics != "train":
-            features = folded.fold(network, trained).features
-        step = source_step.SourceStep(
-            network,
-            source_loss(config, self._networks.pose_prior),
-            learning_rate=self._rate(c),
-            backbone_rate=self._scheduled(c.backbone_rate, c.steps)
-            if c.backbone_rate
-            else None,
-            clip_norm=c.clip_norm or None,
-            ema=c.ema,
-            features=features,
-            variables=trained,
-        )
+        with replicas.scope(self._strategy):
+            if statistics != "train":
+                features = replicas.shared(folded.fold(network, trained).features)
+            step = source_step.SourceStep(
+                network,
+                loss,
+                learning_rate=self._rate(c),
+                backbone_rate=self._scheduled(c.backbone_rate, c.steps)
+                if c.backbone_rate
+                else None,
+                clip_norm=c.clip_norm or None,
+                ema=c.ema,
+                features=features,
+                variables=trained,
+            )
         yield stages_.Stage(
             "source",
             step,
@@ -245,9 +254,13 @@ class Stages:
             yield images.astype(np.float32) / 255, *labels
 
 
-def make(config: configs.Config, folder: str | os.PathLike) -> Stages:
+def make(
+    config: configs.Config,
+    folder: str | os.PathLike,
+    strategy: tf.distribute.Strategy | None = None,
+) -> Stages:
     """Returns the stages whose networks are kept in `folder`."""
-    return Stages(config, networks_.Networks(config, store.Store(folder)))
+    return Stages(config, networks_.Networks(config, store.Store(folder)), strategy)
 
 
 def source_loss(

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from sa3dhp.losses import pose as pose_losses
 from sa3dhp.models import image_encoder, integral, pose_prior
-from sa3dhp.training import batch_norm, optimisation
+from sa3dhp.training import batch_norm, optimisation, replicas
 
 
 class SourceLoss:
@@ -117,7 +117,7 @@ class SourceStep:
         """
         self._encoder, self._loss, self._features = encoder, loss, features
         self._variables = list(variables or encoder.trainable_variables)
-        self._ema = ema
+        self._ema, self._strategy = ema, tf.distribute.get_strategy()
         old = encoder.backbone.trainable_variables if backbone_rate is not None else []
         known = {id(variable) for variable in old}
         parts: tuple[list, list] = ([], [])
@@ -179,6 +179,10 @@ class SourceStep:
     @tf.function(reduce_retracing=True, autograph=False)
     def __call__(self, batch: tuple[tf.Tensor, ...]) -> dict[str, tf.Tensor]:
         """Runs one iteration; returns the terms before it."""
+        return replicas.run(self._strategy, self._update, batch)
+
+    def _update(self, batch: tuple[tf.Tensor, ...]) -> dict[str, tf.Tensor]:
+        """What one replica does of it."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self._variables)
             terms = self.terms(batch, training=True)

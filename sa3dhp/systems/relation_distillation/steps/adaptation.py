@@ -12,7 +12,7 @@ import tensorflow as tf
 from sa3dhp import errors
 from sa3dhp.systems.relation_distillation import views
 from sa3dhp.systems.relation_distillation.steps import terms as term_classes
-from sa3dhp.training import optimisation
+from sa3dhp.training import optimisation, replicas
 
 
 class AdaptationStep:
@@ -48,7 +48,7 @@ class AdaptationStep:
             InputError: if there is no term, or no rate for one.
         """
         self._encoder, self._variables = encoder, variables
-        self._teacher = teacher
+        self._teacher, self._strategy = teacher, tf.distribute.get_strategy()
         self._known: dict[str, tuple] = {}  # term, optimizer, traced update
         self._seed = tf.Variable(seed, dtype=tf.int64, trainable=False)
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -164,7 +164,11 @@ class AdaptationStep:
         self._decay_steps = decay_steps
 
     def _update(self, name: str, batch: term_classes.Batch) -> dict[str, tf.Tensor]:
-        """One iteration of a term."""
+        """One iteration of a term, in all replicas."""
+        return replicas.run(self._strategy, functools.partial(self._lower, name), batch)
+
+    def _lower(self, name: str, batch: term_classes.Batch) -> dict[str, tf.Tensor]:
+        """What one replica does of it."""
         term, optimizer, _ = self._known[name]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self._variables)
