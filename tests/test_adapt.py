@@ -125,6 +125,22 @@ def test_videos_run_to_the_end(adapted, tmp_path):
     assert done.stderr == ""
 
 
+@pytest.mark.slow
+def test_two_devices_adapt_to_the_same_result(untrained, tmp_path):
+    flags = (f"--config={untrained.parent / 'config.yaml'}", "--seed=1")
+    flags += (f"--checkpoints={untrained}",)
+    results = []
+    for devices, strategy in ((1, "none"), (2, "mirrored")):
+        more = (f"--strategy={strategy}", f"--workdir={strategy}")
+        done = tool_runner.run(
+            "adapt", *flags, *more, cwd=tmp_path, small=True, devices=devices
+        )
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        results.append(json.loads((tmp_path / strategy / "result.json").read_text()))
+    one, two = (result["adapted"] for result in results)
+    assert one == pytest.approx(two, rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
@@ -139,6 +155,9 @@ def test_videos_run_to_the_end(adapted, tmp_path):
         (["--checkpoints=nowhere"], ["nowhere", "tools/pretrain.py"]),
         (["--config=missing.yaml"], ["missing.yaml"]),
         (["--precision=float8"], ["precision"]),
+        (["--strategy=mirror"], ["--strategy", "<none|mirrored|multi_worker>"]),
+        (["--strategy=multi_worker"], ["TF_CONFIG: got nothing, expected as in"]),
+        (["--strategy=mirrored", "--from_scratch"], ["not with --from_scratch"]),
     ],
 )
 def test_bad_input_is_one_line_with_the_remedy(tmp_path, flags, words):

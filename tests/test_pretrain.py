@@ -22,6 +22,8 @@ def _pretrain(*args):
         (["--config=none.yaml"], "none.yaml: no such configuration file"),
         (["--stage=sauce"], "value should be one of"),
         (["--precision=half"], "value should be one of"),
+        (["--strategy=mirrored"], "expected --system=relation_distillation --stage=so"),
+        (["--strategy=mirrored", "--stage=source"], "expected frozen or reestimated"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, args, message):

@@ -19,7 +19,7 @@ import shlex
 
 from absl import flags
 
-from sa3dhp import cli, files
+from sa3dhp import cli, errors, files
 from sa3dhp.systems.relation_distillation import config as configs
 
 FLAGS = flags.FLAGS
@@ -57,10 +57,23 @@ flags.DEFINE_enum(
     configs.PRECISIONS,
     "Numerical precision. [the configuration's]",
 )
+flags.DEFINE_enum(
+    "strategy",
+    "none",
+    configs.STRATEGIES,
+    "What adapts together, to the same numbers: mirrored is all GPUs of this machine; "
+    "multi_worker those of all machines, where each runs the same command with a "
+    "TF_CONFIG of its own and a --workdir that all share. Not with --from_scratch.",
+)
 
 
 def main() -> None:
     """Adapts, measures and exports."""
+    if FLAGS.strategy != "none" and FLAGS.from_scratch:
+        raise errors.InputError(
+            f"--strategy={FLAGS.strategy}: not with --from_scratch; pre-train by "
+            "tools/pretrain.py, whose --stage=source takes it too"
+        )
     overrides = list(FLAGS.set)
     if FLAGS.videos:
         overrides += ["data.target=videos", f"data.target_path={FLAGS.videos!r}"]
@@ -86,9 +99,11 @@ def main() -> None:
         sources,
         stages,
     )
-    from sa3dhp.training import precision, store
+    from sa3dhp.training import precision, replicas, store
 
     sources.check_videos(config, FLAGS.detector, FLAGS.boxes)
+    strategy = replicas.make(FLAGS.strategy)
+    workdir = replicas.own(strategy, workdir)
     configs.begin(config, workdir)
     files.claim(workdir)
     policy = precision.set_policy(config.training.precision)
@@ -97,13 +112,15 @@ def main() -> None:
         sources.check(config, "unpaired", "source", "target", "evaluation")
         for stage in configs.STAGES:
             stages.Stages(config, trained).train(stage, workdir)
-    work = job.Job(config, trained)
+    with replicas.scope(strategy):
+        work = job.Job(config, trained)
     target = job.find_target(config, detector=FLAGS.detector, boxes=FLAGS.boxes)
     if target.found:
         sheet = target.found.write_sheet(workdir, frames=not FLAGS.no_frames)
         print(f"tracks: look at {sheet}, whether each is one person", flush=True)
     facts = {"precision": policy, "checkpoints": str(folder.resolve())}
-    done = work.adapt(target, workdir, facts)
+    with replicas.together(strategy):
+        done = work.adapt(target, workdir, facts)
     result = outcome.write(done, frames=not FLAGS.no_frames)
     print(f"\n{outcome.summary(result)}\n\nnext: {_show(workdir / outcome.REPORT)}")
 

@@ -34,6 +34,7 @@ MEASURED = "on data never trained on"  # over the numbers of a stage
 NEXT = "python tools/adapt.py --config={config} --checkpoints={folder}"
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 PRECISIONS: tuple[str, ...] = typing.get_args(Precision)
+STRATEGIES = ("none", "mirrored", "multi_worker")  # see `training.replicas`
 
 
 @dataclasses.dataclass(frozen=True)
