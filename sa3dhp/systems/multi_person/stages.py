@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from sa3dhp.data import pipeline
-from sa3dhp.export import saved_model
+from sa3dhp.export import described, saved_model
 from sa3dhp.models import pose_prior
 from sa3dhp.synthetic import world
 from sa3dhp.systems.multi_person import composer as composers
@@ -80,11 +80,8 @@ class Stages:
             checkpoint_every=training.checkpoint_every,
         )
         if name == "equivariance":
-            composer, side = self._networks.trained(), self._networks.teacher()
-            run = {"system": "multi_person", "measured": dict(measured)}
-            made = serving.of_composer(composer, *side, run=run)
-            saved_model.write(folder / MODEL, made)
-            self._draw(folder / SHEET, composer)
+            saved_model.write(folder / MODEL, _exported(self._networks, measured))
+            self._draw(folder / SHEET, self._networks.trained())
         return [(name, *item) for item in measured.items()]
 
     def _poses(self) -> stages_.Stage:
@@ -266,6 +263,20 @@ class Stages:
 def make(config: configs.Config, folder: str | os.PathLike) -> Stages:
     """Returns the stages whose networks are kept in `folder`."""
     return Stages(config, networks_.Networks(config, folder))
+
+
+def exported(config: configs.Config, folder: str | os.PathLike) -> described.Described:
+    """Returns the model of the trained networks in `folder`, as it is exported."""
+    made = networks_.Networks(config, folder)
+    measured = made.store.meta(networks_.STUDENT).get("measured", {})
+    return _exported(made, measured)
+
+
+def _exported(
+    made: networks_.Networks, measured: Mapping[str, float]
+) -> described.Described:
+    run = {"system": "multi_person", "measured": dict(measured)}
+    return serving.of_composer(made.trained(), *made.teacher(), run=run)
 
 
 class _After(tf.keras.optimizers.schedules.LearningRateSchedule):

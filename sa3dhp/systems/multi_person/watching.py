@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import json
 import os
-import pathlib
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
 from scipy import optimize
 
+from sa3dhp import files
 from sa3dhp.data.videos import screening, video
 from sa3dhp.export import saved_model
 from sa3dhp.geometry import crop
 from sa3dhp.prediction import prediction, smoothing
 from sa3dhp.skeleton import skeleton as skeletons
-from sa3dhp.systems.multi_person import stages
+from sa3dhp.systems.multi_person import config as configs
+from sa3dhp.systems.multi_person import networks, stages
 from sa3dhp.visualisation import turntable
 
 SPEED = 4.0  # mm per millisecond, the fastest that a pelvis is taken to move
@@ -74,17 +75,22 @@ def load(folder: str | os.PathLike) -> Watcher:
     """Reads the model of a run.
 
     Args:
-        folder: of the run, or its exported model.
+        folder: of the run, its exported model, or networks of the shipped
+            configuration, as `checkpoints/multi_person`.
 
     Raises:
         InputError: if there is none, or it is damaged or of another kind.
     """
-    folder = pathlib.Path(folder)
+    folder = files.find(folder)
+    if (folder / f"{networks.STUDENT}.npz").is_file():
+        return Watcher(
+            stages.exported(configs.load(files.find(configs.SHIPPED)), folder)
+        )
     inside = folder / stages.MODEL
     place = inside if (inside / saved_model.MARKER).is_file() else folder
     remedy = (
         "give the WORKDIR of tools/pretrain.py --system=multi_person --stage=all, or "
-        f"the {stages.MODEL} in it"
+        f"the {stages.MODEL} or checkpoints in it"
     )
     return saved_model.read(place, Watcher, remedy)
 
