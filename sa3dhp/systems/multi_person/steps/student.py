@@ -58,7 +58,8 @@ class StudentStep:
     """Trains H, and in phase 1 G.
 
     The terms: `distl`, |k_p - k_q|, hundredths of the picture's side; `recon`,
-    |P_syn - P~|, in units of `UNIT_MM`; `adapt`, |F(G(m_syn)) - m_syn|, hundredths;
+    |P_syn - P~|, of pelvises and of poses relative to them, summed, in units of
+    `UNIT_MM`; `adapt`, |F(G(m_syn)) - m_syn|, hundredths;
     `ss`, |T_s k_p(I) - k_p(T_s I)|, as `distl`; `labels_2d` and `labels_3d`, as `distl`
     and `recon`, on true labels.
     """
@@ -146,7 +147,7 @@ class StudentStep:
         if "labels_2d" in used:
             terms["labels_2d"] = _points_error(points, batch.true_points, size)
         if "labels_3d" in used:
-            terms["labels_3d"] = _error(people, batch.joints) / self.UNIT_MM
+            terms["labels_3d"] = _error_3d(people, batch.joints) / self.UNIT_MM
         if "ss" in used:
             expected, roots, seen = self._moved_points(points, batch)
             features = tf.stop_gradient(self._trunk(batch.turned, training=False))
@@ -178,7 +179,7 @@ class StudentStep:
             people = self._composer.people(features, batch.scene_roots, training)
             nobody = tf.where(batch.scene_there[..., None, None], 0.0, float("nan"))
             truth = batch.scene_joints + nobody
-            terms["recon"] = _error(people, truth) / self.UNIT_MM
+            terms["recon"] = _error_3d(people, truth) / self.UNIT_MM
         if "adapt" in used:
             back = self._reader(features, training=False)
             terms["adapt"] = 100.0 * tf.reduce_mean(tf.abs(back - batch.maps))
@@ -188,6 +189,18 @@ class StudentStep:
 def _points_error(points: tf.Tensor, wanted: tf.Tensor, size: int) -> tf.Tensor:
     """Mean |difference| of what is known, hundredths of the picture's side."""
     return 100.0 / size * _error(points, wanted)
+
+
+def _error_3d(found: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
+    """Mean |difference| of pelvises and that of poses relative to them, summed.
+
+    Apart [D]: while a distance is off by more than a body is deep, the absolute
+    difference tells a joint's depth nothing but which way the whole person should go.
+    """
+    root, other = (
+        x[..., SKELETON.root : SKELETON.root + 1, :] for x in (found, wanted)
+    )
+    return _error(root, other) + _error(found - root, wanted - other)
 
 
 def _error(found: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
