@@ -21,6 +21,7 @@ LONG = (
     "export/test_packs.py",
     "experiments/test_runner.py",
     "training/steps/test_motion_autoencoder.py",
+    "training/test_replicas.py",
     "systems/interventions/test_stages.py",
     "systems/multi_person/test_stages.py",
     "test_tour.py",

@@ -12,6 +12,7 @@ from sa3dhp import errors
 from sa3dhp.training import replicas
 
 SCRIPT = "../tests/miniatures/small_replicas"
+SLOW = pytest.mark.slow  # a minute together: some cases of each kind run always
 CLUSTER = {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}
 
 
@@ -51,7 +52,10 @@ def alone(tmp_path_factory):
 SEEN = "seen/.ATTRIBUTES/VARIABLE_VALUE"
 
 
-@pytest.mark.parametrize(("devices", "share"), [(2, 4), (3, 3), (8, 1)])
+@pytest.mark.parametrize(
+    ("devices", "share"),
+    [(2, 4), pytest.param(3, 3, marks=SLOW), pytest.param(8, 1, marks=SLOW)],
+)
 def test_each_device_encodes_its_share_and_all_learn_of_the_whole(
     alone, devices, share, tmp_path
 ):
@@ -82,6 +86,7 @@ def test_two_processes_end_where_one_does(tmp_path):
         _assert_equal(one, _written(tmp_path / "two", f"brief_worker_{worker}"))
 
 
+@SLOW
 def test_when_a_worker_dies_all_end_and_go_on_from_the_last_state(alone, tmp_path):
     done = _train(tmp_path, "pairs", "workers", 7, "--die=6")
     assert json.loads(done.stdout.splitlines()[-1]) == [2, -9]
@@ -93,7 +98,7 @@ def test_when_a_worker_dies_all_end_and_go_on_from_the_last_state(alone, tmp_pat
         _assert_equal(alone, found, but=[SEEN])
 
 
-@pytest.mark.parametrize("devices", [(1, 2), (2, 1)])
+@pytest.mark.parametrize("devices", [(1, 2), pytest.param((2, 1), marks=SLOW)])
 def test_a_state_goes_from_one_strategy_to_another(alone, devices, tmp_path):
     for number, steps in zip(devices, (4, 7)):
         found = _variables(tmp_path, "pairs", number, steps)
