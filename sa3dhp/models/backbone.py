@@ -106,6 +106,12 @@ def fill(backbone: tf.keras.Model, path: str | os.PathLike) -> None:
         variable.assign(arrays[name].astype(np.float32))
 
 
+def end_of(network: tf.keras.Model, block: str) -> tf.Tensor:
+    """Returns what a block of a ResNet ends in, such as `conv3_block`, symbolically."""
+    names = [x.name for x in network.layers if x.name.startswith(block)]
+    return network.get_layer(names[-1]).output
+
+
 def checked(images: tf.Tensor, size: int) -> tf.Tensor:
     """Returns pictures as a tensor.
 

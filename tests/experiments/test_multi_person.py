@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import small_multi_person
+import small_resnet
 import tensorflow as tf
 
 from sa3dhp.experiments import multi_person
@@ -28,6 +29,13 @@ def test_rows_are_settings_and_compared_with_rows_before_them(name):
         assert row.stage in configs.STAGES and set(row.against) <= set(known)
         known.append(row.id)
     assert set(known) <= set(multi_person._PAPER) | {"fs"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_trunk():
+    """E has three blocks."""
+    with small_resnet.used():
+        yield
 
 
 @pytest.fixture

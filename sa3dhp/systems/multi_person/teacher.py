@@ -16,7 +16,7 @@ from sa3dhp.models import backbone
 from sa3dhp.systems.multi_person import maps
 
 CELLS = 28
-_BLOCKS = ("conv2_block3_out", "conv3_block4_out")  # Res-2, Res-3
+_BLOCKS = ("conv2_block", "conv3_block")  # Res-2 and Res-3, by Keras' names
 
 
 class Trunk(tf.keras.Model):
@@ -49,7 +49,7 @@ class Trunk(tf.keras.Model):
             )
         self.image_size = image_size
         whole = backbone.resnet50(image_size, weights)
-        blocks = [whole.get_layer(name).output for name in _BLOCKS]
+        blocks = [backbone.end_of(whole, name) for name in _BLOCKS]
         self.backbone = tf.keras.Model(whole.input, blocks, name="backbone")
         self._joined = _convolutions([features], size=1)
         self._last = _convolutions([features])

@@ -232,10 +232,8 @@ TABLES = {
     **PROCEDURAL,
     "data.target_clips": 320,
     "adaptation.steps": 60,
-    "adaptation.augmentation": 0.5,
     "adaptation.evaluate_every": 30,
     "adaptation.held_out": 0.1,
-    "adaptation.select": "label_free",
 }
 SMOKE = {
     "data.unpaired": "procedural",
