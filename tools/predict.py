@@ -163,9 +163,8 @@ def _check_many(camera: int | None) -> None:
         )
     if not FLAGS["model"].present:
         raise errors.InputError(
-            f"--model: expected the WORKDIR of a --system={_MANY} run, got none; "
-            f"checkpoints/{_MANY} is shipped but knows drawn people only, train one: "
-            f"tools/pretrain.py --system={_MANY} --stage=all"
+            f"--model: expected the WORKDIR of a --system={_MANY} run, got none; none "
+            f"is shipped, train one: tools/pretrain.py --system={_MANY} --stage=all"
         )
 
 

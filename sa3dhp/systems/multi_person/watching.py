@@ -76,7 +76,7 @@ def load(folder: str | os.PathLike) -> Watcher:
 
     Args:
         folder: of the run, its exported model, or networks of the shipped
-            configuration, as `checkpoints/multi_person`.
+            configuration.
 
     Raises:
         InputError: if there is none, or it is damaged or of another kind.

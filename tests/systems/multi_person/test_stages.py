@@ -15,7 +15,14 @@ from sa3dhp import errors
 from sa3dhp.evaluation import results
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.systems.multi_person import config as configs
-from sa3dhp.systems.multi_person import job, networks, predictions, sources, stages
+from sa3dhp.systems.multi_person import (
+    job,
+    networks,
+    predictions,
+    sources,
+    stages,
+    watching,
+)
 from sa3dhp.training import checkpoint
 
 SKELETON = skeletons.SA3DHP17
@@ -88,6 +95,18 @@ def test_the_exported_model_says_what_the_networks_say(run, load):
     for name in ("joints", "score", "count"):
         np.testing.assert_allclose(told[name], want[name], rtol=1e-3, atol=0.5)
     assert told["joints"].shape == (4, predictions.MOST, 17, 3)
+
+
+def test_a_folder_of_networks_is_a_model_too(run, load, monkeypatch):
+    small = load()
+    images = sources.crowds(small, "street", unseen=True).images
+    exported = watching.load(run[0]).see(images)
+    monkeypatch.setattr(configs, "load", lambda path: small)
+    for ours, theirs in zip(
+        watching.load(run[0] / "checkpoints").see(images), exported
+    ):
+        for part, same in zip(ours, theirs):
+            np.testing.assert_allclose(part, same, rtol=1e-3, atol=0.5)
 
 
 def test_the_tool_predicts_everybody_with_a_run(run, tmp_path):
