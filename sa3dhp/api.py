@@ -25,6 +25,7 @@ from sa3dhp.data.videos import video
 from sa3dhp.evaluation import evaluator
 from sa3dhp.export import domain_pack, saved_model, serving
 from sa3dhp.models import image_encoder as image_encoders
+from sa3dhp.models import mirrored as mirroring
 from sa3dhp.prediction import prediction, predictor
 from sa3dhp.systems.relation_distillation import config as configs
 from sa3dhp.systems.relation_distillation import job as jobs
@@ -162,6 +163,7 @@ def predict(
     detector: str | os.PathLike = "auto",
     boxes: str | os.PathLike | None = None,
     smooth: str = "zero_lag",
+    mirrored: bool = False,
 ) -> prediction.Prediction:
     """Predicts the 3D pose of every person in every frame of a video.
 
@@ -171,6 +173,8 @@ def predict(
         detector: of people, see `tools/predict.py`.
         boxes: a boxes file in its place.
         smooth: over time, `zero_lag` or `none`.
+        mirrored: whether the model also looks at each picture's mirror image, and says
+            the mean, for twice the time.
 
     Returns:
         The poses: `joints` `[N, J, 3]` in mm, with `frame`, `person`, `box`, ...;
@@ -182,6 +186,8 @@ def predict(
     name = ""
     if isinstance(model, (str, os.PathLike)):
         name, model = os.fspath(model), load(model)
+    if mirrored:
+        model = mirroring.Mirrored(model, model.skeleton)
     try:
         return predictor.predict_video(
             model,

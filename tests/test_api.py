@@ -115,6 +115,12 @@ def test_a_video_is_predicted_by_a_loaded_model_or_one_by_name(shipped, tmp_path
     named = sa3dhp.predict(str(tmp_path / "v.mp4"), model="people", boxes=boxes)
     assert named.model == "people" and named.model_hash == found.model_hash
     np.testing.assert_allclose(named.joints, found.joints, atol=0.1)
+    twice = sa3dhp.predict(
+        tmp_path / "v.mp4", model=shipped, boxes=boxes, mirrored=True
+    )
+    assert "the mean of each picture and its mirror image" in twice.notes
+    apart = np.abs(twice.joints - found.joints).max()
+    assert 1 < apart < 1000 and not found.notes
 
 
 def test_a_video_that_cannot_be_read_is_bad_input(shipped, tmp_path):

@@ -17,7 +17,7 @@ def test_a_video_becomes_poses_and_a_drawn_video(tmp_path):
     (tmp_path / "boxes.json").write_text(json.dumps({"v.mp4": rows}))
     done = tool_runner.run(
         "predict",
-        *("--input=v.mp4", "--output=out", "--boxes=boxes.json"),
+        *("--input=v.mp4", "--output=out", "--boxes=boxes.json", "--mirrored"),
         cwd=tmp_path,
         fresh=True,
     )
@@ -31,6 +31,7 @@ def test_a_video_becomes_poses_and_a_drawn_video(tmp_path):
         assert file["joints"].shape == (12, 17, 3)
         assert np.isfinite(file["joints"]).all() and np.abs(file["joints"]).max() > 300
         assert str(file["model"]) == "people" and str(file["model_hash"])
+    assert "the mean of each picture and its mirror image" in done.stdout
     assert "drawing v.mp4" in done.stdout and " frames/s in all" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("next: python -c ")
 
@@ -56,6 +57,10 @@ def test_a_video_becomes_poses_and_a_drawn_video(tmp_path):
         (
             ["--input=v.mp4", "--output=out", "--system=multi_person", "--boxes=x"],
             ["--boxes=x", "sees everybody", "leave it out"],
+        ),
+        (
+            ["--input=v.mp4", "--output=out", "--system=multi_person", "--mirrored"],
+            ["--mirrored=True", "leave it out"],
         ),
         (["--input=v.mp4", "--output=out", "--formats=fbx"], ["formats: got fbx"]),
         (["--input=v.mp4", "--output=out", "--boxes=x"], ["boxes file: cannot read x"]),

@@ -59,6 +59,11 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_string("output", None, "Writes the result as JSON.")
 flags.DEFINE_bool("diagnose", False, "Says what is wrong: axes, sides, unit, order.")
+flags.DEFINE_bool(
+    "mirrored",
+    False,
+    "Takes the mean of a picture and of its mirror image, for twice the time.",
+)
 flags.DEFINE_bool("shared_joints", False, "Scores the joints that both sides have.")
 
 
@@ -74,8 +79,13 @@ def _sides() -> tuple:
     names = ("predictions", "reference", "model", "workdir", "dataset")
     given = {name: FLAGS[name].value for name in names}
     if FLAGS.system == systems.NAMES[0]:
-        return inputs.load(**given, unseen=lambda workdir: _job().unseen(workdir))
+        return inputs.load(
+            **given,
+            mirrored=FLAGS.mirrored,
+            unseen=lambda workdir: _job().unseen(workdir),
+        )
     named = [f"--{name}" for name, value in given.items() if value]
+    named += ["--mirrored"] if FLAGS.mirrored else []
     if named != ["--workdir"]:
         raise errors.InputError(
             f"--system={FLAGS.system}: got {' and '.join(named) or 'nothing'}, "
@@ -94,7 +104,7 @@ def _on_dataset() -> bool:
         return False
     from sa3dhp.evaluation import results
 
-    names = ("predictions", "reference", "model", "protocol", "diagnose")
+    names = ("predictions", "reference", "model", "protocol", "diagnose", "mirrored")
     named = [f"--{name}" for name in (*names, "shared_joints") if FLAGS[name].value]
     if named or not FLAGS.workdir:
         raise errors.InputError(
@@ -151,6 +161,9 @@ def main() -> None:
     result = evaluator.evaluate(
         pred, target, card, information, shared_joints=FLAGS.shared_joints
     )
+    if FLAGS.mirrored:
+        result["mirrored"] = True
+        print("each picture beside its mirror image, the mean of both")
     print(card.describe(), f"source: {card.citation}", sep="\n")
     print(tables.result_table(result))
     if FLAGS.diagnose:

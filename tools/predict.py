@@ -65,6 +65,11 @@ flags.DEFINE_enum(
     "Over time: a Butterworth filter of 6 Hz, there and back (of a camera One-Euro, "
     "which knows no future), or nothing.",
 )
+flags.DEFINE_bool(
+    "mirrored",
+    False,
+    "Takes the mean of a picture and of its mirror image, for twice the time.",
+)
 flags.DEFINE_list("formats", "json,csv,bvh,html", "What is written beside poses.npz.")
 flags.DEFINE_bool("draw", True, "Whether to write drawn videos.")
 flags.DEFINE_bool(
@@ -101,7 +106,7 @@ def main() -> None:
     if camera is not None:
         _watch(camera, options)
         return
-    from sa3dhp import api, progress
+    from sa3dhp import progress
 
     model: Any
     everybody = None
@@ -110,7 +115,7 @@ def main() -> None:
 
         model, everybody = watching.load(FLAGS.model), watching.predict_video
     else:
-        model = api.load(FLAGS.model, pack=FLAGS.pack)
+        model = _one()
     stack = contextlib.ExitStack()
     bars: dict[tuple[str, str], progress.Progress] = {}
 
@@ -139,11 +144,10 @@ def main() -> None:
 
 def _watch(camera: int, options: Any) -> None:
     """Predicts what a camera shows, until Ctrl-C or its time is over."""
-    from sa3dhp import api
     from sa3dhp.prediction import job, live
 
     capture = live.open_camera(camera)  # before the model, which takes seconds
-    model = api.load(FLAGS.model, pack=FLAGS.pack)
+    model = _one()
     print("watching; Ctrl-C ends it and keeps what is done", flush=True)
     limit = FLAGS.seconds or float("inf")
     told = live.run(
@@ -152,9 +156,21 @@ def _watch(camera: int, options: Any) -> None:
     print(cli.as_started(job.summary(told, FLAGS.output)))
 
 
+def _one() -> Any:
+    """The model of one person, as the flags name it."""
+    from sa3dhp import api
+    from sa3dhp.models import mirrored
+
+    model = api.load(FLAGS.model, pack=FLAGS.pack)
+    if not FLAGS.mirrored:
+        return model
+    return mirrored.Mirrored(model, model.skeleton)
+
+
 def _check_many(camera: int | None) -> None:
     """Refuses what a model that sees everybody has no use for."""
-    given = [n for n in ("pack", "detector", "boxes") if FLAGS[n].present]
+    names = ("pack", "detector", "boxes", "mirrored")
+    given = [n for n in names if FLAGS[n].present]
     given += ["input"] if camera is not None else []
     if given:
         raise errors.InputError(

@@ -19,6 +19,7 @@ def load(
     model: str | None = None,
     workdir: str | None = None,
     dataset: str | None = None,
+    mirrored: bool = False,
     unseen: Callable[[pathlib.Path], tuple[np.ndarray, poses.Poses]],
 ) -> tuple[poses.Poses, poses.Poses, str | None]:
     """Returns predictions, reference and the class of target information if known.
@@ -29,6 +30,7 @@ def load(
         model: a SavedModel, with `dataset`; or
         workdir: a finished adaptation, with `dataset` or on what it did not see.
         dataset: an `.npz` of images and truth, or a prepared folder.
+        mirrored: whether the model looks at mirror images too.
         unseen: gives images and truth of a workdir's own held-out clips.
 
     Raises:
@@ -42,6 +44,11 @@ def load(
             f"{', '.join(f'--{name}' for name in ways)}"
         )
     if predictions:
+        if mirrored:
+            raise errors.InputError(
+                "--mirrored: got it with --predictions, which are made already; give "
+                "--model or --workdir"
+            )
         if not reference:
             raise errors.InputError("--reference is missing: give the true joints")
         pred = poses.read(predictions, "predictions")
@@ -56,10 +63,11 @@ def load(
         home = pathlib.Path(workdir)
         folder = prediction.check_model(home / "saved_model")
         images, truth = prediction.read_dataset(dataset) if dataset else unseen(home)
-        return prediction.predict(folder, images), truth, _known(home)
+        found = prediction.predict(folder, images, mirrored=mirrored)
+        return found, truth, _known(home)
     folder = prediction.check_model(str(model))
     images, truth = prediction.read_dataset(str(dataset))
-    return prediction.predict(folder, images), truth, None
+    return prediction.predict(folder, images, mirrored=mirrored), truth, None
 
 
 def _known(workdir: pathlib.Path) -> str:

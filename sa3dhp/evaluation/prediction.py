@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +11,7 @@ import tensorflow as tf
 from sa3dhp import errors
 from sa3dhp.data import records, shards
 from sa3dhp.evaluation import blazepose, poses, protocol
+from sa3dhp.models import mirrored as mirrored_
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import world
 
@@ -188,7 +189,19 @@ def check_model(model: str | pathlib.Path) -> pathlib.Path:
     return folder
 
 
-def predict(model: str | pathlib.Path, images: np.ndarray | Pictures) -> poses.Poses:
+class _Served:
+    """A SavedModel that predicts poses of crops."""
+
+    def __init__(self, serve: Callable) -> None:
+        self._serve = serve
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        return self._serve(images=tf.constant(images))["joints"].numpy()
+
+
+def predict(
+    model: str | pathlib.Path, images: np.ndarray | Pictures, *, mirrored: bool = False
+) -> poses.Poses:
     """Returns what an exported model makes of images.
 
     Args:
@@ -197,13 +210,19 @@ def predict(model: str | pathlib.Path, images: np.ndarray | Pictures) -> poses.P
             signature `describe` names, else of the project's 17; or
             BlazePose's `.tflite`, see `blazepose.predict`.
         images: uint8 `[N, H, W, 3]`, RGB.
+        mirrored: whether it looks at their mirror images too, see `models.mirrored`.
 
     Raises:
-        errors.InputError: if the folder holds no such model, or the model refuses the
-            images or gives joints of another shape.
+        errors.InputError: if the folder holds no such model, the model refuses the
+            images or gives joints of another shape, or BlazePose is to look twice.
     """
     folder = check_model(model)
     if folder.suffix == blazepose.SUFFIX:
+        if mirrored:
+            raise errors.InputError(
+                f"--mirrored: got {folder}, expected a SavedModel; BlazePose is scored "
+                "as it comes, leave it out"
+            )
         return blazepose.predict(folder, images)
     try:
         loaded = tf.saved_model.load(str(folder))
@@ -221,12 +240,13 @@ def predict(model: str | pathlib.Path, images: np.ndarray | Pictures) -> poses.P
             f"model {folder}: takes images of {wanted.dtype.name} {wanted.shape}, got "
             f"uint8 {images.shape}; resize the crops"
         )
+    skeleton, served = _described(loaded), _Served(serve)
+    look = mirrored_.Mirrored(served, skeleton) if mirrored else served
     batches = [
-        serve(images=tf.constant(images[start : start + _BATCH]))["joints"].numpy()
+        look.predict(images[start : start + _BATCH])
         for start in range(0, len(images), _BATCH)
     ]
     joints = np.concatenate(batches).astype(np.float64)
-    skeleton = _described(loaded)
     num = skeleton.num_joints
     if joints.shape != (len(images), num, 3):
         raise errors.InputError(

@@ -8,11 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from sa3dhp.geometry import pictures
-from sa3dhp.models import pose_model
-from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.models import mirrored, pose_model
 from sa3dhp.skeleton import transforms
 
-SKELETON = skeletons.SA3DHP17
 ANGLES_DEG = (-25.0, 0.0, 25.0)
 _CHUNK = 240  # pictures turned at once
 
@@ -27,8 +25,7 @@ def flip_average(model: pose_model.PoseModel, images: np.ndarray) -> np.ndarray:
     Returns:
         `[N, 17, 3]`, mm, camera frame, root-relative.
     """
-    mirrored = model.predict(np.ascontiguousarray(pictures.flip(images)))
-    return (model.predict(images) + transforms.flip(mirrored, SKELETON).numpy()) / 2
+    return mirrored.Mirrored(model).predict(images)
 
 
 def rotation_average(

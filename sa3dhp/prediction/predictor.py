@@ -83,6 +83,9 @@ def predict_video(
         chosen, note = detection.choose(detector)
         asked, notes = detection.make(chosen), [note] if note else []
 
+    if model.description.get("mirrored"):
+        notes.append("the mean of each picture and its mirror image")
+
     def searched(done: int, total: int) -> None:
         progress("searching", done, total)
 

@@ -16,7 +16,9 @@ def model(tmp_path, monkeypatch):
     (tmp_path / "saved_model").mkdir()
     (tmp_path / "saved_model" / "saved_model.pb").touch()
     monkeypatch.setattr(
-        prediction, "predict", lambda folder, images: (folder.name, len(images))
+        prediction,
+        "predict",
+        lambda folder, images, mirrored: (folder.name, len(images), mirrored),
     )
     np.savez(tmp_path / "data.npz", images=IMAGES[:1], joints=TRUTH.joints[:1])
     return tmp_path
@@ -27,7 +29,7 @@ def test_a_workdir_is_scored_on_what_it_did_not_see(model):
     got = inputs.load(
         workdir=str(model), unseen=lambda folder: seen.append(folder) or (IMAGES, TRUTH)
     )
-    assert got == (("saved_model", 2), TRUTH, "R") and seen == [model]
+    assert got == (("saved_model", 2, False), TRUTH, "R") and seen == [model]
 
 
 def test_a_data_set_goes_before_the_unseen_clips(model):
@@ -35,10 +37,13 @@ def test_a_data_set_goes_before_the_unseen_clips(model):
     pred, truth, information = inputs.load(
         workdir=str(model), dataset=data, unseen=pytest.fail
     )
-    assert pred == ("saved_model", 1) and len(truth.joints) == 1 and information == "R"
+    assert pred == ("saved_model", 1, False)
+    assert len(truth.joints) == 1 and information == "R"
     folder = str(model / "saved_model")
-    got = inputs.load(model=folder, dataset=data, unseen=pytest.fail)
-    assert got[0] == ("saved_model", 1) and got[2] is None
+    how = {"dataset": data, "unseen": pytest.fail, "mirrored": True}
+    got = inputs.load(model=folder, **how)
+    assert got[0] == ("saved_model", 1, True) and got[2] is None
+    assert inputs.load(workdir=str(model), **how)[0] == got[0]
 
 
 @pytest.mark.parametrize(
@@ -48,6 +53,7 @@ def test_a_data_set_goes_before_the_unseen_clips(model):
         ({"model": "m", "workdir": "w"}, "--model and --workdir"),
         ({"predictions": "p.npz"}, "--reference is missing"),
         ({"model": "m"}, "--dataset is missing"),
+        ({"predictions": "p", "reference": "r", "mirrored": True}, "--mirrored: got"),
         ({"workdir": "/nowhere"}, "no SavedModel"),
     ],
 )

@@ -42,6 +42,26 @@ def test_predictions_come_in_batches_and_in_order(model):
     np.testing.assert_allclose(got.joints, want, rtol=1e-5)
 
 
+class _Sided(_Model):
+    """Sees a bright left half of a crop as a person to the left, by its colour."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3], tf.uint8, "images")])
+    def serve(self, images):
+        left = tf.reduce_mean(tf.cast(images[:, :, :4], tf.float32), axis=[1, 2])
+        return {"joints": left[:, None] * tf.ones([1, 17, 1])}
+
+
+def test_a_model_that_looks_twice_sees_both_halves(tmp_path):
+    folder = _save(tmp_path, _Sided())
+    got = prediction.predict(folder, IMAGES, mirrored=True).joints
+    left, right = (IMAGES[:, :, x].mean(axis=(1, 2)) for x in (slice(4), slice(4, 8)))
+    expected = (left + right * [-1, 1, 1]) / 2
+    np.testing.assert_allclose(got[:, 5], expected, rtol=1e-5)
+    (tmp_path / "pose.tflite").touch()
+    with pytest.raises(errors.InputError, match=r"--mirrored: .* BlazePose"):
+        prediction.predict(tmp_path / "pose.tflite", IMAGES, mirrored=True)
+
+
 def test_a_model_is_scored_on_a_data_set(model, tmp_path):
     path = tmp_path / "data.npz"
     joints = prediction.predict(model, IMAGES).joints
