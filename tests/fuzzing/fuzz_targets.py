@@ -18,9 +18,11 @@ import miniature_smpl
 import numpy as np
 import scipy.io
 import small_nrsfm
+import small_onnx
+import small_video
 import yaml
 
-from sa3dhp import config, files
+from sa3dhp import config, errors, files
 from sa3dhp.data import records, schema, shards
 from sa3dhp.data.datasets import (
     cmu,
@@ -41,7 +43,7 @@ from sa3dhp.data.formats import (
     restricted_pickle,
     smpl_files,
 )
-from sa3dhp.data.videos import boxes_file, video
+from sa3dhp.data.videos import boxes_file, detection, people, video
 from sa3dhp.evaluation import poses, prediction, protocol, results
 from sa3dhp.export import domain_pack
 from sa3dhp.prediction import prediction as predictions
@@ -128,7 +130,14 @@ def _numbers(*shape: int) -> np.ndarray:
 
 def all_targets(folder: pathlib.Path) -> list[Target]:
     """Returns every target; what writes files only is written to `folder`."""
-    made = [*_motions(folder), *_texts(), *_poses(), *_data_sets(), *_stored(folder)]
+    made = [
+        *_motions(folder),
+        *_texts(),
+        *_poses(),
+        *_data_sets(),
+        *_stored(folder),
+        *_videos(folder),
+    ]
     assert len({target.name for target in made}) == len(made)
     return made
 
@@ -507,3 +516,23 @@ def _stored(folder: pathlib.Path) -> list[Target]:
                lambda p: store.Store(p.parent).meta("w")),
         Target("picture", "a.png", picture, video.read_image),
     ]  # fmt: skip
+
+
+def _videos(folder: pathlib.Path) -> list[Target]:
+    small_video.write(folder / "v.mp4", 12)
+    small_onnx.brightness_network(folder / "d.onnx", "rows")
+
+    def watch(path: pathlib.Path) -> Any:
+        (source,) = video.discover(path)
+        try:
+            return people.scan(source, None, 30.0, small_video.detect, None)
+        except video.UnreadableError as error:  # the tools go on, and say so
+            raise errors.InputError(f"{path}: {error}") from None
+
+    def detect(path: pathlib.Path) -> Any:
+        return detection.make(path)(np.zeros((1, 48, 64, 3), np.uint8))
+
+    return [
+        Target("video", "v.mp4", (folder / "v.mp4").read_bytes(), watch),
+        Target("ONNX detector", "d.onnx", (folder / "d.onnx").read_bytes(), detect),
+    ]
