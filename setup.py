@@ -42,6 +42,7 @@ setuptools.setup(
     install_requires=[
         "absl-py",
         "h5py",
+        "imageio-ffmpeg<0.7",  # its ffmpeg writes overlay.mp4; later ones weigh twice
         "matplotlib",
         "numpy<2",
         "opencv-python<4.12",  # from 4.12 on it asks for numpy 2

@@ -15,10 +15,10 @@ import os
 import cv2
 import numpy as np
 
-from sa3dhp import errors, files
+from sa3dhp import files
 from sa3dhp.data.videos import video
 from sa3dhp.geometry import crop
-from sa3dhp.prediction import prediction, predictor
+from sa3dhp.prediction import film, prediction, predictor
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.visualisation import grids, skeleton_plot
 
@@ -75,7 +75,8 @@ class Drawing:
             drawn = skeleton_plot.overlay(drawn, flat, self._skeleton)
             label = f"{made.person[row]}"
             at = (max(low[0], 0) + 4, max(low[1], 0) + 18)
-            cv2.putText(drawn, label, at, _FONT, 0.5, (255,) * 3, 1, _AA)
+            for colour, width in (((60, 60, 60), 3), ((255, 255, 255), 1)):  # a rim
+                cv2.putText(drawn, label, at, _FONT, 0.5, colour, width, _AA)
         top = [] if made.root is None else [self._top(rows)]
         return np.concatenate([drawn, *top, *self._beside(rows)], axis=1)
 
@@ -148,7 +149,7 @@ def write(
         The file's name.
 
     Raises:
-        InputError: if this OpenCV cannot write videos.
+        InputError: if nothing here can write videos.
         UnreadableError: if the source cannot be decoded.
     """
     total = video.probe(source).declared_frames
@@ -167,20 +168,11 @@ def write(
                 paper = picture if frames else np.full_like(picture, _PAPER)
                 drawn = draw(index, paper)
                 if writer is None:
-                    writer = _writer(os.fspath(temporary), made.fps, drawn.shape)
-                writer.write(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
+                    height, width = drawn.shape[:2]
+                    writer = film.Film(temporary, made.fps, (width, height))
+                writer.write(drawn)
                 progress("drawing", index + 1, total)
         finally:
             if writer is not None:
-                writer.release()
+                writer.close()
     return VIDEO
-
-
-def _writer(path: str, fps: float, shape: tuple[int, ...]) -> cv2.VideoWriter:
-    code = cv2.VideoWriter.fourcc(*"mp4v")
-    writer = cv2.VideoWriter(path, code, fps, (shape[1], shape[0]))
-    if not writer.isOpened():
-        raise errors.InputError(
-            "overlay: this OpenCV cannot write mp4; install opencv-python of PyPI"
-        )
-    return writer

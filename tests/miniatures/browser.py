@@ -1,0 +1,57 @@
+"""Headless Chromium, and what a page in it tells."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+needed = pytest.mark.skipif(
+    not CHROMIUM, reason="no Chromium (apt-get install chromium)"
+)
+# First in a page: what went wrong in it, in `failed`.
+CATCH = """<script>window.failed = [];
+window.onerror = (text) => failed.push(text);
+const before = console.error; console.error = (...args) => failed.push(args.join(" "));
+</script>"""
+# What a page has loaded from elsewhere.
+LOADED = """performance.getEntriesByType("resource").map((e) => e.name)
+  .filter((name) => !name.startsWith("data:"))"""
+
+
+def probe(script):
+    """An element that runs `script`, which calls `tell` with what `told` returns."""
+    return f"""<pre id="told"></pre><script>
+const tell = (told) => {{
+  document.querySelector("#told").textContent = JSON.stringify(told);
+}};
+{script}</script>"""
+
+
+def told(path):
+    """Opens a page and returns what its `probe` told."""
+    found = re.search(r'<pre id="told">(.*?)</pre>', browse(path, "--dump-dom"), re.S)
+    return json.loads(found[1])
+
+
+def browse(path, *flags):
+    """Runs the page in headless Chromium; returns the document as it became."""
+    done = subprocess.run(
+        [
+            CHROMIUM,
+            *("--headless", "--no-sandbox", "--disable-quic", "--no-first-run"),
+            *("--disable-background-networking", "--disable-component-update"),
+            # WebGL without a graphics card.
+            *("--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
+            *("--virtual-time-budget=20000", "--window-size=1100,760"),
+            f"--user-data-dir={path.parent / 'profile'}",
+            *flags,
+            path.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    return done.stdout
