@@ -21,7 +21,7 @@ vertical-align:top}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 td.w{color:#666;font-size:.9rem}figure{margin:1rem 0 1.6rem}
 figcaption{color:#555;font-size:.92rem;margin-bottom:.4rem}
-img{max-width:100%;height:auto;display:block}
+img{max-width:100%;height:auto;display:block}[hidden]{display:none!important}
 pre{background:#f6f6f6;padding:.8rem 1rem;overflow-x:auto;font-size:.88rem}
 dt{font-weight:600;margin-top:.5rem}dd{margin:0 0 0 1.2rem;color:#444}
 .r{color:#d9621e;font-weight:600}.l{color:#1f6fb4;font-weight:600}

@@ -32,11 +32,15 @@ for (const box of document.querySelectorAll(".turn")) {
     clip = clips[number];
     slider.max = clip.times.length - 1;
     image.hidden = !clip.pictures.length;
-    const [x, y, z] = clip.range;
+    const [x, y, z] = clip.range.map(([low, high], k) => [low - 100, high + [100, 100, 260][k]]);
+    // All of them are in view however they are turned, and their names above them.
+    const [wide, deep, tall] = [x, y, z].map(([low, high]) => high - low);
+    const across = Math.max(wide, deep) * plot.clientHeight / Math.max(plot.clientWidth, 1);
+    const unit = Math.max(tall, across) / 1.4; // of what the camera below sees
     const hidden = { visible: false, showspikes: false };
     const names = {
       type: "scatter3d", mode: "text", text: clip.labels, x: clip.heads,
-      y: clip.heads.map(() => (y[0] + y[1]) / 2), z: clip.heads.map(() => z[1] + 120),
+      y: clip.heads.map(() => (y[0] + y[1]) / 2), z: clip.heads.map(() => z[1] - 100),
       hoverinfo: "skip", showlegend: false,
     };
     const limbs = sides(0).map(({ colour, ...line }) => ({
@@ -46,10 +50,10 @@ for (const box of document.querySelectorAll(".turn")) {
     Plotly.newPlot(plot, [...limbs, names], {
       margin: { l: 0, r: 0, t: 0, b: 0 }, uirevision: number,
       scene: {
-        aspectmode: "data", dragmode: "orbit",
-        xaxis: { ...hidden, range: [x[0] - 100, x[1] + 100] },
-        yaxis: { ...hidden, range: [y[0] - 100, y[1] + 100] },
-        zaxis: { ...hidden, range: [z[0] - 100, z[1] + 200] },
+        aspectmode: "manual", dragmode: "orbit",
+        aspectratio: { x: wide / unit, y: deep / unit, z: tall / unit },
+        xaxis: { ...hidden, range: x }, yaxis: { ...hidden, range: y },
+        zaxis: { ...hidden, range: z },
         // As the camera sees them.
         camera: { eye: { x: 0, y: -1.6, z: 0.15 }, projection: { type: "orthographic" } },
       },

@@ -3,9 +3,8 @@
 import json
 import pathlib
 import re
-import shutil
-import subprocess
 
+import browser
 import cv2
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from sa3dhp import errors
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.visualisation import page, turntable
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 SKELETON = skeletons.SA3DHP17
 
 
@@ -92,9 +90,9 @@ def test_a_caption_cannot_end_the_element():
     assert html.count("</script>") == 3 and _data(html)
 
 
-_PROBE = """<pre id="told"></pre><script>
-const told = {errors: window.failed, loaded: performance.getEntriesByType("resource")
-  .map((e) => e.name).filter((name) => !name.startsWith("data:"))};
+_PROBE = browser.probe(
+    f"""
+const told = {{errors: window.failed, loaded: {browser.LOADED}}};
 const plot = document.querySelector(".plot"), slider = document.querySelector("input");
 const where = () => JSON.stringify(plot.data.map((trace) => trace.x));
 const image = document.querySelector(".stage img");
@@ -109,49 +107,25 @@ told.at = document.querySelector(".at").textContent;
 const list = document.querySelector("select");
 list.selectedIndex = 1;
 list.dispatchEvent(new Event("change"));
-told.private = image.hidden;
+told.private = getComputedStyle(image).display;
 told.second = Number(slider.max) + 1;
-document.querySelector("#told").textContent = JSON.stringify(told);
-</script>"""
-_CATCH = """<script>window.failed = [];
-window.onerror = (text) => failed.push(text);
-const before = console.error; console.error = (...args) => failed.push(args.join(" "));
-</script>"""
+tell(told);
+"""
+)
 
 
-def browse(path, *flags):
-    """Runs the page in headless Chromium; returns the document as it became."""
-    done = subprocess.run(
-        [
-            CHROMIUM,
-            *("--headless", "--no-sandbox", "--disable-quic", "--no-first-run"),
-            *("--disable-background-networking", "--disable-component-update"),
-            # WebGL without a graphics card.
-            *("--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
-            *("--virtual-time-budget=20000", "--window-size=1100,760"),
-            f"--user-data-dir={path.parent / 'profile'}",
-            *flags,
-            path.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=400,
-    )
-    return done.stdout
-
-
-@pytest.mark.skipif(not CHROMIUM, reason="no Chromium (apt-get install chromium)")
+@browser.needed
 def test_in_a_browser_the_slider_moves_the_skeleton_and_its_picture(tmp_path):
     grey = [np.full((20, 30, 3), level, np.uint8) for level in (10, 90, 170, 250)]
     pictures = [turntable.jpeg(picture) for picture in grey]
     html = turntable.html([_clip(pictures=pictures), _clip(3, "sit")])
-    made = page.document("Page", [_CATCH, html, _PROBE])
+    made = page.document("Page", [browser.CATCH, html, _PROBE])
     path = pathlib.Path(tmp_path) / "page.html"
     path.write_text(made, encoding="utf-8")
-    text = browse(path, "--dump-dom")
-    told = json.loads(re.search(r'<pre id="told">(.*?)</pre>', text, re.S)[1])
+    told = browser.told(path)
     assert told["errors"] == [] and told["loaded"] == []
     assert (told["frames"], told["second"]) == (4, 3)
     assert told["traces"] == 2 * 3 + 1  # three colours of two skeletons, and names
-    assert told["moved"] and told["turned"] and told["private"]
+    assert told["moved"] and told["turned"]
+    assert told["private"] == "none"
     assert told["at"] == "frame 2"
