@@ -172,6 +172,7 @@ def finish(
         [track for made in found for track in made.tracks],
         [track for made in found for track in made.dropped],
         frames=options.frames,
+        numbered=True,
     )
     told["seconds"] = round(seconds, 2)
     frames = sum(made.length for made in found)
@@ -208,7 +209,8 @@ def summary(told: dict[str, Any], output: str | os.PathLike) -> str:
             lines.append(f"  skipped  {name}: {entry['skipped']}")
             continue
         people = "1 person" if entry["people"] == 1 else f"{entry['people']} people"
-        seen = f"{entry['poses']} poses of {people} in {entry['frames']} frames"
+        seen = f"{entry['poses']} poses of {people} in {entry['frames']} of "
+        seen += f"{entry['frames_in_all']} frame{'s' * (entry['frames_in_all'] != 1)}"
         lines.append(f"  {name}: {seen}")
         lines += [f"  note     {name}: {note}" for note in entry["notes"]]
     lines += [f"  note     {note}" for note in told["notes"]]
@@ -248,6 +250,7 @@ def written(
             animation.write(path, joints, made.fps, skeleton)
     return {
         "frames": len(set(made.frame.tolist())),
+        "frames_in_all": made.length,
         "people": made.num_people,
         "poses": len(made.frame),
         "notes": list(made.notes),

@@ -104,7 +104,8 @@ def predict_video(
         notes.append(f"interrupted: {done} of {count} poses")
         columns = {key: values[:done] for key, values in columns.items()}
     still = source.images == (source.path,)
-    if smooth == smoothing.ZERO_LAG and not still:
+    smooth, told = smoothing.chosen(smooth, 0.0 if still else scan.fps)
+    if smooth == smoothing.ZERO_LAG:
         for person in np.unique(columns["person"]):
             rows = np.flatnonzero(columns["person"] == person)
             joints[rows] = smoothing.zero_lag(joints[rows], scan.fps, model.skeleton)
@@ -122,10 +123,10 @@ def predict_video(
         source=source.name,
         model=name,
         model_hash=str(model.description.get("image_encoder_hash", "")),
-        smoothing=smoothing.NONE if still else smooth,
+        smoothing=smooth,
         tracks=tuple(scan.tracks),
         dropped=tuple(scan.dropped),
-        notes=(*notes, *scan.notes),
+        notes=(*notes, *scan.notes, *told),
         length=round(scan.seconds * scan.fps),
         pictures={frame: data for frame, data in small.items() if data},
         interrupted=interrupted,

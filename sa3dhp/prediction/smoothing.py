@@ -24,6 +24,24 @@ def check(method: str) -> None:
         )
 
 
+def chosen(method: str, fps: float) -> tuple[str, tuple[str, ...]]:
+    """Returns what is done at a rate, and what is to be said of it.
+
+    Args:
+        method: that was asked for.
+        fps: frames per second; 0 for a picture.
+
+    Returns:
+        The method, `NONE` where the rate is too low for it, and notes.
+    """
+    if method == NONE or not fps:
+        return NONE, ()
+    if fps <= 2 * CUTOFF_HZ:
+        note = f"not smoothed: {fps:g} frames per second are too few, it takes over "
+        return NONE, (f"{note}{2 * CUTOFF_HZ:g}",)
+    return method, ()
+
+
 def zero_lag(
     joints: np.ndarray,
     fps: float,

@@ -45,7 +45,7 @@ def test_of_one_video_all_lies_in_the_folder(tmp_path) -> None:
     assert json.loads((tmp_path / "out/prediction.json").read_text()) == told
     assert told["sources"]["v.mp4"]["poses"] == 10 and told["model"] == "still"
     text = job.summary(told, tmp_path / "out")
-    assert "v.mp4: 10 poses of 1 person in 10 frames" in text
+    assert "v.mp4: 10 poses of 1 person in 10 of 10 frames" in text
     assert told["frames_per_second"] == pytest.approx(10 / told["seconds"], rel=0.1)
     assert f"{told['frames_per_second']:.1f} frames/s in all" in text
 
@@ -62,7 +62,7 @@ def test_of_several_each_has_a_folder_and_what_fails_is_told(tmp_path) -> None:
     assert "cannot be decoded" in told["sources"]["broken.mp4"]["skipped"]
     text = job.summary(told, tmp_path / "out")
     assert "skipped  broken.mp4: cannot be decoded" in text
-    assert "b/c.mp4: 20 poses of 2 people in 10 frames" in text
+    assert "b/c.mp4: 20 poses of 2 people in 10 of 10 frames" in text
     again = prediction.load(tmp_path / "out/b/c.mp4/poses.npz")
     assert again.source == "b/c.mp4"
 

@@ -29,6 +29,9 @@ def test_every_frame_has_a_pose_where_the_person_is(tmp_path, fps) -> None:
     np.testing.assert_allclose(centres[:, 0], 40 + np.arange(60) // 2, atol=4)
     assert (made.fps, made.size, made.source) == (fps, (160, 120), "v.mp4")
     assert (made.model, made.model_hash) == ("still", "abc")
+    # At 10 fps there is nothing that a filter of 6 Hz could take away.
+    assert made.smoothing == ("none" if fps == 10 else "zero_lag")
+    assert [note[:12] for note in made.notes] == ["not smoothed"] * (fps == 10)
 
 
 def test_the_model_sees_the_crop_of_each_row(tmp_path) -> None:
@@ -75,7 +78,10 @@ def test_a_picture_and_a_folder_of_frames_are_sources_too(tmp_path) -> None:
         cv2.imwrite(str(folder / f"{k}.png"), small_video.frame(k)[..., ::-1])
     made = _predict(folder, frames_fps=12.0)
     np.testing.assert_allclose(made.time, np.arange(6) / 12)
-    assert made.notes == ("frame folder taken as 12 fps",)
+    assert made.notes == (
+        "frame folder taken as 12 fps",
+        "not smoothed: 12 frames per second are too few, it takes over 12",
+    )
     still = _predict(folder / "3.png")
     assert len(still.frame) == 1 and still.fps == 0 and still.time[0] == 0
     np.testing.assert_allclose(still.box[0], [31, 35, 51, 86], atol=4)

@@ -32,9 +32,11 @@ def write(
     dropped: Sequence[screening.Track],
     *,
     frames: bool = True,
+    numbered: bool = False,
 ) -> None:
     """Writes the sheet, whole or not at all; `draw` explains the arguments."""
-    grids.save(os.fspath(path), draw(kept, dropped, frames=frames))
+    sheet = draw(kept, dropped, frames=frames, numbered=numbered)
+    grids.save(os.fspath(path), sheet)
 
 
 def draw(
@@ -42,6 +44,7 @@ def draw(
     dropped: Sequence[screening.Track],
     *,
     frames: bool = True,
+    numbered: bool = False,
 ) -> np.ndarray:
     """Returns the sheet, `[H, W, 3]` uint8 RGB.
 
@@ -50,9 +53,14 @@ def draw(
         dropped: tracks that are not; of more than `MOST_ROWS` tracks in all some of
             those that are used are left out.
         frames: whether crops are shown; else grey squares with their times are.
+        numbered: whether those that are used are told as the persons that they are in
+            other files, counted from 0 in each source.
     """
     room = max(1, MOST_ROWS - len(dropped))
-    shown = list(kept)
+    names = [track.name for track in kept]
+    numbers = [names[:k].count(name) for k, name in enumerate(names)]
+    words = [f"used: person {n}" if numbered else "used" for n in numbers]
+    shown = list(zip(kept, words))
     if len(shown) > room:
         shown = [shown[i] for i in np.linspace(0, len(shown) - 1, room).astype(int)]
     counts = f"{len(kept)} used, {len(dropped)} dropped"
@@ -62,11 +70,12 @@ def draw(
     head = np.full((44, width, 3), 255, np.uint8)
     _write(head, f"tracks: {counts}", (6, 18), _GREY, 0.5)
     _write(head, LEGEND if frames else NO_FRAMES, (6, 36), _GREY)
-    rows = [_row(track, width, frames) for track in (*dropped[:MOST_ROWS], *shown)]
+    lost = [(track, f"dropped: {track.dropped}") for track in dropped[:MOST_ROWS]]
+    rows = [_row(track, word, width, frames) for track, word in (*lost, *shown)]
     return np.concatenate([head, *rows])
 
 
-def _row(track: screening.Track, width: int, frames: bool) -> np.ndarray:
+def _row(track: screening.Track, verdict: str, width: int, frames: bool) -> np.ndarray:
     """One track."""
     row = np.full((_SIDE + 4, width, 3), 255, np.uint8)
     row[0] = 200
@@ -79,7 +88,6 @@ def _row(track: screening.Track, width: int, frames: bool) -> np.ndarray:
         f"confidence {track.confidence:.2f}, seen in {100 * track.seen:.0f} % of looks"
     )
     _write(row, sure, (6, 54), _GREY)
-    verdict = f"dropped: {track.dropped}" if track.dropped else "used"
     for number, line in enumerate(textwrap.wrap(verdict, 46)[:3]):
         _write(row, line, (6, 72 + 16 * number), colour)
     count = min(COLUMNS, len(track.pictures))

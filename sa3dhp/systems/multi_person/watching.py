@@ -215,7 +215,8 @@ def predict_video(
     fewest = 0 if still else FEWEST * info.fps
     made, dropped = _believed(made, fewest)
     tracks = _tracks(source.name, made, seen, info.fps)
-    if smooth == smoothing.ZERO_LAG and not still:
+    smooth, told = smoothing.chosen(smooth, 0.0 if still else info.fps)
+    if smooth == smoothing.ZERO_LAG:
         for person in np.unique(made["person"]):
             rows = np.flatnonzero(made["person"] == person)
             made["joints"][rows] = smoothing.zero_lag(
@@ -239,9 +240,9 @@ def predict_video(
         source=source.name,
         model=name,
         model_hash=str(watcher.description.get("weights_hash", "")),
-        smoothing=smoothing.NONE if still else smooth,
+        smoothing=smooth,
         tracks=tracks,
-        notes=(*note[0 if dropped else 1 :], *info.notes),
+        notes=(*note[0 if dropped else 1 :], *info.notes, *told),
         length=seen.count,
         pictures=seen.small,
         interrupted=interrupted,

@@ -120,6 +120,26 @@ def test_the_sheet_has_a_row_for_every_track(tmp_path) -> None:
     np.testing.assert_array_equal(cv2.imread(str(path))[..., ::-1], two)
 
 
+def test_a_sheet_can_say_which_person_of_its_source_a_track_is(
+    tmp_path, monkeypatch
+) -> None:
+    source, boxes = _film(tmp_path / "f")
+    kept = _screened(source, boxes)
+    lost = screening.dataclasses.replace(kept, dropped="low")
+    other = screening.dataclasses.replace(kept, name="other")
+    written = []
+    monkeypatch.setattr(track_sheet, "_write", lambda *told: written.append(told[1]))
+
+    def verdicts(**options):
+        written.clear()
+        track_sheet.draw([kept, kept, other], [lost], **options)
+        return [text for text in written if text.startswith(("used", "dropped"))]
+
+    assert verdicts() == ["dropped: low", "used", "used", "used"]
+    people = ["used: person 0", "used: person 1", "used: person 0"]
+    assert verdicts(numbered=True) == ["dropped: low", *people]
+
+
 def test_a_sheet_of_many_tracks_shows_all_that_were_dropped(tmp_path) -> None:
     source, boxes = _film(tmp_path / "f")
     kept = _screened(source, boxes)
