@@ -44,14 +44,18 @@ class Work:
     Attributes:
         name: what.
         amount: how many `unit` a call does.
-        unit: `pictures`, `poses` or `starts`.
+        unit: `pictures`, `poses`, `starts` or `frames`.
         runs: by name; the first is ours.
+        note: what is to be said of it, such as whom it could not be set beside.
+        rounds: at most, of what takes long.
     """
 
     name: str
     amount: int
     unit: str
     runs: Mapping[str, Callable[[], Any]]
+    note: str = ""
+    rounds: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,12 +68,14 @@ class Timing:
         per_second: median of each run.
         ratios: of each other run, how many times as fast ours is: quartiles and median
             of the rounds, low, median, high.
+        note: of the work.
     """
 
     name: str
     unit: str
     per_second: Mapping[str, float]
     ratios: Mapping[str, tuple[float, float, float]]
+    note: str = ""
 
     def entry(self) -> dict[str, Any]:
         """Returns it as JSON values."""
@@ -87,11 +93,11 @@ def compare(
         clock: seconds.
     """
     for run in work.runs.values():
-        for _ in range(_WARM):
+        for _ in range(min(_WARM, work.rounds or _WARM)):
             run()
     seconds: dict[str, list[float]] = {name: [] for name in work.runs}
     rng = np.random.default_rng(0)
-    for _ in range(rounds):
+    for _ in range(min(rounds, work.rounds or rounds)):
         for name in rng.permutation(list(work.runs)):
             began = clock()
             work.runs[name]()
@@ -103,7 +109,7 @@ def compare(
         low, middle, high = np.percentile(spans[name] / spans[ours], [25, 50, 75])
         ratios[name] = (float(low), float(middle), float(high))
     rates = {k: work.amount / float(np.median(v)) for k, v in spans.items()}
-    return Timing(work.name, work.unit, rates, ratios)
+    return Timing(work.name, work.unit, rates, ratios, work.note)
 
 
 def text(timings: list[Timing]) -> str:
@@ -117,6 +123,7 @@ def text(timings: list[Timing]) -> str:
             for name in others
         ]
         rate = f"{timing.per_second[ours]:.1f} {timing.unit}"
+        told += [timing.note] if timing.note else []
         rows.append([timing.name, rate, ", ".join(told)])
     return tables.align_columns(rows)
 

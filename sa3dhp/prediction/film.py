@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from typing import Any
 
 import cv2
 import numpy as np
@@ -52,7 +53,9 @@ class Film:
             self._opencv.release()
 
 
-def _ffmpeg(path: str, fps: float, size: tuple[int, int]) -> Generator | None:
+def _ffmpeg(
+    path: str, fps: float, size: tuple[int, int]
+) -> Generator[None, Any, None] | None:
     """What takes pictures for ffmpeg, or None where there is none."""
     try:
         import imageio_ffmpeg
