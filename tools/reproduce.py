@@ -54,8 +54,9 @@ _MULTI_PERSON = dict.fromkeys(
     ("multi_person", "multi_person_teacher", "multi_person_speed"),
     "configs/multi_person_world.yaml",
 )
+_SMOOTHING = "smoothing"  # of predictions over time
 _OF_RUNS = "papers"  # Tables 2-4 of the paper, of runs that are finished
-NAMES = (*rows.NAMES, _OF_RUNS, *_NRSFM, *_INTERVENTIONS, *_MULTI_PERSON)
+NAMES = (*rows.NAMES, _SMOOTHING, _OF_RUNS, *_NRSFM, *_INTERVENTIONS, *_MULTI_PERSON)
 _OF_NETWORKS = ("pose_space", "motion_space", "motion_rules", "relation_pairs")
 _OF_PICTURES = "people"
 FIGURES = (*_OF_NETWORKS, _OF_PICTURES)
@@ -158,6 +159,15 @@ def _adaptation() -> None:
     precision.set_policy(config.training.precision)
     if FLAGS.table == rows.REAL:
         _real(configure)
+        return
+    if FLAGS.table == _SMOOTHING:
+        from sa3dhp import provenance
+        from sa3dhp.experiments import smoothing
+
+        folder, facts = files.find(_checkpoints()), provenance.describe()
+        text = smoothing.run(configure, folder, _seeds(), FLAGS.workdir, facts)
+        written = pathlib.Path(FLAGS.workdir) / FLAGS.table
+        print(f"\n{text}\nwritten: {written}.json and .md")
         return
     kind: type[session.Session] = session.Session
     if config.data.target == "prepared":
