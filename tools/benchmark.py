@@ -11,6 +11,7 @@ above 1, ours is the faster.
 
 from __future__ import annotations
 
+import itertools
 import pathlib
 import tempfile
 from collections.abc import Iterator
@@ -44,20 +45,23 @@ def main() -> None:
             f"--sizes: got {bad[0]}, expected numbers from 32 on, such as 64,128"
         )
     from sa3dhp import progress, provenance
-    from sa3dhp.experiments import benchmark, pipeline_speed
+    from sa3dhp.experiments import benchmark, pipeline_speed, training_speed
     from sa3dhp.training import precision
 
     source = _source()
     precision.set_policy(FLAGS.precision)
     found = []
     sizes = [int(size) for size in FLAGS.sizes]
-    total = 3 * len(sizes) + 2 + (pipeline_speed.COUNT if source else 0)
+    total = 3 * len(sizes) + 2 + training_speed.COUNT
+    total += pipeline_speed.COUNT if source else 0
     with progress.Progress("benchmark", 0, total) as bar:
         for work in benchmark.works(sizes, FLAGS.batch):
             found.append(benchmark.compare(work, FLAGS.rounds))
             bar.update(len(found), {})
-        with tempfile.TemporaryDirectory() as folder:
-            for work in _whole(source, pathlib.Path(folder)):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            trained = training_speed.works(min(sizes), FLAGS.batch, folder)
+            for work in itertools.chain(trained, _whole(source, folder)):
                 found.append(benchmark.compare(work, FLAGS.rounds))
                 bar.update(len(found), {})
     about = provenance.describe()
