@@ -147,7 +147,7 @@ def _settings(config: configs.Config, stage: str) -> dict:
         seen = {key: value for key, value in data.items() if key not in left_out}
         own |= {"teacher": values["teacher"], "data": seen}
     else:
-        late = {"equivariance_steps", "equivariance_rate", "turn_deg"}
+        late = {"equivariance_steps", "equivariance_rate", "turn_deg", "sized"}
         if stage == "alignment":
             student = {key: x for key, x in student.items() if key not in late}
         own |= {"student": student, "data": data}

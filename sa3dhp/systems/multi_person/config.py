@@ -102,6 +102,7 @@ class Student:
     learning_rate: float = 1e-4  # of each Adam ([P] 4)
     equivariance_rate: float = 1e-5  # of phase 2 ([P] 4)
     turn_deg: float = 20.0  # of T_s, at most either way [D]
+    sized: bool = False  # ours: L_ss in the sizes of the people, not in pixels
 
 
 @dataclasses.dataclass(frozen=True)

@@ -194,7 +194,13 @@ class Stages:
         trunk, reader = self._networks.teacher()
         composer = self._networks.composer(network)
         step = student_step.StudentStep(
-            composer, map_encoder, trunk, reader, rates=rates, train_maps=train_maps
+            composer,
+            map_encoder,
+            trunk,
+            reader,
+            rates=rates,
+            train_maps=train_maps,
+            sized=self._config.student.sized,
         )
         batches = sources.StudentBatches(
             self._config, self._networks.camera, trunk, reader

@@ -60,7 +60,8 @@ class StudentStep:
     The terms: `distl`, |k_p - k_q|, hundredths of the picture's side; `recon`,
     |P_syn - P~|, of pelvises and of poses relative to them, summed, in units of
     `UNIT_MM`; `adapt`, |F(G(m_syn)) - m_syn|, hundredths;
-    `ss`, |T_s k_p(I) - k_p(T_s I)|, as `distl`; `labels_2d` and `labels_3d`, as `distl`
+    `ss`, |T_s k_p(I) - k_p(T_s I)|, as `distl`, or (ours) hundredths of each person's
+    size, see `own_size`; `labels_2d` and `labels_3d`, as `distl`
     and `recon`, on true labels.
     """
 
@@ -75,6 +76,7 @@ class StudentStep:
         *,
         rates: Mapping[str, Any],
         train_maps: bool,
+        sized: bool = False,
     ):
         """Builds the optimizers.
 
@@ -86,9 +88,11 @@ class StudentStep:
             rates: learning rates, numbers or Keras schedules, of the losses in use,
                 some of `LOSSES`; the others are not minimised.
             train_maps: whether G trains (phase 1).
+            sized: whether `ss` counts in the people's sizes. In pixels it is low where
+                people are small: phase 2 moved them away by metres.
         """
         self._composer, self._map_encoder = composer, map_encoder
-        self._trunk, self._reader = trunk, reader
+        self._trunk, self._reader, self._sized = trunk, reader, sized
         own = composer.network.trainable_variables
         maps = map_encoder.trainable_variables if train_maps else []
         self._moved = {
@@ -153,6 +157,8 @@ class StudentStep:
             features = tf.stop_gradient(self._trunk(batch.turned, training=False))
             again = see.camera.projected(see.people(features, roots, training))
             unseen = tf.where(seen[..., None, None], 0.0, float("nan"))
+            if self._sized:
+                (again, expected), size = own_size(again, expected), 1
             terms["ss"] = _points_error(again, expected + unseen, size)
         return terms
 
@@ -184,6 +190,24 @@ class StudentStep:
             back = self._reader(features, training=False)
             terms["adapt"] = 100.0 * tf.reduce_mean(tf.abs(back - batch.maps))
         return terms
+
+
+def own_size(*sides: tf.Tensor) -> list[tf.Tensor]:
+    """Returns points in units of how large each person is.
+
+    Args:
+        sides: `[B, N, 17, 2]`, pixels, of the same people.
+
+    Returns:
+        The same, over the mean distance of a person's points from their middle, of all
+        sides; the gradient goes through it, so that a smaller person gains nothing.
+    """
+    spreads = [
+        tf.norm(x - tf.reduce_mean(x, axis=2, keepdims=True), axis=-1) for x in sides
+    ]
+    size = tf.reduce_mean(tf.add_n(spreads), axis=2) / len(sides)  # [B, N]
+    size = tf.maximum(size, 1.0)[..., None, None]
+    return [x / size for x in sides]
 
 
 def _points_error(points: tf.Tensor, wanted: tf.Tensor, size: int) -> tf.Tensor:

@@ -35,9 +35,10 @@ def parts():
     )
 
 
-def _step(parts, *names, train_maps=True, rate=1e-2):
+def _step(parts, *names, train_maps=True, rate=1e-2, sized=False):
+    rates = dict.fromkeys(names, rate)
     return student_step.StudentStep(
-        *parts, rates=dict.fromkeys(names, rate), train_maps=train_maps
+        *parts, rates=rates, train_maps=train_maps, sized=sized
     )
 
 
@@ -104,6 +105,41 @@ def test_the_losses_of_scenes_leave_out_rows_without_anybody(parts, batch):
 def test_a_picture_that_is_not_turned_is_seen_as_it_is(parts, batch):
     found = _step(parts, "ss").terms(batch)["ss"]
     np.testing.assert_allclose(found, 0.0, atol=1e-4)
+
+
+def test_in_peoples_own_sizes_nobody_gains_by_being_small():
+    rng = np.random.default_rng(0)
+    one = tf.constant(rng.uniform(0, 99, (1, 2, 17, 2)), tf.float32)
+    two = one + tf.constant(rng.normal(0, 5, (1, 2, 17, 2)), tf.float32)
+    first, second = student_step.own_size(one, two)
+    off = np.abs(first - second).mean((2, 3))
+    factor = tf.constant([[[[0.3]], [[1.0]]]])  # the first is three times as far away
+    first, second = student_step.own_size(factor * one + 20.0, factor * two + 20.0)
+    np.testing.assert_allclose(np.abs(first - second).mean((2, 3)), off, rtol=1e-4)
+    scale = tf.Variable(1.0)
+    with tf.GradientTape() as tape:
+        first, second = student_step.own_size(scale * one, scale * two)
+        loss = tf.reduce_mean(tf.abs(first - second))
+    np.testing.assert_allclose(tape.gradient(loss, scale), 0.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("sized", [False, True])
+def test_who_is_seen_differently_when_turned_is_told_so(parts, batch, sized):
+    turns = np.tile([[0.9, 0.1, 2.0], [-0.1, 0.9, 2.0]], (B, 1, 1))
+    batch = batch._replace(turns=tf.constant(turns, tf.float32))
+    step = _step(parts, "ss", sized=sized)
+    composer, _, trunk, _ = parts
+    points = composer.camera.projected(
+        composer.people(trunk(batch.images), batch.roots)
+    )
+    wanted, roots, seen = step._moved_points(points, batch)
+    again = composer.camera.projected(composer.people(trunk(batch.turned), roots))
+    off = np.abs(again - wanted) / SIZE
+    if sized:
+        first, second = student_step.own_size(again, wanted)
+        off = np.abs(first - second)
+    expected = 100 * off[seen.numpy()].mean()
+    np.testing.assert_allclose(step.terms(batch)["ss"], expected, rtol=1e-4)
 
 
 def test_points_are_turned_mirrored_and_dropped_as_the_picture_is(parts, batch):
