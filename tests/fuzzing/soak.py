@@ -42,7 +42,7 @@ def watch(command: list[str], seconds: float, every: float = _EVERY) -> np.ndarr
     """Runs a command for so long; returns seconds and bytes `[N, 2]`.
 
     Raises:
-        RuntimeError: if it ends with an error before.
+        RuntimeError: if it ends before.
     """
     rows, start = [], time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
@@ -51,7 +51,7 @@ def watch(command: list[str], seconds: float, every: float = _EVERY) -> np.ndarr
             time.sleep(every)
         ended = process.poll()
         process.send_signal(signal.SIGTERM)
-    if ended:
+    if ended is not None:
         raise RuntimeError(f"{command[0]} ended with status {ended} after {now:.0f} s")
     return np.array(rows)
 

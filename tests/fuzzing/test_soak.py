@@ -37,6 +37,8 @@ def test_what_comes_and_goes_is_no_growth():
     assert soak.drift(rows, 10) == 0
 
 
-def test_a_command_that_fails_is_told():
-    with pytest.raises(RuntimeError, match="ended with status 3"):
-        soak.watch([sys.executable, "-c", "raise SystemExit(3)"], 5, every=0.05)
+@pytest.mark.parametrize("status", [0, 3])
+def test_a_command_that_ends_before_its_time_is_told(status):
+    command = [sys.executable, "-c", f"raise SystemExit({status})"]
+    with pytest.raises(RuntimeError, match=f"ended with status {status}"):
+        soak.watch(command, 5, every=0.05)
