@@ -22,6 +22,7 @@ from sa3dhp.synthetic import world
 
 SKELETON = skeletons.SA3DHP17
 TRAIN = "train"
+_CHUNK = 256  # clips whose labels are read at once
 UNSEEN = ("test", "val", "validation")  # the first that a data set has
 
 
@@ -266,11 +267,13 @@ class Clips:
         length = num_frames
         self._split = part
         self._numbers = np.arange(len(part) // length)
-        first = part.frames(range(0, len(part), length), image=False)
-        sequences = np.array([frame.sequence for frame in first])
+        labels = []
+        for start in range(0, len(part), length * _CHUNK):
+            rows = range(start, min(start + length * _CHUNK, len(part)), length)
+            first = part.frames(rows, image=False)
+            labels += [(frame.sequence, frame.subject, frame.clip) for frame in first]
+        sequences, self.subjects, self.names = np.array(labels).T
         self.videos = np.unique(sequences, return_inverse=True)[1]
-        self.subjects = np.array([frame.subject for frame in first])
-        self.names = np.array([frame.clip for frame in first])
 
     def __len__(self) -> int:
         return len(self._numbers)

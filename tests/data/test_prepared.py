@@ -1,6 +1,7 @@
 """Prepared folders become batches: by number, by (seed, step), and not all at once."""
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -351,6 +352,28 @@ def test_clips_are_read_when_asked_for(human36m, monkeypatch):
     np.testing.assert_array_equal(some[1:], clips[np.array([2, 3])])
     found, videos = next(pipeline.clips(some, some.videos, 0, 8)(0))
     assert found.shape == (3, T, 48, 48, 3) and sorted(videos) == [1, 1, 3]
+
+
+def test_twenty_times_the_clips_need_no_more_memory(tmp_path):
+    def peak(count):
+        folder = _write(tmp_path / str(count), [_frame(n) for n in range(count * T)])
+        tracemalloc.start()
+        _, clips = sources.prepared_target(_config(folder))
+        draw = pipeline.clips(clips, clips.videos, 0, 4)(0)
+        pictures = prepared.Pool(prepared.split(str(folder), "train", SIZES))
+        for step in range(6):
+            found, _ = next(draw)
+            rng = np.random.default_rng(step)
+            some = {"count": 8, "size": 32, "rolled": 0.5, "mirrored": 0.5}
+            images, *_ = prepared.draw([pictures], rng, **some)
+            assert found.shape[:2] == (4, T) and len(images) == 8
+        draw.close()
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    peak(8)  # what is imported and cached at the first time
+    assert peak(160) - peak(8) < 152 * 600, "bytes of a clip: where it is, whose"
 
 
 def test_labelled_subjects_label_and_the_rest_is_the_target(human36m):
