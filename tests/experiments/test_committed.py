@@ -11,6 +11,7 @@ from sa3dhp.experiments import (
     multi_person,
     nrsfm,
     rows,
+    smoothing,
     summary,
 )
 
@@ -21,6 +22,7 @@ WRITERS = {
     **dict.fromkeys(nrsfm.NAMES, nrsfm.markdown),
     **dict.fromkeys(interventions.NAMES, interventions.markdown),
     **dict.fromkeys(multi_person.NAMES, multi_person.markdown),
+    smoothing.NAME: smoothing.markdown,
 }
 
 
