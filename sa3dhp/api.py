@@ -95,12 +95,19 @@ def load(
         metadata = {"model": "adapted", "domain_pack": about}
     else:
         loaded = configs.load(config_of(folder, config))
-        model = _networks(loaded, folder).pose_model()
+        trained = _networks(loaded, folder)
+        model = trained.pose_model()
         metadata = {"model": "source-only"}
         if pack is not None:
             about = domain_pack.apply(pack, model.encoder)
             metadata = {"model": "adapted", "domain_pack": about}
-    return saved_model.Model(serving.Serving(model, metadata=metadata))
+    known = all(
+        (trained.store.folder / f"{name}.npz").is_file() for name in networks.MOTION
+    )
+    return saved_model.Model(
+        serving.Serving(model, metadata=metadata),
+        motion=(lambda: trained.motion_prior) if known else None,
+    )
 
 
 def adapt(
@@ -172,7 +179,7 @@ def predict(
         model: as `load` takes or returns it.
         detector: of people, see `tools/predict.py`.
         boxes: a boxes file in its place.
-        smooth: over time, `zero_lag` or `none`.
+        smooth: over time, `zero_lag`, `motion` or `none`, see `tools/predict.py`.
         mirrored: whether the model also looks at each picture's mirror image, and says
             the mean, for twice the time.
 

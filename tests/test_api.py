@@ -11,6 +11,7 @@ import small_video
 
 import sa3dhp
 from sa3dhp import api, errors
+from sa3dhp.export import saved_model
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +122,28 @@ def test_a_video_is_predicted_by_a_loaded_model_or_one_by_name(shipped, tmp_path
     assert "the mean of each picture and its mirror image" in twice.notes
     apart = np.abs(twice.joints - found.joints).max()
     assert 1 < apart < 1000 and not found.notes
+
+
+def test_networks_come_with_their_motions_an_exported_model_without(shipped, tmp_path):
+    small_video.write(tmp_path / "v.mp4", 40)
+    rows = [[k, 30 + k // 2, 35, 20, 50] for k in range(40)]
+    (tmp_path / "boxes.json").write_text(json.dumps({"v.mp4": rows}))
+    video, boxes = tmp_path / "v.mp4", tmp_path / "boxes.json"
+    found = {
+        smooth: sa3dhp.predict(video, model=shipped, boxes=boxes, smooth=smooth)
+        for smooth in ("zero_lag", "motion")
+    }
+    moved = [
+        np.linalg.norm(np.diff(made.joints, 2, axis=0), axis=-1).mean()
+        for made in found.values()
+    ]
+    assert moved[1] < moved[0]  # calmer than the filter
+    limbs = found["motion"].joints - found["motion"].joints[:, shipped.skeleton.parents]
+    assert np.linalg.norm(limbs, axis=-1).std(axis=0).max() < 0.1
+    saved_model.write(tmp_path / "saved", shipped._loaded)
+    exported = sa3dhp.load(tmp_path / "saved")
+    with pytest.raises(errors.InputError, match="no motion auto-encoder"):
+        sa3dhp.predict(video, model=exported, boxes=boxes, smooth="motion")
 
 
 def test_a_video_that_cannot_be_read_is_bad_input(shipped, tmp_path):

@@ -45,6 +45,10 @@ def test_a_video_becomes_poses_and_a_drawn_video(tmp_path):
         (["--input=*.avi", "--output=out"], ["*.avi: no video and no picture fits"]),
         (["--input=99", "--output=out"], ["camera 99: there is none"]),
         (
+            ["--input=99", "--output=out", "--smooth=motion"],
+            ["smooth: got 'motion'", "next frames are not known"],
+        ),
+        (
             ["--input=v.mp4", "--output=out", "--detector=hog", "--pack=x"],
             ["no such domain pack"],
         ),
@@ -61,6 +65,15 @@ def test_a_video_becomes_poses_and_a_drawn_video(tmp_path):
         (
             ["--input=v.mp4", "--output=out", "--system=multi_person", "--mirrored"],
             ["--mirrored=True", "leave it out"],
+        ),
+        (
+            [
+                "--input=v.mp4",
+                "--output=out",
+                "--system=multi_person",
+                "--smooth=motion",
+            ],
+            ["smooth: got 'motion'", "has no such part"],
         ),
         (["--input=v.mp4", "--output=out", "--formats=fbx"], ["formats: got fbx"]),
         (["--input=v.mp4", "--output=out", "--boxes=x"], ["boxes file: cannot read x"]),

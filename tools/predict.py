@@ -61,9 +61,10 @@ flags.DEFINE_float("fps", 30.0, "Rate of folders of frames.", lower_bound=1.0)
 flags.DEFINE_enum(
     "smooth",
     "zero_lag",
-    ["zero_lag", "none"],
+    ["zero_lag", "motion", "none"],
     "Over time: a Butterworth filter of 6 Hz, there and back (of a camera One-Euro, "
-    "which knows no future), or nothing.",
+    "which knows no future); motion: the model's motion auto-encoder, far calmer, but "
+    "it takes away what it does not know; or nothing.",
 )
 flags.DEFINE_bool(
     "mirrored",
@@ -144,8 +145,9 @@ def main() -> None:
 
 def _watch(camera: int, options: Any) -> None:
     """Predicts what a camera shows, until Ctrl-C or its time is over."""
-    from sa3dhp.prediction import job, live
+    from sa3dhp.prediction import job, live, smoothing
 
+    smoothing.refuse_motion(FLAGS.smooth, "a camera's next frames are not known")
     capture = live.open_camera(camera)  # before the model, which takes seconds
     model = _one()
     print("watching; Ctrl-C ends it and keeps what is done", flush=True)
@@ -169,6 +171,8 @@ def _one() -> Any:
 
 def _check_many(camera: int | None) -> None:
     """Refuses what a model that sees everybody has no use for."""
+    from sa3dhp.prediction import smoothing
+
     names = ("pack", "detector", "boxes", "mirrored")
     given = [n for n in names if FLAGS[n].present]
     given += ["input"] if camera is not None else []
@@ -177,6 +181,7 @@ def _check_many(camera: int | None) -> None:
             f"--{given[0]}={FLAGS[given[0]].value}: got it with --system={_MANY}, "
             "which sees everybody in videos and pictures without it; leave it out"
         )
+    smoothing.refuse_motion(FLAGS.smooth, f"--system={_MANY} has no such part")
     if not FLAGS["model"].present:
         raise errors.InputError(
             f"--model: expected the WORKDIR of a --system={_MANY} run, got none; none "

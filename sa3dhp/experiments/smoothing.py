@@ -3,7 +3,7 @@
 The source model predicts held-out clips of the embedded world frame by frame; each
 method smooths the same predictions, and both count: how far the joints are from the
 truth, and how they tremble. A method that is nearer but jerkier, or the reverse, is no
-better. The shipped `predict` does what wins here.
+better.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from sa3dhp import files
 from sa3dhp.evaluation import prediction, protocol
-from sa3dhp.models import motion_autoencoder, pose_prior
-from sa3dhp.prediction import smoothing
+from sa3dhp.models import pose_prior
+from sa3dhp.prediction import denoising, smoothing
 from sa3dhp.progress import Progress
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import world
@@ -29,12 +28,11 @@ from sa3dhp.systems.relation_distillation import target as targets
 from sa3dhp.training import store
 
 NAME = "smoothing"
-HOP = 5  # frames from one window of the motion auto-encoder to the next
 METHODS = {
     "none": "as predicted",
     "zero_lag": "Butterworth, there and back (`--smooth=zero_lag`)",
     "one_euro": "One-Euro, which knows no future (live)",
-    "motion": "motion auto-encoder: D_m E_m of all windows, averaged",
+    "motion": "motion auto-encoder (`--smooth=motion`)",
     "motion_zero_lag": "motion auto-encoder, then Butterworth",
 }
 
@@ -107,7 +105,7 @@ def smoothed(
     """
     clips = joints.reshape(-1, frames, *joints.shape[1:])
     skeleton = prior.pose.skeleton
-    denoised = denoise(clips, prior)
+    denoised = denoising.denoise(clips, prior)
     return {
         "none": clips,
         "zero_lag": np.stack([_zero_lag(clip, skeleton) for clip in clips]),
@@ -115,37 +113,6 @@ def smoothed(
         "motion": denoised,
         "motion_zero_lag": np.stack([_zero_lag(c, skeleton) for c in denoised]),
     }
-
-
-def denoise(
-    clips: np.ndarray, prior: pose_prior.MotionPrior, hop: int = HOP
-) -> np.ndarray:
-    """Returns clips as the motion auto-encoder knows motions.
-
-    Every frame is the mean of the latents that the windows about it give it, each
-    weighed by how near its middle the frame is: a window knows its ends least.
-
-    Args:
-        clips: `[N, T, J, 3]`, mm, T of 30 frames or more, 30 fps.
-        prior: E_m and D_m.
-        hop: frames from one window to the next.
-
-    Returns:
-        `[N, T, J, 3]`, mm, with the limbs of the prior.
-    """
-    count, frames = clips.shape[:2]
-    length = motion_autoencoder.NUM_FRAMES
-    latents = prior.latents(tf.constant(clips, tf.float32))  # [N, T, D]
-    starts = np.unique([*range(0, frames - length, hop), frames - length])
-    near = np.minimum(np.arange(length), np.arange(length)[::-1]) + 1.0
-    total, weight = np.zeros(latents.shape), np.zeros((frames, 1))
-    for start in starts:
-        part = slice(start, start + length)
-        seen = prior.decoder(prior.encoder(latents[:, part])).numpy()
-        total[:, part] += near[:, None] * seen
-        weight[part] += near[:, None]
-    mean = tf.constant(total / weight, tf.float32)
-    return prior.joints(mean).numpy().reshape(count, *clips.shape[1:])
 
 
 def markdown(found: Mapping) -> str:

@@ -16,7 +16,7 @@ import tensorflow as tf
 from sa3dhp import errors, files
 from sa3dhp.export import described
 from sa3dhp.export import serving as servings
-from sa3dhp.models import motion_autoencoder, pose_model
+from sa3dhp.models import motion_autoencoder, pose_model, pose_prior
 from sa3dhp.skeleton import skeleton as skeletons
 
 MARKER = "saved_model.pb"
@@ -86,11 +86,17 @@ class Model:
 
     Attributes:
         description: what `serving.Serving` says about itself.
+        motion: makes E_m and D_m on the same pose prior, or None.
     """
 
-    def __init__(self, loaded: tf.Module):
+    def __init__(
+        self,
+        loaded: tf.Module,
+        motion: Callable[[], pose_prior.MotionPrior] | None = None,
+    ):
         """Keeps a `serving.Serving`, or what `tf.saved_model.load` made of one."""
         self._loaded = loaded  # owns the variables
+        self.motion = motion
         self._serve = loaded.signatures["serving_default"]
         text = loaded.signatures["describe"]()["json"].numpy()
         self.description = json.loads(text)

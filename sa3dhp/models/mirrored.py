@@ -27,6 +27,7 @@ class Mirrored:
 
     Attributes:
         skeleton: of the joints.
+        motion: the model's, where it has one.
     """
 
     def __init__(self, model: Model, skeleton: skeletons.Skeleton = skeletons.SA3DHP17):
@@ -37,6 +38,7 @@ class Mirrored:
             skeleton: of its joints, which says what is left and right.
         """
         self._model, self.skeleton = model, skeleton
+        self.motion = getattr(model, "motion", None)
 
     @property
     def description(self) -> Mapping:

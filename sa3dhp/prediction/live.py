@@ -173,6 +173,7 @@ def run(
     """
     files.check_folder(output, job.RESULT)
     chosen, advice = detection.choose(options.detector)
+    smoothing.refuse_motion(options.smooth, "a camera's next frames are not known")
     smooth = options.smooth != smoothing.NONE
     watch = Watch(model, detection.make(chosen), smooth)
     pictures: dict[int, bytes] = {}

@@ -17,6 +17,10 @@ from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.visualisation import turntable
 
 BATCH = 120  # crops at once
+NO_MOTION = (
+    "this model has no motion auto-encoder with it, as exported models have none: name "
+    "its networks or the folder of its adaptation"
+)
 Progress = Callable[[str, int, int], None]
 
 
@@ -75,6 +79,8 @@ def predict_video(
         UnreadableError: if it cannot be decoded.
     """
     smoothing.check(smooth)
+    if getattr(model, "motion", None) is None:
+        smoothing.refuse_motion(smooth, NO_MOTION)
     source = source if isinstance(source, video.Source) else _only(source)
     notes = []
     given = None if boxes is None else boxes_file.read(boxes)
@@ -105,10 +111,9 @@ def predict_video(
         columns = {key: values[:done] for key, values in columns.items()}
     still = source.images == (source.path,)
     smooth, told = smoothing.chosen(smooth, 0.0 if still else scan.fps)
-    if smooth == smoothing.ZERO_LAG:
-        for person in np.unique(columns["person"]):
-            rows = np.flatnonzero(columns["person"] == person)
-            joints[rows] = smoothing.zero_lag(joints[rows], scan.fps, model.skeleton)
+    for person in np.unique(columns["person"]) if smooth != smoothing.NONE else ():
+        rows = np.flatnonzero(columns["person"] == person)
+        joints[rows] = _smoothed(model, joints[rows], scan.fps, smooth)
     return prediction.Prediction(
         joints=joints,
         frame=columns["frame"],
@@ -131,6 +136,15 @@ def predict_video(
         pictures={frame: data for frame, data in small.items() if data},
         interrupted=interrupted,
     )
+
+
+def _smoothed(model: Model, joints: np.ndarray, fps: float, method: str) -> np.ndarray:
+    """The poses `[T, J, 3]` of one person, by a method that there is."""
+    if method == smoothing.ZERO_LAG:
+        return smoothing.zero_lag(joints, fps, model.skeleton)
+    from sa3dhp.prediction import denoising  # with TensorFlow
+
+    return denoising.track(joints, fps, model.motion())  # type: ignore[attr-defined]
 
 
 def _seconds(frames: np.ndarray, scan: people.Scan) -> np.ndarray:

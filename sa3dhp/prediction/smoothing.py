@@ -1,6 +1,7 @@
 """Poses over time without their tremble: with the whole video at hand, or as it comes.
 
-Both filters know nothing of people. Limbs have their length again afterwards: a mean of
+Both filters know nothing of people (`denoising` does, and is asked for by `MOTION`).
+Limbs have their length again afterwards: a mean of
 two directions is shorter than either.
 """
 
@@ -11,7 +12,7 @@ import numpy as np
 from sa3dhp import errors
 from sa3dhp.skeleton import skeleton as skeletons
 
-METHODS = NONE, ZERO_LAG = ("none", "zero_lag")
+METHODS = NONE, ZERO_LAG, MOTION = ("none", "zero_lag", "motion")
 CUTOFF_HZ = 6.0  # of the Butterworth filter, as in the analysis of gait (Winter)
 _ORDER = 2  # forwards and backwards: 4 in all
 
@@ -40,6 +41,19 @@ def chosen(method: str, fps: float) -> tuple[str, tuple[str, ...]]:
         note = f"not smoothed: {fps:g} frames per second are too few, it takes over "
         return NONE, (f"{note}{2 * CUTOFF_HZ:g}",)
     return method, ()
+
+
+def refuse_motion(method: str, why: str) -> None:
+    """Raises the `InputError` of `MOTION` where it cannot be done.
+
+    Args:
+        method: that was asked for.
+        why: it cannot.
+    """
+    if method == MOTION:
+        raise errors.InputError(
+            f"smooth: got {MOTION!r}, but {why}; give {ZERO_LAG} or {NONE}"
+        )
 
 
 def zero_lag(
@@ -74,8 +88,15 @@ def zero_lag(
     sections = signal.butter(_ORDER, cutoff, fs=fps, output="sos")
     reach = min(len(joints) - 1, round(fps / cutoff * 3))
     smooth = signal.sosfiltfilt(sections, joints, axis=0, padlen=reach)
-    lengths = np.median(_lengths(joints, skeleton), axis=0)
-    return _with_lengths(smooth, lengths, skeleton)
+    return with_lengths_of(smooth, joints, skeleton)
+
+
+def with_lengths_of(
+    joints: np.ndarray, others: np.ndarray, skeleton: skeletons.Skeleton
+) -> np.ndarray:
+    """Returns poses `[T, J, 3]` whose limbs are as long as the median of others."""
+    lengths = np.median(_lengths(others, skeleton), axis=0)
+    return _with_lengths(joints, lengths, skeleton)
 
 
 class OneEuro:

@@ -4,45 +4,8 @@ import json
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from sa3dhp.experiments import smoothing
-from sa3dhp.models import pose_prior
-from sa3dhp.skeleton import skeleton as skeletons
-
-SKELETON = skeletons.SA3DHP17
-
-
-class _Same:
-    """Stands for E_m and D_m that lose nothing: v is all of the window's z."""
-
-    def __call__(self, x):
-        size = 3 * SKELETON.num_joints
-        return tf.reshape(x, [len(x), -1] if len(x.shape) == 3 else [len(x), 30, size])
-
-
-class _Pose:
-    """Stands for a prior whose z is the pose itself."""
-
-    skeleton = SKELETON
-
-    def encode(self, joints):
-        return tf.reshape(joints, [len(joints), -1])
-
-    def decode(self, latent):
-        return tf.reshape(latent, [len(latent), SKELETON.num_joints, 3])
-
-
-def test_an_auto_encoder_that_loses_nothing_changes_nothing():
-    """Whatever the windows' places and weights: each frame is a mean of itself."""
-    prior = pose_prior.MotionPrior(_Same(), _Same(), _Pose())
-    rng = np.random.default_rng(0)
-    for frames in (30, 31, 60, 67):
-        clips = rng.normal(0, 300, (2, frames, 17, 3)).astype(np.float32)
-        for hop in (5, 30):
-            np.testing.assert_allclose(
-                smoothing.denoise(clips, prior, hop), clips, atol=1e-3
-            )
 
 
 def test_jitter_is_the_second_difference():

@@ -43,3 +43,10 @@ def test_it_says_of_itself_what_the_model_does_and_that_it_looks_twice():
     model = mirrored.Mirrored(_Model())
     assert model.description == {"image_size": 8, "mirrored": True}
     assert model.skeleton is SKELETON
+
+
+def test_it_has_the_motions_of_the_model():
+    model = _Model()
+    assert mirrored.Mirrored(model).motion is None
+    model.motion = object()
+    assert mirrored.Mirrored(model).motion is model.motion

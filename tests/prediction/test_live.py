@@ -95,6 +95,12 @@ def test_time_is_up_and_nothing_private_is_kept(tmp_path, monkeypatch) -> None:
     assert '"pictures":[]' in page
 
 
+def test_a_camera_has_no_future_to_smooth_by(tmp_path, monkeypatch) -> None:
+    with pytest.raises(errors.InputError, match="next frames are not known"):
+        options = {"smooth": "motion"}
+        _run(_Camera([]), tmp_path / "out", monkeypatch, options=options)
+
+
 def test_nobody_and_nothing(tmp_path, monkeypatch) -> None:
     empty = np.full_like(small_video.frame(0), 90)
     told = _run(_Camera([empty] * 3), tmp_path / "out", monkeypatch)

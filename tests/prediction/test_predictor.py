@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+import small_motion
 import small_video
 
 from sa3dhp import errors
@@ -125,6 +126,21 @@ def test_pictures_are_kept_of_some_frames_when_asked(tmp_path) -> None:
     assert list(made.pictures) == [0, 5, 10, 15]
     picture = cv2.imdecode(np.frombuffer(made.pictures[5], np.uint8), 1)
     assert picture.shape == (120, 160, 3)
+
+
+def test_a_model_with_its_motions_denoises_by_them(tmp_path) -> None:
+    small_video.write(tmp_path / "v.mp4", 60)
+    model = small_video.Model()
+    source, asked = tmp_path / "v.mp4", {"detector": small_video.detect}
+    with pytest.raises(errors.InputError, match=r"no motion auto-encoder.* give zero_"):
+        predictor.predict_video(model, source, smooth="motion", **asked)
+    assert model.batches == []  # before the work
+    raw = predictor.predict_video(model, source, smooth="none", **asked)
+    model.motion = lambda: small_motion.prior(still=True)
+    made = predictor.predict_video(model, source, smooth="motion", **asked)
+    assert made.smoothing == "motion"
+    moved = [np.abs(np.diff(x.joints, axis=0)).mean() for x in (raw, made)]
+    assert moved[1] < 0.2 * moved[0]
 
 
 def test_nobody_is_no_pose(tmp_path) -> None:

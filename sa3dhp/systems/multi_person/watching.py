@@ -190,6 +190,7 @@ def predict_video(
         UnreadableError: if it cannot be decoded.
     """
     smoothing.check(smooth)
+    smoothing.refuse_motion(smooth, "models of several people have no such part")
     info = video.probe(source, frames_fps)
     seen = _Seen(
         max(1, round(screening.EVERY * info.fps)), info.declared_frames, pictures

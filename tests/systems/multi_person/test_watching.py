@@ -120,6 +120,12 @@ def test_a_folder_holds_places_in_every_file(tmp_path):
     assert frame.shape[1] == 160 + 2 * (90 // 4 * 2)
 
 
+def test_it_has_no_motions_to_smooth_by(tmp_path):
+    source = _film(tmp_path / "a.mp4")
+    with pytest.raises(errors.InputError, match="have no such part"):
+        watching.predict_video(_Watcher(), source, smooth="motion")
+
+
 def test_a_model_of_another_kind_is_refused(tmp_path):
     with pytest.raises(errors.InputError, match="--system=multi_person --stage=all"):
         watching.load(tmp_path)
