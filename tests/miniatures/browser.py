@@ -36,6 +36,39 @@ def told(path):
     return json.loads(found[1])
 
 
+_SCRUB = """
+const plot = document.querySelector(".plot"), slider = document.querySelector("input");
+const where = () => JSON.stringify(plot.data.map((trace) => trace.x));
+const [first, frames] = [where(), Number(slider.max) + 1];
+slider.value = slider.max;
+slider.dispatchEvent(new Event("input"));
+const names = plot.data[plot.data.length - 1].text;
+const moved = where() !== first;
+const broken = [...document.querySelectorAll("img")].filter(
+  (image) => getComputedStyle(image).display !== "none" && !image.naturalWidth).length;
+"""
+
+
+def scrubbed(text, path):
+    """Opens a report and moves its slider to the end.
+
+    Args:
+        text: the page.
+        path: where it is written, ready to be watched.
+
+    Returns:
+        `errors` of the console, what was `loaded` from elsewhere, how many `frames` and
+        `broken` pictures there are, the `names` of the skeletons, whether they `moved`.
+    """
+    tell = f"tell({{errors: failed, loaded: {LOADED}, frames, names, moved, broken}});"
+    # What the page shows when all of it has been drawn.
+    script = f'window.addEventListener("load", () => {{{_SCRUB}{tell}}});'
+    head, _, tail = text.partition("<body>")
+    text = f"{head}<body>{CATCH}{tail}".replace("</body>", probe(script) + "</body>")
+    path.write_text(text, encoding="utf-8")
+    return told(path)
+
+
 def browse(path, *flags):
     """Runs the page in headless Chromium; returns the document as it became."""
     done = subprocess.run(

@@ -4,10 +4,12 @@ import dataclasses
 import json
 import re
 
+import browser
 import numpy as np
 import pytest
 
 from sa3dhp.prediction import prediction, report
+from sa3dhp.visualisation import turntable
 
 
 @pytest.fixture
@@ -82,6 +84,19 @@ def test_the_page_says_who_was_seen_and_how_it_came_about(made, tmp_path):
     data = re.search(r'<script type="application/json">(.*?)</script>', page, re.S)
     (clip,) = json.loads(data[1])
     assert len(clip["times"]) == 4 and clip["pictures"] == []
+
+
+@browser.needed
+@pytest.mark.parametrize("pictured", [True, False])
+def test_in_a_browser_all_of_it_is_there_and_moves(made, tmp_path, pictured):
+    small = {
+        k: turntable.jpeg(np.full((20, 30, 3), 60 * k, np.uint8)) for k in range(4)
+    }
+    made = dataclasses.replace(made, pictures=small if pictured else {})
+    told = browser.scrubbed(_page(tmp_path, [made]), tmp_path / "watched.html")
+    assert (told["errors"], told["loaded"], told["broken"]) == ([], [], 0)
+    assert told["frames"] == 4 and told["moved"]
+    assert told["names"] == ["person 0", "person 1"]
 
 
 def test_what_an_adapted_model_is_good_for_is_said(made, tmp_path):

@@ -181,7 +181,7 @@ def _strips(strips: Sequence[Strip], adapted: bool) -> str:
     title = "Before and after" if adapted else "What the model sees"
     return (
         f"<h2>{title}</h2><p>Clips that the adaptation never saw. {page.SIDES} Turn "
-        "the skeletons with the mouse, and move through the clip below them.</p>"
+        "the skeletons with the mouse, and move through the clip above them.</p>"
         + turntable.html([_clip(strip) for strip in strips])
         + "<p>The same at a glance. The side view shows what a camera cannot see: the "
         "depth, which grows to the right.</p>" + "".join(figures)

@@ -5,6 +5,7 @@ import dataclasses
 import html.parser
 import re
 
+import browser
 import cv2
 import numpy as np
 import pytest
@@ -90,6 +91,15 @@ def test_nothing_is_loaded_from_elsewhere_and_every_picture_opens(tmp_path):
     ours = text.replace(offline.get_plotlyjs(), "")  # a browser looks at that
     assert len(ours) < len(text) / 5
     assert not re.search(r"https?://|@import|url\(|<script src", ours)
+
+
+@browser.needed
+def test_in_a_browser_all_of_it_is_there_and_moves(tmp_path):
+    text = _full(tmp_path)
+    told = browser.scrubbed(text, tmp_path / "watched.html")
+    assert (told["errors"], told["loaded"], told["broken"]) == ([], [], 0)
+    assert told["frames"] == 2 and told["moved"]
+    assert told["names"] == ["before", "after", "truth"]
 
 
 def test_headline_numbers_reason_and_origin_are_there(tmp_path):
