@@ -72,6 +72,7 @@ def contact_sheet(
     *,
     size: int = 160,
     columns: int | None = None,
+    legend: Sequence[str] = (),
 ) -> np.ndarray:
     """Returns images of any size as captioned tiles, `[H, W, 3]` uint8 RGB.
 
@@ -80,6 +81,7 @@ def contact_sheet(
         captions: one line each; what does not fit is cut.
         size: side of a tile, pixels.
         columns: tiles per row.
+        legend: lines above them all; what does not fit is cut.
 
     Raises:
         errors.InputError: if there are not as many captions as images, or none.
@@ -89,17 +91,24 @@ def contact_sheet(
             f"contact sheet: got {len(images)} images and {len(captions)} captions, "
             "expected as many of both, at least one"
         )
-    tiles = []
-    for image, caption in zip(images, captions):
-        label = np.full((_CAPTION_HEIGHT, size, 3), 255, np.uint8)
-        text = caption
-        while text and cv2.getTextSize(text, _FONT, 0.4, 1)[0][0] > size - 4:
-            text = text[:-1]
-        if text != caption:
-            text = text[:-2] + ".."
-        cv2.putText(label, text, (2, 13), _FONT, 0.4, (40, 40, 40), 1, cv2.LINE_AA)
-        tiles.append(np.concatenate([letterbox(image, size), label]))
-    return grid(tiles, columns=columns, padding=4)
+    tiles = [
+        np.concatenate([letterbox(image, size), _line(caption, size)])
+        for image, caption in zip(images, captions)
+    ]
+    sheet = grid(tiles, columns=columns, padding=4)
+    return np.concatenate([*(_line(x, sheet.shape[1]) for x in legend), sheet])
+
+
+def _line(text: str, width: int) -> np.ndarray:
+    """A line of text, cut where it does not fit, `[h, width, 3]`."""
+    label = np.full((_CAPTION_HEIGHT, width, 3), 255, np.uint8)
+    whole = text
+    while text and cv2.getTextSize(text, _FONT, 0.4, 1)[0][0] > width - 4:
+        text = text[:-1]
+    if text != whole:
+        text = text[:-2] + ".."
+    cv2.putText(label, text, (2, 13), _FONT, 0.4, (40, 40, 40), 1, cv2.LINE_AA)
+    return label
 
 
 def save(path: str | pathlib.Path, image: np.ndarray) -> None:

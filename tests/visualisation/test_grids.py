@@ -35,6 +35,18 @@ def test_contact_sheet_takes_images_of_any_size_and_cuts_captions():
     assert sheet.shape == (60 + 18 + 8, 3 * 64 + 4, 3)
 
 
+def test_a_legend_stands_above_all_pictures():
+    pictures = [np.zeros((20, 20, 3), np.uint8)] * 3
+    plain = grids.contact_sheet(pictures, ["a", "b", "c"], size=60)
+    legend = ["orange is the right", "x" * 500]
+    sheet = grids.contact_sheet(pictures, ["a", "b", "c"], size=60, legend=legend)
+    assert sheet.shape[1] == plain.shape[1]
+    height = sheet.shape[0] - plain.shape[0]
+    np.testing.assert_array_equal(sheet[height:], plain)
+    first, second = sheet[: height // 2], sheet[height // 2 : height]
+    assert first.min() < 100 and second.min() < 100  # each has words
+
+
 @pytest.mark.parametrize("name", ["sheet.png", "sheet.jpg"])
 def test_saved_images_are_read_again(tmp_path, name):
     image = np.zeros((16, 16, 3), np.uint8)

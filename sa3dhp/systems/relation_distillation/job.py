@@ -366,8 +366,9 @@ def video_target(
     """
     videos = found.video_ids
     spans = np.array([[w.frames.min(), w.frames.max()] for w in found.windows], float)
+    clips, count = len(found.clips), len(np.unique(videos))
     return targets.Target(
-        f"{len(found.clips)} clips of {len(np.unique(videos))} videos",
+        f"{clips} clip{'s' * (clips != 1)} of {count} video{'s' * (count != 1)}",
         found.clips,
         videos,
         spans=spans,

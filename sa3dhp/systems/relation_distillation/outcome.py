@@ -25,6 +25,12 @@ from sa3dhp.systems.relation_distillation import target as targets
 from sa3dhp.visualisation import grids, skeleton_plot
 
 SKELETON = targets.SKELETON
+_OVERLAY_LEGEND = (
+    "Orange: the person's right side; blue: the left. Below each picture its video and "
+    "the number of the frame.",
+    "The drawing is the 3D pose without perspective, fitted to the crop: no detection "
+    "of joints in the picture.",
+)
 RESULT, REPORT, OVERLAYS = "result.json", "report.html", "overlays.png"
 MODEL, PACK = "saved_model", "domain_pack"
 LICENCE = (
@@ -265,7 +271,10 @@ def _write_overlays(
             left, top = max(0, int(x - half)), max(0, int(y - half))
             drawn.append(picture[top : int(y + half), left : int(x + half)])
             captions.append(f"{window.name} {window.frames[at]}")
-    grids.save(path, grids.contact_sheet(drawn, captions, size=260, columns=6))
+    sheet = grids.contact_sheet(
+        drawn, captions, size=260, columns=6, legend=_OVERLAY_LEGEND
+    )
+    grids.save(path, sheet)
 
 
 def summary(result: Mapping) -> str:

@@ -139,8 +139,8 @@ class Target:
         said = []
         if count < FEW_CLIPS:
             said.append(
-                f"{count} clips of 2 s are few: a gain is hard to tell from chance "
-                f"then; give {FEW_CLIPS} or more"
+                f"{count} clip{' of 2 s is' if count == 1 else 's of 2 s are'} few: a "
+                f"gain is hard to tell from chance then; give {FEW_CLIPS} or more"
             )
         if videos < 2:
             said.append(
@@ -170,10 +170,9 @@ class Target:
             kept, train = np.flatnonzero(chosen), np.flatnonzero(~chosen)
         if not len(train) or not len(kept):
             raise errors.InputError(
-                f"{self.name}: got {len(self.videos)} clips of 2 s, too little "
-                "video: some are needed to adapt to and others, that share no frame "
-                "with them, to choose the step by; give ten seconds at least, and a "
-                "few minutes to gain by it"
+                f"{self.name}: got too little video: some clips are needed to adapt "
+                "to, and others, that share no frame with them, to choose the step by; "
+                "give ten seconds at least, and a few minutes to gain by it"
             )
         return train, kept
 

@@ -98,6 +98,22 @@ def test_too_little_video_is_refused_with_what_is_enough(videos, spans):
         _target(videos, spans).split(0.2, seed=0)
 
 
+@pytest.mark.parametrize(
+    ("videos", "words"),
+    [
+        ([0], ["1 clip of 2 s is few", "give 40 or more", "one video only"]),
+        ([0, 1], ["2 clips of 2 s are few"]),
+        (list(range(40)), []),
+    ],
+)
+def test_how_much_video_is_enough_is_said(videos, words):
+    clips = np.zeros((len(videos), 1), np.uint8)
+    advice = targets.Target("x", clips, np.array(videos)).advice
+    assert bool(advice) == bool(words)
+    for word in words:
+        assert word in advice
+
+
 def test_labels_are_told():
     assert _target([0, 1]).information == "R"
     assert _target([0, 1], labelled=lambda rows: None).information == "L"
