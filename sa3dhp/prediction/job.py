@@ -26,6 +26,7 @@ from sa3dhp.prediction import (
     tables,
 )
 from sa3dhp.skeleton import skeleton as skeletons
+from sa3dhp.visualisation import page
 
 RESULT = "prediction.json"  # tells such a folder from others
 FORMATS = ("json", "csv", "bvh", "html")  # beside `poses.npz`
@@ -208,9 +209,15 @@ def summary(told: dict[str, Any], output: str | os.PathLike) -> str:
         if "skipped" in entry:
             lines.append(f"  skipped  {name}: {entry['skipped']}")
             continue
-        people = "1 person" if entry["people"] == 1 else f"{entry['people']} people"
-        seen = f"{entry['poses']} poses of {people} in {entry['frames']} of "
-        seen += f"{entry['frames_in_all']} frame{'s' * (entry['frames_in_all'] != 1)}"
+        poses, people, total = (
+            page.counted(entry[key], word)
+            for key, word in (
+                ("poses", "pose"),
+                ("people", "person"),
+                ("frames_in_all", "frame"),
+            )
+        )
+        seen = f"{poses} of {people} in {entry['frames']} of {total}"
         lines.append(f"  {name}: {seen}")
         lines += [f"  note     {name}: {note}" for note in entry["notes"]]
     lines += [f"  note     {note}" for note in told["notes"]]

@@ -31,10 +31,9 @@ def write(
     """
     poses = sum(len(made.frame) for made in predictions)
     people = sum(made.num_people for made in predictions)
-    head = (
-        f"{poses} poses of {people} {'person' if people == 1 else 'people'} in "
-        f"{len(predictions)} {'source' if len(predictions) == 1 else 'sources'}."
-    )
+    words = (poses, "pose"), (people, "person"), (len(predictions), "source")
+    some, who, where = (page.counted(number, word) for number, word in words)
+    head = f"{some} of {who} in {where}."
     skeleton = skeletons.get(predictions[0].skeleton)
     parts = [
         f'<p class="lead">{page.text(head)}</p>',

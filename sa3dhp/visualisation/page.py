@@ -43,6 +43,12 @@ def text(value: object) -> str:
     return html.escape(str(value))
 
 
+def counted(number: int, word: str) -> str:
+    """Returns a number of things or people in words: `1 pose`, `2 people`."""
+    many = "people" if word == "person" else f"{word}s"
+    return f"{number} {word if number == 1 else many}"
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table of escaped cells: words left, numbers right, the last column in grey."""
 

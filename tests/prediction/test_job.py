@@ -67,6 +67,15 @@ def test_of_several_each_has_a_folder_and_what_fails_is_told(tmp_path) -> None:
     assert again.source == "b/c.mp4"
 
 
+def test_of_a_picture_one_is_one(tmp_path) -> None:
+    cv2.imwrite(str(tmp_path / "p.png"), small_video.frame(0)[..., ::-1])
+    told = _run(tmp_path / "p.png", tmp_path / "out")
+    text = job.summary(told, tmp_path / "out")
+    assert "p.png: 1 pose of 1 person in 1 of 1 frame\n" in text
+    page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert "1 pose of 1 person in 1 source." in page
+
+
 def test_the_next_step_works_when_it_is_pasted(tmp_path) -> None:
     small_video.write(tmp_path / "v.mp4", 10)
     output = tmp_path / "my out's"
