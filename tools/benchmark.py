@@ -2,6 +2,7 @@
 
     python tools/benchmark.py --sizes=64,128 --output=benchmark.json
     python tools/benchmark.py --video=VIDEO     the whole way of tools/predict.py too
+    python tools/benchmark.py --sizes= --video=VIDEO              without the networks
 
 Close what else runs. Keras and TFLite come with TensorFlow; PyTorch is timed too where
 it is installed, and over a video MediaPipe's own pose solution, which
@@ -22,7 +23,9 @@ from absl import flags
 from sa3dhp import cli, errors, files
 
 FLAGS = flags.FLAGS
-flags.DEFINE_list("sizes", ["64", "128"], "Of the pictures, pixels.")
+flags.DEFINE_list(
+    "sizes", ["64", "128"], "Of the pictures, pixels; none leaves the networks out."
+)
 flags.DEFINE_integer("batch", 32, "Pictures at once.", lower_bound=1)
 flags.DEFINE_integer("rounds", 15, "Timed calls of each.", lower_bound=1)
 flags.DEFINE_enum(
@@ -52,7 +55,7 @@ def main() -> None:
     precision.set_policy(FLAGS.precision)
     found = []
     sizes = [int(size) for size in FLAGS.sizes]
-    total = 3 * len(sizes) + 2 + training_speed.COUNT
+    total = 2 + (3 * len(sizes) + training_speed.COUNT if sizes else 0)
     total += pipeline_speed.COUNT if source else 0
     with progress.Progress("benchmark", 0, total) as bar:
         for work in benchmark.works(sizes, FLAGS.batch):
@@ -60,7 +63,9 @@ def main() -> None:
             bar.update(len(found), {})
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
-            trained = training_speed.works(min(sizes), FLAGS.batch, folder)
+            trained = (
+                training_speed.works(min(sizes), FLAGS.batch, folder) if sizes else ()
+            )
             for work in itertools.chain(trained, _whole(source, folder)):
                 found.append(benchmark.compare(work, FLAGS.rounds))
                 bar.update(len(found), {})

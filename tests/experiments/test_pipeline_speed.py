@@ -1,5 +1,6 @@
 """The whole way of a video is timed beside MediaPipe's, whose stand-in is followed."""
 
+import json
 import sys
 import types
 
@@ -88,3 +89,13 @@ def test_the_tool_refuses_what_is_no_single_video(tmp_path):
     assert done.returncode == 2 and "--video: got in, expected one" in done.stderr
     done = tool_runner.run("benchmark", "--video=none.mp4", cwd=tmp_path)
     assert done.returncode == 2 and "no such file" in done.stderr
+
+
+def test_the_tool_times_a_video_alone(tmp_path):
+    small_video.write(tmp_path / "v.mp4", 6)
+    flags = ("--sizes=", "--video=v.mp4", "--rounds=1", "--output=told.json")
+    done = tool_runner.run("benchmark", *flags, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "a video to poses, 6 frames" in done.stdout
+    rows = json.loads((tmp_path / "told.json").read_text())["rows"]
+    assert [row["unit"] for row in rows] == ["poses", "starts", "frames", "frames"]
