@@ -68,6 +68,26 @@ def find(path: str | os.PathLike[str]) -> pathlib.Path:
         return own
 
 
+def check_file(path: str | os.PathLike) -> None:
+    """Makes sure that a name may become that of a file.
+
+    Whoever may write to `/dev` would put a file in the place of a device, for all
+    other programs.
+
+    Raises:
+        InputError: if there is a folder, a device or a pipe.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        raise errors.InputError(f"output: {path} is a folder, expected a file name")
+    # `/dev/stdout` is a link, maybe to a file.
+    device = os.path.dirname(os.path.abspath(path)) == "/dev"
+    if device or (path.exists() and not path.is_file()):
+        raise errors.InputError(
+            f"output: {path} is a device or a pipe, expected a file name"
+        )
+
+
 @contextlib.contextmanager
 def atomic(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yields a temporary sibling of `path`, which takes its name on success.
@@ -76,8 +96,12 @@ def atomic(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
     Args:
         path: of the file; its folder is made.
+
+    Raises:
+        InputError: as `check_file`.
     """
     path = pathlib.Path(path)
+    check_file(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays: writers of pictures look at it.
     handle, name = tempfile.mkstemp(

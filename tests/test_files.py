@@ -90,6 +90,21 @@ def test_failed_write_leaves_the_old_file(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["a.json"]
 
 
+@pytest.mark.parametrize("name", ["pipe", "/dev/null", "/dev/stdout"])
+def test_a_device_or_a_pipe_is_not_replaced(tmp_path, name):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(errors.InputError, match="is a device or a pipe"):
+        files.check_file(tmp_path / name)
+    with pytest.raises(errors.InputError, match="is a device or a pipe"):
+        files.write_text(tmp_path / "pipe", "text")
+    assert (tmp_path / "pipe").is_fifo() and _names(tmp_path) == ["pipe"]
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(errors.InputError, match="is a folder, expected a file name"):
+        files.write_text(tmp_path, "text")
+
+
 _HOLD = """
 import sys, time
 from sa3dhp import files

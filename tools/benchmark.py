@@ -47,6 +47,8 @@ def main() -> None:
         raise errors.InputError(
             f"--sizes: got {bad[0]}, expected numbers from 32 on, such as 64,128"
         )
+    if FLAGS.output:
+        files.check_file(FLAGS.output)
     from sa3dhp import progress, provenance
     from sa3dhp.experiments import benchmark, pipeline_speed, training_speed
     from sa3dhp.training import precision

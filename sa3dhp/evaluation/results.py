@@ -19,8 +19,7 @@ _SETTING = ("protocol", "protocol_hash", "target_information")
 def check_writable(path: str | pathlib.Path) -> None:
     """Raises InputError at once where `write` would fail after all the work."""
     path = pathlib.Path(path)
-    if path.is_dir():
-        raise errors.InputError(f"output: {path} is a folder, expected a file name")
+    files.check_file(path)
     if not os.access(path.parent, os.W_OK):
         raise errors.InputError(
             f"output: {path.parent} is no folder one can write to; make it first"
