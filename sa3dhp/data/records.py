@@ -174,6 +174,8 @@ def read_manifest(folder: str | os.PathLike) -> Manifest:
             "--output of tools/prepare_data.py, or run it again to finish it"
         ) from None
     except (OSError, ValueError) as error:
+        if errors.is_machine_fault(error):
+            raise
         raise errors.InputError(f"{path}: not read: {error}; {REMEDY}") from None
     if isinstance(entry, dict) and entry.get("version", VERSION) != VERSION:
         raise errors.InputError(

@@ -124,8 +124,8 @@ def run(
                     entry["drawn"] = overlay.write(
                         new / folder, source, made, tell, frames=options.frames
                     )
-            except video.UnreadableError as error:
-                told["sources"][source.name] = {"skipped": str(error)}
+            except (video.UnreadableError, OSError) as error:
+                told["sources"][source.name] = {"skipped": _why(error, source)}
                 continue
             except KeyboardInterrupt:
                 if not found:
@@ -143,6 +143,17 @@ def run(
             )
         finish(new, found, told, options, time.monotonic() - began)
     return told
+
+
+def _why(error: Exception, source: video.Source) -> str:
+    """Why a source is left out; raises what is no word on a source."""
+    if isinstance(error, video.UnreadableError):
+        return str(error)
+    names = map(str, (source.path, *source.images))
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        if str(error.filename) in names:
+            return f"cannot be read ({error.strerror})"
+    raise error
 
 
 def begun(model: predictor.Described, name: str, detector: str) -> dict[str, Any]:

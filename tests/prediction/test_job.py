@@ -1,5 +1,6 @@
 """Predictions of several videos."""
 
+import errno
 import json
 import shlex
 import subprocess
@@ -74,6 +75,25 @@ def test_of_a_picture_one_is_one(tmp_path) -> None:
     assert "p.png: 1 pose of 1 person in 1 of 1 frame\n" in text
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert "1 pose of 1 person in 1 source." in page
+
+
+def test_a_video_that_may_not_be_read_is_told_and_the_others_are_done(
+    tmp_path, monkeypatch
+) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        small_video.write(tmp_path / "in" / name, 10)
+    whole = video.probe
+
+    def probe(source, *args):
+        if source.name == "a.mp4":
+            raise PermissionError(errno.EACCES, "Permission denied", source.path)
+        return whole(source, *args)
+
+    monkeypatch.setattr(video, "probe", probe)
+    told = _run(tmp_path / "in", tmp_path / "out", draw=False, formats=())
+    skipped = told["sources"]["a.mp4"]["skipped"]
+    assert skipped == "cannot be read (Permission denied)"
+    assert told["sources"]["b.mp4"]["poses"] == 10
 
 
 def test_the_next_step_works_when_it_is_pasted(tmp_path) -> None:

@@ -24,6 +24,7 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 ASSUMED_FPS = 30.0
 PLAUSIBLE_FPS = (1.0, 480.0)
 _PIXELS = 1 << 27  # of a picture, at most: 400 MB
+_FILE = 1 << 28  # bytes of a picture's file
 _PNG_PART = 1 << 26  # bytes that a part of a picture may claim
 _WIDEST, _SQUARE = 4.0, 0.005  # pixels' sides: the most, and a difference nobody sees
 
@@ -317,9 +318,14 @@ def duration(times: np.ndarray) -> float:
 
 def _open(source: Source) -> cv2.VideoCapture:
     """Opens a video quietly, with FFmpeg alone (no guessing of image sequences)."""
+    if errors.is_special(source.path):
+        raise UnreadableError("a device or a pipe, not a video")
     try:
-        empty = source.path.stat().st_size == 0
+        with source.path.open("rb") as file:  # what OpenCV says of no fault
+            empty = not file.read(1)
     except OSError as error:
+        if errors.is_machine_fault(error):
+            raise
         raise UnreadableError(f"cannot be read ({error.strerror})") from None
     if empty:
         raise UnreadableError("empty file")
@@ -418,14 +424,22 @@ def _png_is_bounded(data: bytes) -> bool:
 
 
 def read_image(path: pathlib.Path) -> np.ndarray | None:
-    """Reads a picture as `[H, W, 3]` uint8 RGB, upright, or None if it is broken."""
+    """Reads a picture as `[H, W, 3]` uint8 RGB, upright, or None if it is broken.
+
+    Raises:
+        OSError: if the machine fails to read it, which says nothing of the picture.
+    """
     level = cv2.getLogLevel()
     cv2.setLogLevel(0)
     try:
-        data = np.fromfile(path, np.uint8)
-        good = data.size and _png_is_bounded(data.tobytes())
-        frame = cv2.imdecode(data, cv2.IMREAD_COLOR) if good else None
-    except (OSError, cv2.error):
+        good = not errors.is_special(path) and os.path.getsize(path) <= _FILE
+        data = path.read_bytes() if good else b""
+        good = bool(data) and _png_is_bounded(data)
+        pixels = np.frombuffer(data, np.uint8)
+        frame = cv2.imdecode(pixels, cv2.IMREAD_COLOR) if good else None
+    except (OSError, cv2.error) as error:
+        if errors.is_machine_fault(error):
+            raise
         frame = None
     finally:
         cv2.setLogLevel(level)

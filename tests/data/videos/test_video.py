@@ -1,5 +1,8 @@
 """Reading videos and frame folders."""
 
+import errno
+import os
+import pathlib
 import struct
 
 import cv2
@@ -317,3 +320,36 @@ def test_a_pattern_is_all_that_fits_named_below_its_folder(tmp_path):
         video.discover(f"{tmp_path}/*.mov")
     (tmp_path / "[1].mp4").write_bytes(b"x")  # a name, not a pattern
     assert [s.name for s in video.discover(tmp_path / "[1].mp4")] == ["[1].mp4"]
+
+
+def test_pipes_and_devices_are_no_videos_and_no_pictures(tmp_path) -> None:
+    """Reading them would wait for ever, or never end."""
+    for name in ("a.mp4", "a.jpg", "b.jpg"):
+        os.mkfifo(tmp_path / name)
+    (tmp_path / "c.jpg").symlink_to("/dev/zero")
+    movie, folder = sorted(video.discover(tmp_path), key=lambda s: len(s.images))
+    with pytest.raises(video.UnreadableError, match="a device or a pipe"):
+        video.probe(movie)
+    assert len(folder.images) == 3 and not list(video.frames(folder, _everything))
+
+
+def test_a_picture_of_gigabytes_is_not_read(tmp_path) -> None:
+    with (tmp_path / "a.jpg").open("wb") as file:
+        file.truncate(1 << 40)
+    assert video.read_image(tmp_path / "a.jpg") is None
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_a_fault_of_the_machine_is_no_verdict_on_videos(
+    tmp_path, monkeypatch, number
+) -> None:
+    _write(tmp_path / "a.mp4", 3)
+    _write_folder(tmp_path / "frames", [(8, 8)] * 2)
+
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(pathlib.Path, "open", refuse)
+    for source in video.discover(tmp_path):
+        with pytest.raises(OSError, match=os.strerror(number)):
+            list(video.frames(source, _everything))
