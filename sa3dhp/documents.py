@@ -2,12 +2,14 @@
 
 A few bytes of YAML stand for millions of values (aliases of aliases), and brackets in
 brackets exhaust Python's stack. Here a document is small, flat and finite, or refused.
+So is one that says a thing twice: the libraries keep the last, without a word.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
@@ -51,7 +53,31 @@ def parse_yaml(text: str, where: str) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's safe loader, without numbers of a million digits."""
+    """YAML's safe loader, without numbers of a million digits and keys said twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        """Refuses a key that comes twice; what `<<` brings may be said anew."""
+        if isinstance(node, yaml.MappingNode):  # else: the library's own words
+            _refuse_twice(
+                (key.tag, key.value)
+                for key, _ in node.value
+                if isinstance(key, yaml.ScalarNode) and not key.tag.endswith(":merge")
+            )
+        return super().construct_mapping(node, deep)
+
+
+def _refuse_twice(names: Iterable[tuple[str, str]]) -> None:
+    seen = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"{name[1]!r:.80} is given twice")
+        seen.add(name)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON."""
+    _refuse_twice(("", key) for key, _ in pairs)
+    return dict(pairs)
 
 
 def _whole(text: str) -> int:
@@ -104,7 +130,7 @@ def parse_json(text: str | bytes, where: str) -> Any:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
         _check_depth(text)
-        return json.loads(text, parse_int=_whole)
+        return json.loads(text, parse_int=_whole, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise errors.InputError(f"{where}: not JSON: {reason}") from None

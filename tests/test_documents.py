@@ -15,6 +15,9 @@ BOMB = "\n".join(
 def test_aliases_of_a_genuine_size_read():
     got = documents.parse_yaml("a: &x {b: [1, 2]}\nc: *x\nd: {<<: *x, e: 1.5}", "it")
     assert got == {"a": {"b": [1, 2]}, "c": {"b": [1, 2]}, "d": {"b": [1, 2], "e": 1.5}}
+    assert documents.parse_yaml("a: &x {b: 1}\nc: {<<: *x, b: 2}", "it")["c"] == {
+        "b": 2
+    }
 
 
 @pytest.mark.parametrize(
@@ -31,6 +34,7 @@ def test_aliases_of_a_genuine_size_read():
         ("a: 2001-99-99", "month"),
         ("x" * (1 << 21), "characters"),
         ("\0", "unacceptable"),
+        ("a: 1\nb: {c: 1, d: 2, c: 3}", "'c' is given twice"),
     ],
 )
 def test_what_is_no_yaml_of_a_genuine_size_is_one_line(text, reason):
@@ -47,6 +51,7 @@ def test_what_is_no_yaml_of_a_genuine_size_is_one_line(text, reason):
         ("9" * 5000, "digits"),
         (b"\xff{}", "decode"),
         ("{", "Expecting"),
+        ('{"a": [{"b": 1, "b": 1}]}', "'b' is given twice"),
     ],
 )
 def test_what_is_no_json_of_a_genuine_depth_is_one_line(text, reason):
