@@ -19,6 +19,7 @@ HUMAN36M = tuple(
 ALIASES = {
     "_ALL": "Miscellaneous",
     "Photo": "TakingPhoto",
+    "TakePhoto": "TakingPhoto",
     "WalkDog": "WalkingDog",
     "WalkTogether": "WalkingTogether",
 }
@@ -29,8 +30,9 @@ _KNOWN = {name.lower(): name for name in HUMAN36M} | {
 
 def normalise(label: str) -> str:
     """Returns the official name of an action of Human3.6M, any other label as it is."""
-    bare = re.sub(r"[ _-]+\d+$", "", label.strip())
-    squeezed = bare if bare.startswith("_") else re.sub(r"[ _-]", "", bare)
+    # `Walking 1`, `Walking (1)`, `Walking1`, and of files `Walking 1.54138969`.
+    bare = re.sub(r"[\s_.#-]*\(?\d+\)?(?:\.\d+)?$", "", label.strip())
+    squeezed = bare if bare.startswith("_") else re.sub(r"[\s_-]", "", bare)
     return _KNOWN.get(squeezed.lower(), label)
 
 
