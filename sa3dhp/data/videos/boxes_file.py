@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 import os
 import pathlib
 
@@ -13,6 +12,12 @@ from sa3dhp import documents, errors
 from sa3dhp.data.videos import tracking
 
 _MOST = 10_000_000  # frames of all videos; every one of them gets a box
+_HEADERS = (
+    ["video", "frame", "x", "y", "w", "h"],
+    ["video", "frame", "x", "y", "width", "height"],
+)
+_LARGEST = 1e13  # of a number; no NaN is below
+_SHARES = 1.5  # pixels; what was given as parts of the picture is no larger
 LAYOUT = '{"video name": [[frame, x, y, w, h], ...]} or CSV rows video,frame,x,y,w,h'
 
 
@@ -28,15 +33,21 @@ def read(path: str | os.PathLike) -> dict[str, tracking.Path]:
             has a box that is not finite or has no area.
     """
     path = pathlib.Path(path)
+    if errors.is_special(path):
+        raise errors.InputError(f"boxes file: {path} is a device or a pipe")
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError) as error:
+        if errors.is_machine_fault(error):
+            raise
         raise errors.InputError(
             f"boxes file: cannot read {path}; give a text file {LAYOUT}"
         ) from None
     rows = _csv_rows if path.suffix.lower() == ".csv" else _json_rows
     try:
         table = rows(text)
+    except errors.InputError as error:
+        raise errors.InputError(f"boxes file: {path}: {error}") from None
     except (ValueError, TypeError, AttributeError, OverflowError, csv.Error):
         raise errors.InputError(f"boxes file: {path} is not {LAYOUT}") from None
     if not table:
@@ -65,7 +76,7 @@ def _json_rows(text: str) -> dict[str, list[list[float]]]:
     """Rows of the JSON layout, by video."""
     return {
         str(name): [[float(value) for value in row] for row in rows]
-        for name, rows in documents.parse_json(text, "boxes").items()
+        for name, rows in documents.parse_json(text, f"not {LAYOUT}").items()
     }
 
 
@@ -73,7 +84,15 @@ def _csv_rows(text: str) -> dict[str, list[list[float]]]:
     """Rows of the CSV layout, by video."""
     table: dict[str, list[list[float]]] = {}
     for number, row in enumerate(csv.reader(text.splitlines())):
-        if not row or (number == 0 and row[0].strip().lower() == "video"):
+        names = [name.strip().lower() for name in row]
+        if number == 0 and names[:1] == ["video"]:
+            if names not in _HEADERS:
+                raise errors.InputError(
+                    f"its columns are {','.join(names):.200}, expected "
+                    "video,frame,x,y,w,h: the top left corner, width and height"
+                )
+            continue
+        if not row:
             continue
         table.setdefault(row[0].strip(), []).append([float(value) for value in row[1:]])
     return table
@@ -82,7 +101,7 @@ def _csv_rows(text: str) -> dict[str, list[list[float]]]:
 def _track(path: pathlib.Path, name: str, rows: list[list[float]]) -> tracking.Path:
     """The track of one video."""
     for row in rows:
-        good = len(row) == 5 and all(math.isfinite(value) for value in row)
+        good = len(row) == 5 and all(abs(value) < _LARGEST for value in row)
         if not (good and row[0] >= 0 and row[0] == int(row[0]) and min(row[3:]) > 0):
             raise errors.InputError(
                 f"boxes file: {path}: {name}: got {row}, expected [frame, x, y, w, h] "
@@ -98,6 +117,12 @@ def _track(path: pathlib.Path, name: str, rows: list[list[float]]) -> tracking.P
         raise errors.InputError(
             f"boxes file: {path}: {name} names a frame twice or beyond 10 million; "
             "give one person per video, one box per frame"
+        )
+    if values[:, 1:].max() <= _SHARES:
+        raise errors.InputError(
+            f"boxes file: {path}: {name}: no number is above {_SHARES:g}: they look "
+            "like shares of the picture, expected pixels; multiply x and w by its "
+            "width, y and h by its height"
         )
     corners = np.concatenate([values[:, 1:3], values[:, 1:3] + values[:, 3:]], axis=1)
     return tracking.from_boxes(frames, corners)

@@ -12,7 +12,14 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from sa3dhp.data.videos import boxes_file, detection, screening, tracking, video
+from sa3dhp.data.videos import (
+    boxes_file,
+    detection,
+    screening,
+    track_sheet,
+    tracking,
+    video,
+)
 
 LOOKS_PER_SECOND = 10.0  # how often the detector is asked
 LOOK_SIZE = 640  # pixels, longer side of the picture it sees
@@ -141,7 +148,11 @@ def scan(
     shown = clock.shown(fps)  # [T] source frame
     fps = fps or clock.fps
     if path is not None:
-        paths = _given(path, shown, size, clock, video.stretch(source))
+        # They are in pixels as stored.
+        stretch = np.array([*video.stretch(source)] * 2, np.float32)
+        path = dataclasses.replace(path, boxes=path.boxes * stretch)
+        paths = _given(path, shown, size, clock)
+        notes += _doubts(path, count, size)
     else:
         paths = _link(found, shots, every, shown, fps)
     if together:
@@ -275,16 +286,12 @@ def _given(
     shown: np.ndarray,
     size: tuple[int, int],
     clock: _Clock,
-    stretch: tuple[float, float],
 ) -> list[tracking.Path]:
     """Brings given boxes (per source frame) to the rate of the set.
 
-    Boxes are in pixels as they are stored. Where none is given for long there is
-    nobody: a track ends there, and another one begins.
+    Where none is given for long there is nobody: a track ends there, and another one
+    begins.
     """
-    path = dataclasses.replace(
-        path, boxes=path.boxes * np.array([*stretch, *stretch], np.float32)
-    )
     low, high = path.boxes[:, :2], path.boxes[:, 2:]
     if _are_corners(low, high, size):
         raise video.UnreadableError(
@@ -308,6 +315,39 @@ def _given(
             tracking.Path(int(inside.argmax()), boxes, path.confidence, scores)
         )
     return pieces
+
+
+def _doubts(path: tracking.Path, count: int, size: tuple[int, int]) -> list[str]:
+    """What given boxes are to be looked at for.
+
+    Args:
+        path: of the boxes.
+        count: of the frames.
+        size: of the picture, width and height.
+
+    Raises:
+        UnreadableError: if they are all of frames that are not there.
+    """
+    named = path.first + (
+        np.arange(len(path.boxes)) if path.named is None else path.named
+    )
+    beyond = int((named >= count).sum())
+    text = f"in the boxes file are of frames from {count} on, which it does not have"
+    if beyond == len(named):
+        raise video.UnreadableError(f"all its boxes {text}; frames count from 0")
+    notes = [f"{beyond} of its {len(named)} boxes {text} (frames count from 0)"]
+    notes = notes if beyond else []
+    low, high = path.boxes[:, :2], path.boxes[:, 2:]
+    half = (high - low) / 2
+    leaves = (high > 1.1 * np.array(size)).any(axis=1).mean() > 0.5
+    fits = (low - half >= -0.02 * np.array(size)).all()
+    fits = fits and (low + half <= 1.02 * np.array(size)).all()
+    if leaves and fits:
+        notes.append(
+            "its boxes in the boxes file leave the picture as x y w h, and would not "
+            f"if x y were their centres; look at {track_sheet.NAME}"
+        )
+    return notes
 
 
 def _are_corners(low: np.ndarray, high: np.ndarray, size: tuple[int, int]) -> bool:

@@ -1,6 +1,7 @@
 """Boxes files."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -48,6 +49,8 @@ def test_a_video_is_found_by_path_name_or_stem(key) -> None:
         '{"v": [[0.5, 1, 2, 3, 4]]}',
         '{"v": [[-1, 1, 2, 3, 4]]}',
         '{"v": [[0, 1, 2, 3, 4], [0, 9, 2, 3, 4]]}',
+        '{"v": [[0, 1, 2, 3, 4]], "v": [[1, 1, 2, 3, 4]]}',
+        '{"v": [[0, 1e308, 2, 1e308, 4]]}',
         '{"v": [[0, 1, 2, 3, 4], [1e12, 9, 2, 3, 4]]}',
     ],
 )
@@ -66,3 +69,26 @@ def test_missing_binary_and_malformed_csv_are_one_line_errors(tmp_path) -> None:
     for name in ("none.json", "b.bin", "b.csv", "c.csv", "."):
         with pytest.raises(errors.InputError, match="boxes file: "):
             boxes_file.read(tmp_path / name)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path) -> None:
+    os.mkfifo(tmp_path / "b.json")
+    for path in (tmp_path / "b.json", "/dev/zero"):
+        with pytest.raises(errors.InputError, match="is a device or a pipe"):
+            boxes_file.read(path)
+
+
+def test_shares_of_the_picture_are_refused(tmp_path) -> None:
+    (tmp_path / "b.json").write_text('{"v": [[0, 0.2, 0.1, 0.4, 0.9]]}')
+    with pytest.raises(errors.InputError, match="shares of the picture, expected pix"):
+        boxes_file.read(tmp_path / "b.json")
+
+
+@pytest.mark.parametrize("names", ["x1,y1,x2,y2", "cx,cy,w,h", "y,x,h,w", "x,y,w"])
+def test_columns_of_another_name_are_refused(tmp_path, names) -> None:
+    path = tmp_path / "b.csv"
+    path.write_text(f"video,frame,{names}\nv,0,1,2,30,40\n")
+    with pytest.raises(errors.InputError, match=f"b.csv: its columns are .*{names}, "):
+        boxes_file.read(path)
+    path.write_text("Video, Frame,X,Y,Width,Height\nv,0,1,2,30,40\n")
+    assert boxes_file.read(path)["v"].boxes.tolist() == [[1, 2, 31, 42]]

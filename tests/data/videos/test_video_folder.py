@@ -253,7 +253,7 @@ def test_given_boxes_take_the_place_of_the_detector(tmp_path) -> None:
     [
         ([0, 500, 0, 20, 50], "box of frame 0 in the boxes file lies outside"),
         ([0, 0, 0, 5000, 50], "box of frame 0 in the boxes file lies outside"),
-        ([500, 10, 10, 20, 50], "no person found"),
+        ([60, 10, 10, 20, 50], "of frames from 60 on, which it does not have"),
     ],
 )
 def test_boxes_that_miss_the_picture_are_a_reason(tmp_path, box, reason) -> None:
@@ -411,3 +411,16 @@ def test_sides_are_not_taken_for_corners(tmp_path, box) -> None:
         json.dumps({"v": [[k, *box(k)] for k in range(60)]})
     )
     assert len(_load(tmp_path / "in", boxes=tmp_path / "b.json").clips) == 1
+
+
+def test_boxes_by_their_centres_are_noted(tmp_path) -> None:
+    """A person whom the picture's edge cuts may have such a box, so it is used."""
+    _write(tmp_path / "in" / "v.mp4", 60)
+    rows = [[k, 60 + k / 3, 75, 40, 80] for k in range(70)]
+    (tmp_path / "b.json").write_text(json.dumps({"v": rows}))
+    found = _load(tmp_path / "in", boxes=tmp_path / "b.json")
+    first, second = (note for _, note in found.notes if "boxes file" in note)
+    assert first.startswith(
+        "10 of its 70 boxes in the boxes file are of frames from 60"
+    )
+    assert "would not if x y were their centres; look at tracks.png" in second
