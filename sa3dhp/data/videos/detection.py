@@ -194,8 +194,15 @@ def _is_yolox(output: np.ndarray) -> bool:
     """Places in cells, a few at most, where others have pixels."""
     if output.ndim != 3 or not len(_cells()) == output.shape[1] > output.shape[2] > 5:
         return False
-    places = output[0, :, :2][np.isfinite(output[0, :, :2]).all(axis=1)]
-    return bool(np.abs(places).max(initial=0.0) < _IN_CELLS)
+    places = output[0, :, :4][np.isfinite(output[0, :, :4]).all(axis=1)]
+    if _are_shares(places):
+        return False
+    return bool(np.abs(places[:, :2]).max(initial=0.0) < _IN_CELLS)
+
+
+def _are_shares(places: np.ndarray) -> bool:
+    """Whether all four numbers of each box are shares of the picture."""
+    return bool(places.min(initial=0.0) >= 0 and places.max(initial=0.0) <= _NORMALISED)
 
 
 def _run_onnx(
@@ -251,15 +258,20 @@ def _layout(
 
     Shapes alone do not tell layouts apart, but their numbers do: 25200 and 8400 rows
     are those of networks with and without anchors, places are pixels, and scores lie
-    between 0 and 1. Without scores the rows are x1 y1 x2 y2 score class.
+    between 0 and 1. Of other counts those with COCO's 80 classes are known by their
+    width. Without scores the rows are x1 y1 x2 y2 score class.
     """
+    if output.shape == (1, 0, 6):  # nothing is found
+        return np.zeros((0, 6), np.float32), None
     if output.ndim != 3 or output.shape[0] != 1 or min(output.shape) < 1:
         return None
     rows = np.asarray(output[0], np.float32)
-    turned = rows.shape[0] < rows.shape[1]
+    turned = rows.shape[1] != 6 and rows.shape[0] < rows.shape[1]
     rows = rows.T if turned else rows
     rows = rows[np.isfinite(rows).all(axis=1)]
-    count, width = max(output.shape[1:]), rows.shape[1]
+    if not len(rows):
+        return None
+    count, width = output.shape[2 if turned else 1], rows.shape[1]
     cells = _cells()
     if yolox and width > 5 and len(rows) == len(cells):
         rows[:, :2] = rows[:, :2] * cells[:, 2:] + cells[:, :2]
@@ -267,15 +279,15 @@ def _layout(
     anchors = count == 3 * len(cells)
     if width >= 5 and not rows[:, :4].any():  # nothing is found
         return rows[:0], rows[:0, 4:5]
-    if width < 5 or rows[:, :4].max() <= _NORMALISED:  # shares of the picture
+    if width < 5 or _are_shares(rows[:, :4]):
         return None
     if width == 6 and not turned and count not in (len(cells), 3 * len(cells)):
         ends = (rows[:, 2:4] >= rows[:, :2]).all() and _are_scores(rows[:, 4])
-        return (rows, None) if ends else None
-    if count == len(cells) and not turned and not yolox and width not in (84, 85):
-        return None  # decoded YOLOX or turned YOLOv8: one column tells, and misleads
-    decoded = count == len(cells) and not turned and width == 85
-    if anchors or yolox or decoded or not (turned or count == len(cells)):
+        whole = (np.abs(rows[:, 5] - np.rint(rows[:, 5])) < _ROUNDING).all()
+        return (rows, None) if ends and whole else None
+    if not (turned or anchors or yolox or width in (84, 85)):
+        return None  # with objectness or without: one column tells, and misleads
+    if anchors or yolox or (width == 85 and not turned):
         return _with_objectness(rows)
     scores = _class_scores(rows[:, 4:])
     return None if scores is None else (rows, scores)

@@ -200,6 +200,8 @@ _LAYOUTS = {
     "YOLOv8's pose head": _output(
         8400, 56, [[*_BOX, 0.855, *_POINTS]]
     ).swapaxes(1, 2),
+    "COCO's classes, of another count": _output(300, 84, [[*_BOX, 0.855]]),
+    "one pair of ends": np.float32([[[100, 80, 200, 400, 0.855, 0]]]),
     "ends": _output(300, 6, [[100, 80, 200, 400, 0.855, 0]], 0.0),
 }  # fmt: skip
 
@@ -217,6 +219,15 @@ _UNKNOWN = {
     "shares of the picture (RT-DETR)": _output(300, 84, [])
     / np.float32([640] * 4 + [1] * 80),
     "a picture's number first (YOLOv7)": _output(300, 7, [[0, *_BOX, 0, 0.9]]),
+    "shares, YOLOv8, not turned": _output(8400, 84, [[*_BOX, 0.9]])
+    / np.float32([640] * 4 + [1] * 80),
+    "score and class swapped, people alone": np.float32(
+        [[[100, 80, 200, 400, 0, 0.9], [0] * 6, [0] * 6]]
+    ),
+    "ends with points (YOLOv8's pose head)": _output(
+        300, 57, [[100, 80, 200, 400, 0.9, 0, *_POINTS]]
+    ),
+    "no number": np.full((1, 84, 8400), np.nan, np.float32),
     "logits": _output(8400, 84, [[*_BOX, -4.0, 7.0]]).swapaxes(1, 2),
     "6 of which score and class are swapped": _output(300, 6, [[*_BOX, 3, 0.5]]),
     "8400 rows of another width in pixels": _output(8400, 20, [[*_BOX, 0.5]]),
@@ -233,5 +244,5 @@ def test_what_fits_no_layout_is_refused_with_its_shape(output, tmp_path) -> None
 
 
 def test_no_detection_at_all_is_no_other_layout(tmp_path) -> None:
-    for shape in ((1, 300, 6), (1, 84, 8400), (1, 25200, 85)):
+    for shape in ((1, 0, 6), (1, 300, 6), (1, 84, 8400), (1, 25200, 85)):
         assert detection._decode_onnx(np.zeros(shape, np.float32), tmp_path).size == 0
