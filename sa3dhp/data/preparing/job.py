@@ -6,14 +6,13 @@ import collections
 import contextlib
 import dataclasses
 import fcntl
-import json
 import os
 import pathlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from sa3dhp import errors, files
+from sa3dhp import documents, errors, files
 from sa3dhp.data import datasets, records
 from sa3dhp.data.preparing import transform, units
 from sa3dhp.data.videos import boxes_file, detection
@@ -164,6 +163,15 @@ def _checked(
     return dataclasses.replace(settings, boxes=path, boxes_checksum=checksum), []
 
 
+def _held(path: pathlib.Path) -> dict[str, Any]:
+    """The plan of a preparation that was stopped."""
+    held = documents.parse_json(path.read_bytes(), str(path))
+    known = {"plan", "dataset", "stored_size", "image_size"}
+    if not isinstance(held, dict) or not known <= set(held):
+        raise errors.InputError(f"{path}: damaged; empty the folder, to start anew")
+    return held
+
+
 def _claim(
     folder: pathlib.Path, dataset: str, settings: units.Settings, fingerprint: str
 ) -> bool:
@@ -188,7 +196,7 @@ def _claim(
             f"with other settings; {remedy}"
         )
     if (state / _PLAN).exists():
-        held = json.loads((state / _PLAN).read_text(encoding="utf-8"))
+        held = _held(state / _PLAN)
         if held["plan"] != fingerprint:
             raise errors.InputError(
                 f"--output={folder}: holds an unfinished preparation of "

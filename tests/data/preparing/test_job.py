@@ -196,6 +196,10 @@ def test_an_unfinished_output_of_another_job_is_left_alone(raw, tmp_path) -> Non
         _run("surreal", raw("surreal"), tmp_path / "out", stop)
     with pytest.raises(errors.InputError, match="unfinished preparation of surreal"):
         _run("surreal", raw("surreal"), tmp_path / "out", stored_size=80)
+    for text in ("{", "[]", "{}"):
+        (tmp_path / "out" / ".preparing" / "plan.json").write_text(text)
+        with pytest.raises(errors.InputError, match=r"plan.json: (damaged|not JSON)"):
+            _run("surreal", raw("surreal"), tmp_path / "out")
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError):
         _run("surreal", raw("surreal"), tmp_path / "file" / "out")
