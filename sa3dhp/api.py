@@ -149,17 +149,18 @@ def adapt(
     if not isinstance(videos, (str, os.PathLike)):
         clips = _clips(videos, loaded.data.stored_size)
     sources.check_videos(loaded, detector, boxes)
-    configs.begin(loaded, workdir)
-    policy = precision.set_policy(loaded.training.precision)
-    job = jobs.Job(loaded, _networks(loaded, folder))
-    if clips is None:
-        target = jobs.find_target(loaded, detector=detector, boxes=boxes)
-        if target.found:
-            target.found.write_sheet(workdir, frames=frames)
-    else:
-        target = _target(clips, video_ids)
-    facts = {"precision": policy, "checkpoints": str(folder.resolve())}
-    result = outcome.write(job.adapt(target, workdir, facts), frames=frames)
+    with files.claimed(workdir):
+        configs.begin(loaded, workdir)
+        policy = precision.set_policy(loaded.training.precision)
+        job = jobs.Job(loaded, _networks(loaded, folder))
+        if clips is None:
+            target = jobs.find_target(loaded, detector=detector, boxes=boxes)
+            if target.found:
+                target.found.write_sheet(workdir, frames=frames)
+        else:
+            target = _target(clips, video_ids)
+        facts = {"precision": policy, "checkpoints": str(folder.resolve())}
+        result = outcome.write(job.adapt(target, workdir, facts), frames=frames)
     return Adapted(saved_model.load(workdir / outcome.MODEL), result, workdir)
 
 

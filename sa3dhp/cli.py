@@ -97,7 +97,7 @@ def run(
             print(_usage(main))
             sys.exit(0)
         rest = flags.FLAGS(argv)[1:]
-        _check_numbers()
+        _check_values()
         if rest and not operands:
             raise errors.InputError(
                 f"{rest[0]!r}: not a flag, expected --name=value (--help lists them)"
@@ -116,9 +116,14 @@ def run(
         _fail(f"{error.filename or 'output'}: {error.strerror}{remedy}", 2)
 
 
-def _check_numbers() -> None:
-    """Raises InputError for a number in a flag that nobody means."""
+def _check_values() -> None:
+    """Raises InputError for a number in a flag that nobody means, and for no text.
+
+    `--videos=$CLIPS` is empty where CLIPS is not set.
+    """
     for flag in flags.FLAGS.flags_by_module_dict().get(sys.argv[0], []):
+        if flag.present and flag.value == "" != flag.default:
+            raise errors.InputError(f"--{flag.name}: expected a value, got none")
         values = flag.value if isinstance(flag.value, list) else [flag.value]
         for value in values:
             if isinstance(value, (int, float)) and not abs(value) <= _LARGEST:
@@ -165,6 +170,7 @@ def as_started(text: str) -> str:
 
 
 def _fail(message: str, status: int) -> NoReturn:
+    files.release()
     sys.stdout.flush()
     message = as_started(" ".join(message.split()))
     print(f"error: {message}", file=sys.stderr)

@@ -154,6 +154,7 @@ def begin(config: Any, workdir: str | os.PathLike[str]) -> None:
                 f"{path}: a run of another configuration ({'; '.join(changed)}); "
                 "use another --workdir"
             )
+    files.preface(path)
     dump(config, path)
 
 

@@ -290,6 +290,8 @@ _BY_CLASS = {
     "NotFoundError": errno.ENOENT,
 }
 _claimed: dict[pathlib.Path, int] = {}  # folder -> descriptor that holds its lock
+_made: list[pathlib.Path] = []  # folders that were not there, the outer ones first
+_prefaces: set[pathlib.Path] = set()
 # How `tempfile` names what `atomic` and `replaced_folder` write first.
 _LEFTOVER = re.compile(rf"\..+{re.escape(_BEGUN)}[a-z0-9_]{{8}}(\.[A-Za-z0-9]+)?")
 
@@ -300,11 +302,13 @@ def claim(folder: str | os.PathLike[str]) -> None:
     The system forgets the claim with the process, however that ends.
 
     Raises:
-        InputError: if another process is at work there.
+        InputError: if another process is at work there, or it is a file.
     """
     home = pathlib.Path(folder).resolve()
     if home in _claimed:
         return
+    check_is_folder(folder)
+    _made.extend(path for path in (*home.parents[::-1], home) if not path.exists())
     home.mkdir(parents=True, exist_ok=True)
     held = os.open(home, os.O_RDONLY)
     try:
@@ -319,8 +323,63 @@ def claim(folder: str | os.PathLike[str]) -> None:
         return  # a disk without locks
     _claimed[home] = held
     for path in sorted(home.rglob(".*")):
-        if _LEFTOVER.fullmatch(path.name):
+        if _LEFTOVER.fullmatch(path.name) and not _is_at_work(path.parent, home):
             _remove(path)
+
+
+@contextlib.contextmanager
+def claimed(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Keeps a folder for this process for a while, see `claim`."""
+    home = pathlib.Path(folder).resolve()
+    before = home in _claimed
+    claim(folder)
+    try:
+        yield
+    finally:
+        if not before and home in _claimed:
+            os.close(_claimed.pop(home))
+
+
+def _is_at_work(folder: pathlib.Path, home: pathlib.Path) -> bool:
+    """Whether another process has claimed a folder, or one above it, below `home`."""
+    while folder != home and home in folder.parents:
+        held = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EACCES):
+                return True
+        finally:
+            os.close(held)
+        folder = folder.parent
+    return False
+
+
+def check_is_folder(path: str | os.PathLike[str]) -> None:
+    """Raises InputError for a file where a folder is to be made, or is."""
+    for place in (pathlib.Path(path), *pathlib.Path(path).parents):
+        if place.is_dir():
+            return
+        if place.exists():
+            raise errors.InputError(f"{place}: is a file, expected a folder's name")
+
+
+def preface(path: str | os.PathLike[str]) -> None:
+    """Notes a file that is worth nothing alone, before it is written, see `release`."""
+    if not os.path.lexists(path):
+        _prefaces.add(pathlib.Path(path).resolve())
+
+
+def release() -> None:
+    """Leaves no trace of a run that came to nothing.
+
+    Folders that `claim` made go where they hold nothing but empty folders and what
+    `preface` names.
+    """
+    for home in _made[::-1]:
+        there = [path for path in home.rglob("*") if not path.is_dir()]
+        if set(there) <= _prefaces:
+            shutil.rmtree(home, ignore_errors=True)
 
 
 def _remove(path: pathlib.Path) -> None:

@@ -18,6 +18,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_enum("do", "", ["", "train", "bad", "bug", "stop", "full"], "What\\nfor.")
 flags.DEFINE_float("size", 1.0, "How large.")
 flags.DEFINE_integer("count", 1, "How many.")
+flags.DEFINE_string("name", None, "Whose.")
 
 
 def main():
@@ -87,6 +88,7 @@ def test_a_run_prints_only_what_is_ours(tool):
             2,
             "error: --count: got 999999999999999999999999, ex",
         ),
+        (["--name="], 2, "error: --name: expected a value, got none\n"),
         (["--nope=1"], 2, "error: Unknown command line flag 'nope' (--help lists"),
         (["--do=x"], 2, "error: flag --do=x: value should be one of"),
         (["clips"], 2, "error: 'clips': not a flag, expected --name=value"),
@@ -112,4 +114,4 @@ def test_help_shows_the_tool_and_its_own_flags(tool, flag):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Does a thing.\n\nflags:\n  --count (default: '1')\n")
     assert "\n  --do\n      <" in done.stdout
-    assert done.stdout.count("--") == 3
+    assert done.stdout.count("--") == 4

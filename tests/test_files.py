@@ -177,3 +177,57 @@ def test_an_npz_that_claims_more_than_it_holds_is_not_read(tmp_path):
     np.savez(path, a=np.array([{}], object))
     with pytest.raises(ValueError, match="never loaded"):
         files.load_npz(path)
+
+
+def test_a_run_that_came_to_nothing_leaves_nothing(tmp_path):
+    code = """
+import sys
+from sa3dhp import files
+files.claim(sys.argv[1])
+for name in sys.argv[2:]:
+    files.preface(f"{sys.argv[1]}/{name}")
+    files.write_text(f"{sys.argv[1]}/{name}", "x")
+files.release()
+"""
+
+    def run(folder, *names):
+        command = [sys.executable, "-c", code, str(tmp_path / folder), *names]
+        subprocess.run(command, check=True)
+        return [str(p.relative_to(tmp_path)) for p in sorted(tmp_path.rglob("*"))]
+
+    assert run("a/b", "config.yaml", "run.json") == []
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c/config.yaml").write_text("of an earlier run")
+    assert run("c", "config.yaml") == ["c", "c/config.yaml"]
+    (tmp_path / "c/config.yaml").unlink()
+
+
+def test_a_claim_leaves_what_another_process_is_writing(tmp_path):
+    inner = tmp_path / "mine" / "sub"
+    inner.mkdir(parents=True)
+    command = [sys.executable, "-c", _HOLD, str(tmp_path / "mine")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout.readline() == "held\n"
+        (inner / ".result.tmp-a1b2c3d4.json").write_text("x")
+        with files.claimed(tmp_path):
+            assert [*inner.iterdir()]
+        first.kill()
+    with files.claimed(tmp_path):
+        assert not [*inner.iterdir()]
+
+
+def test_a_folder_is_claimed_for_a_while(tmp_path):
+    with files.claimed(tmp_path), files.claimed(tmp_path):
+        pass
+    command = [sys.executable, "-c", _HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        other.kill()
+
+
+def test_a_file_is_no_folder_to_work_in(tmp_path):
+    (tmp_path / "a").write_text("")
+    for name in ("a", "a/b/c"):
+        with pytest.raises(errors.InputError, match="a: is a file, expected a folder"):
+            files.claim(tmp_path / name)
+    files.check_is_folder(tmp_path / "new" / "er")

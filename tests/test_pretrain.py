@@ -21,6 +21,7 @@ def _pretrain(*args):
         (["--set=source.learning_rate=1e-4"], "write 1.0e-4"),
         (["--config=none.yaml"], "none.yaml: no such configuration file"),
         (["--stage=sauce"], "value should be one of"),
+        (["--checkpoints=setup.py"], "setup.py: is a file, expected a folder's name"),
         (["--precision=half"], "value should be one of"),
         (["--strategy=mirrored"], "expected --system=relation_distillation --stage=so"),
         (["--strategy=mirrored", "--stage=source"], "expected frozen or reestimated"),
@@ -31,6 +32,7 @@ def test_bad_input_is_one_line(tmp_path, args, message):
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1 and done.stderr.startswith("error: ")
     assert message in done.stderr
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -104,8 +104,8 @@ def main() -> None:
     sources.check_videos(config, FLAGS.detector, FLAGS.boxes)
     strategy = replicas.make(FLAGS.strategy)
     workdir = replicas.own(strategy, workdir)
-    configs.begin(config, workdir)
     files.claim(workdir)
+    configs.begin(config, workdir)
     policy = precision.set_policy(config.training.precision)
     trained = networks.Networks(config, store.Store(folder))
     if FLAGS.from_scratch:

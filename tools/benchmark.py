@@ -23,11 +23,12 @@ from absl import flags
 from sa3dhp import cli, errors, files
 
 FLAGS = flags.FLAGS
+_LARGEST = 1024  # pixels
 flags.DEFINE_list(
     "sizes", ["64", "128"], "Of the pictures, pixels; none leaves the networks out."
 )
-flags.DEFINE_integer("batch", 32, "Pictures at once.", lower_bound=1)
-flags.DEFINE_integer("rounds", 15, "Timed calls of each.", lower_bound=1)
+flags.DEFINE_integer("batch", 32, "Pictures at once.", 1, 1024)
+flags.DEFINE_integer("rounds", 15, "Timed calls of each.", 1, 1000)
 flags.DEFINE_enum(
     "precision",
     "float32",
@@ -43,9 +44,10 @@ flags.DEFINE_string("output", None, "Writes the numbers as JSON too.")
 
 def main() -> None:
     """Times row by row, and prints what came of it."""
-    if bad := [size for size in FLAGS.sizes if not size.isdigit() or int(size) < 32]:
+    if bad := [text for text in FLAGS.sizes if not _is_size(text)]:
         raise errors.InputError(
-            f"--sizes: got {bad[0]}, expected numbers from 32 on, such as 64,128"
+            f"--sizes: got {bad[0]}, expected numbers from 32 to {_LARGEST}, such as "
+            "64,128"
         )
     if FLAGS.output:
         files.check_file(FLAGS.output)
@@ -82,6 +84,10 @@ def main() -> None:
         print(f"\nwritten: {FLAGS.output}")
 
 
+def _is_size(text: str) -> bool:
+    return text.isdecimal() and 32 <= int(text[:9]) <= _LARGEST
+
+
 def _source() -> Any:
     """The video that is given, or None; before any work, so that it is told at once."""
     if not FLAGS.video:
@@ -91,6 +97,10 @@ def _source() -> Any:
     found = video.discover(FLAGS.video)
     if len(found) > 1 or found[0].images == (found[0].path,):
         raise errors.InputError(f"--video: got {FLAGS.video}, expected one video")
+    try:
+        next(video.frames(found[0], bool), None)
+    except video.UnreadableError as error:
+        raise errors.InputError(f"{FLAGS.video}: {error}; give another") from None
     return found[0]
 
 

@@ -78,15 +78,16 @@ def main() -> None:
     stages = list(configs.STAGES) if FLAGS.stage == "all" else [FLAGS.stage]
     uses = {configs.READS[stage] for stage in stages}
     prepared = sources.check(config, *sorted(uses))  # hours before they are needed
-    configs.begin(config, workdir)
+    folder = pathlib.Path(FLAGS.checkpoints or workdir / "checkpoints")
+    files.check_is_folder(folder)
     files.claim(workdir)
+    configs.begin(config, workdir)
     policy = precision.set_policy(config.training.precision)
     run = {**provenance.describe(), "stage": FLAGS.stage, "precision": policy}
+    files.preface(workdir / "run.json")
     files.write_json(workdir / "run.json", {**run, "data": prepared})
-
-    folder = workdir / "checkpoints"
     if FLAGS.checkpoints:
-        folder = replicas.own(strategy, pathlib.Path(FLAGS.checkpoints))
+        folder = replicas.own(strategy, folder)
     if FLAGS.start:
         store.Store(folder).start_from(files.find(FLAGS.start))
     together = {} if FLAGS.strategy == "none" else {"strategy": strategy}

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import importlib
 import pathlib
+import re
 import typing
 from collections.abc import Callable, Sequence
 
@@ -58,6 +59,7 @@ _SMOOTHING = "smoothing"  # of predictions over time
 _OF_RUNS = "papers"  # Tables 2-4 of the paper, of runs that are finished
 NAMES = (*rows.NAMES, _SMOOTHING, _OF_RUNS, *_NRSFM, *_INTERVENTIONS, *_MULTI_PERSON)
 _OF_NETWORKS = ("pose_space", "motion_space", "motion_rules", "relation_pairs")
+_SEED = r"[0-9]{1,15}"
 _OF_PICTURES = "people"
 FIGURES = (*_OF_NETWORKS, _OF_PICTURES)
 flags.DEFINE_enum("table", None, NAMES, "What to make.")
@@ -100,14 +102,18 @@ def main() -> None:
         raise errors.InputError(
             f"--table is missing: one of {', '.join(NAMES)}; or give --figure="
         )
-    if not FLAGS.seeds or not all(seed.isdigit() for seed in FLAGS.seeds):
+    if not FLAGS.seeds or not all(re.fullmatch(_SEED, seed) for seed in FLAGS.seeds):
         raise errors.InputError(f"--seeds: got {FLAGS.seeds}, expected such as 0,1,2")
+    if len(set(_seeds())) < len(FLAGS.seeds):
+        raise errors.InputError(f"--seeds: got {FLAGS.seeds}, expected each once")
     if FLAGS.table == _OF_RUNS:
         from sa3dhp.experiments import papers
 
         print(f"\n{papers.run(FLAGS.workdir)}")
         print(f"written: {pathlib.Path(FLAGS.workdir) / FLAGS.table}.json and .md")
-    elif FLAGS.table in _NRSFM:
+        return
+    files.claim(FLAGS.workdir)
+    if FLAGS.table in _NRSFM:
         _of_system("nrsfm", _NRSFM[FLAGS.table])
     elif FLAGS.table in _INTERVENTIONS:
         _of_system("interventions", _INTERVENTIONS[FLAGS.table])

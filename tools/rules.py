@@ -47,6 +47,7 @@ def main() -> None:
     # A wrong rule is told before the work.
     known = networks_.Networks(config, store.Store(folder))
     if trained:
+        files.claim(workdir)
         known = networks.complete(config, folder, workdir / "networks")
     making, found = stages.Stages(config, known), []
     for name, rule in known.rules.items():

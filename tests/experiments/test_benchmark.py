@@ -61,6 +61,19 @@ def test_starts_and_scores_run(monkeypatch):
         assert start().returncode == 0
 
 
-def test_a_size_that_is_none_is_told(tmp_path):
-    done = tool_runner.run("benchmark", "--sizes=64,big", cwd=tmp_path)
-    assert done.returncode == 2 and "--sizes: got big, expected" in done.stderr
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        ("--sizes=64,big", "--sizes: got big, expected"),
+        ("--sizes=\N{SUPERSCRIPT TWO}", "expected numbers from 32 to 1024"),
+        ("--sizes=" + "9" * 5000, "expected numbers from 32 to 1024"),
+        ("--batch=99999999", "not an integer in the range [1, 1024]"),
+        ("--output=.", ". is a folder, expected a file name"),
+        ("--video=v.mp4", "v.mp4: empty file; give another"),
+    ],
+)
+def test_what_makes_no_sense_is_told_before_the_work(tmp_path, flag, words):
+    (tmp_path / "v.mp4").touch()
+    done = tool_runner.run("benchmark", flag, cwd=tmp_path, timeout=20)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert words in done.stderr

@@ -316,6 +316,8 @@ def test_a_target_of_videos_is_refused(configure, checkpoints, tmp_path):
     [
         ((), "--table is missing: one of ablation"),
         (("--table=ablation", "--seeds=a"), "--seeds: got ['a'], expected such as 0,1"),
+        (("--table=ablation", "--seeds=\N{SUPERSCRIPT TWO}"), "expected such as 0,1"),
+        (("--table=ablation", "--seeds=1,01"), "['1', '01'], expected each once"),
         (("--table=ablation", "--checkpoints=none"), "none/meta.json: no such checkpo"),
     ],
 )
@@ -323,3 +325,4 @@ def test_bad_flags_are_one_line(flags, message, tmp_path):
     got = tool_runner.run("reproduce", *flags, cwd=tmp_path)
     assert got.returncode != 0 and got.stderr.count("\n") == 1
     assert message in got.stderr
+    assert not list(tmp_path.iterdir())
