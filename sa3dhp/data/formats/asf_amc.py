@@ -18,6 +18,7 @@ from sa3dhp.data.formats import plain_text
 from sa3dhp.geometry import rotation
 
 INCH = 25.4  # mm
+_MOST, _UNIT = 1e6, 0.02  # of lengths, and what rounding does to a direction
 _WORDS = 4  # of a bone's name, at most
 _DOF = {"tx", "ty", "tz", "rx", "ry", "rz", "l"}
 
@@ -108,7 +109,12 @@ def read_asf(path: str | pathlib.Path) -> Skeleton:
         units = {words[0].lower(): words[1] for words in sections["units"]}
         if units.get("angle", "deg").lower() != "deg":
             raise errors.InputError(f"{path}: angle {units['angle']}, expected deg")
-        unit = INCH / float(units.get("length", 1.0))
+        length = float(units.get("length", 1.0))
+        if not 0 < length < _MOST:
+            raise errors.InputError(
+                f"{path}: units: length {length:g}, expected above 0"
+            )
+        unit = INCH / length
         return Skeleton(_bones(sections, unit, str(path)), unit)
 
 
@@ -116,7 +122,10 @@ def _bones(
     sections: dict[str, list[list[str]]], unit: float, path: str
 ) -> tuple[Bone, ...]:
     """The bones in the order of the hierarchy."""
-    blocks = {" ".join(b["name"]): b for b in _bone_blocks(sections["bonedata"])}
+    found = _bone_blocks(sections["bonedata"])
+    blocks = {" ".join(block["name"]): block for block in found}
+    if len(blocks) < len(found):
+        raise errors.InputError(f"{path}: a bone of bonedata comes twice")
     bones = [_root(sections["root"], path)]
     order = {"root": 0}
     for words in sections["hierarchy"]:
@@ -155,12 +164,18 @@ def _bone(
     if axes.upper() != "XYZ":
         raise errors.InputError(f"{path}: {name}: axis {axes}, expected XYZ")
     direction = np.array(block["direction"], np.float64)
-    offset = direction * float(block["length"][0]) * unit
+    length = float(block["length"][0])
+    offset = direction * length * unit
     dof = tuple(word.lower() for word in block.get("dof", []))
     if angles.shape != (3,) or offset.shape != (3,) or not set(dof) <= _DOF:
         raise errors.InputError(
             f"{path}: {name}: expected three numbers each of axis and direction, and "
             f"dof of {' '.join(sorted(_DOF))}, got {block}"
+        )
+    if length < 0 or (length > 0 and abs(np.linalg.norm(direction) - 1) > _UNIT):
+        raise errors.InputError(
+            f"{path}: {name}: length {length:g} along {' '.join(block['direction'])}, "
+            "expected a direction of length 1, and no length below 0"
         )
     if not np.isfinite([angles, offset]).all() or len(set(dof)) < len(dof):
         raise errors.InputError(
@@ -223,11 +238,9 @@ def _table(
     for n, start in enumerate(starts):
         del words[start - n :: width - n]  # names go, numbers stay
     plain_text.refuse_commas(body, path)
-    table = np.array(words, np.float64).reshape(-1, 1 + sum(columns))
+    table = plain_text.numbers(words, path).reshape(-1, 1 + sum(columns))
     if not len(table) or not (np.diff(table[:, 0]) == 1).all():
         raise errors.InputError(f"{path}: its frame numbers have a gap")
-    if not np.isfinite(table).all():
-        raise errors.InputError(f"{path}: a number in it is not finite")
     ends = np.cumsum([1, *columns])
     owners = {_joined(bone.name): bone.name for bone in skeleton.bones}
     return {owners[n]: table[:, a:b] for n, a, b in zip(names, ends, ends[1:])}

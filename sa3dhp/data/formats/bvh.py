@@ -63,7 +63,8 @@ def read(path: str | pathlib.Path) -> Motion:
     be one row more than the file says.
 
     Raises:
-        InputError: for a file that is no BVH, is cut short, or has decimal commas.
+        InputError: for a file that is no BVH, is cut short, or has decimal commas; for
+            a joint without its offset, or with a channel twice.
     """
     path = pathlib.Path(path)
     with errors.reading(path, "a BVH file"):
@@ -85,10 +86,10 @@ def read(path: str | pathlib.Path) -> Motion:
                 f"{path}: {frames} frames of {width} numbers expected, got "
                 f"{len(words)} numbers: cut short?"
             )
-        values = np.array(words, np.float64).reshape(rows, width)
-        if not (np.isfinite(values).all() and _SLOWEST <= 1.0 / step <= _FASTEST):
+        values = plain_text.numbers(words, path).reshape(rows, width)
+        if not 1 / _FASTEST <= step <= 1 / _SLOWEST:
             raise errors.InputError(
-                f"{path}: a number is not finite, or {step} s is no time of a frame"
+                f"{path}: Frame Time: got {step:g}, expected seconds, such as 0.033333"
             )
     # 0.0083333 s is 120 frames per second, not 120.0005.
     fps = 1.0 / step
@@ -106,7 +107,7 @@ def _halves(text: str, path: pathlib.Path) -> tuple[str, str]:
     return parts[0], parts[1]
 
 
-_SLOWEST, _FASTEST = 1e-3, 1e5  # frames per second
+_SLOWEST, _FASTEST = 1.0, 1e5  # frames per second
 _RATE = re.compile(r"(?i)\s*Frames\s*:\s*(\d{1,9})\s*Frame\s*Time\s*:\s*(\S+)")
 _NUMBER = r"[-+]?[\d.]+(?:e[-+]?\d+)?"
 # A name goes on to its brace or the end of the line: some have blanks.
@@ -143,16 +144,18 @@ def _hierarchy(text: str, path: str) -> list[Joint]:
                 raise errors.InputError(f"{path}: a brace without a joint before it")
             parent = stack[-1] if stack else -1
             stack.append(len(joints))
-            joints.append(Joint(name, parent, np.zeros(3), (), so_far))
+            joints.append(Joint(name, parent, np.full(3, np.nan), (), so_far))
             name = ""
         elif found["close"]:
             stack.pop()
         elif found["offset"]:
-            offset = np.array(found["offset"].split(), np.float64)
+            offset = plain_text.numbers(found["offset"].split(), path)
             joints[stack[-1]] = dataclasses.replace(joints[stack[-1]], offset=offset)
         elif found["count"]:
             channels = tuple(found["channels"].split())
-            if len(channels) != int(found["count"]) or joints[stack[-1]].channels:
+            once = {channel.lower() for channel in channels}
+            good = len(once) == len(channels) == int(found["count"])
+            if not good or joints[stack[-1]].channels:
                 raise errors.InputError(
                     f"{path}: {joints[stack[-1]].name}: {found['count']} channels "
                     f"expected, got {' '.join(channels)}"
@@ -162,7 +165,13 @@ def _hierarchy(text: str, path: str) -> list[Joint]:
             )
             so_far += len(channels)
     if stack or not joints:
-        raise errors.InputError(f"{path}: {len(stack)} braces of it are not closed")
+        what = (
+            f"{len(stack)} braces of it are not closed" if stack else "no joint in it"
+        )
+        raise errors.InputError(f"{path}: {what}")
+    for joint in joints:
+        if np.isnan(joint.offset).any():
+            raise errors.InputError(f"{path}: {joint.name}: no OFFSET")
     return joints
 
 
@@ -186,6 +195,10 @@ def forward_kinematics(
     if missing:
         raise errors.InputError(
             f"{motion.path}: no joints {missing}; it has {', '.join(known)}"
+        )
+    if twice := [name for name in names if known.count(name) > 1]:
+        raise errors.InputError(
+            f"{motion.path}: has several joints {twice[0]}; give each a name of its own"
         )
     needed: set[int] = set()
     for name in names:

@@ -129,6 +129,10 @@ def test_a_broken_motion_is_refused(files, text, message):
         ("axis 0 0 90 XYZ", "axis 0 0 90 ZYX", "expected XYZ"),
         ("position 0 0 0", "position 0 1 0", "rest position"),
         ("hip thigh", "knee thigh", "knee -> thigh"),
+        ("length 0.5", "length -0.5", "length -0.5, expected above 0"),
+        ("direction ", "direction 9", "expected a direction of length 1"),
+        ("    length ", "    length -", "no length below 0"),
+        ("name thigh", "name hip", "a bone of bonedata comes twice"),
     ],
 )
 def test_a_broken_skeleton_is_refused(files, old, new, message):

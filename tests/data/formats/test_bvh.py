@@ -157,6 +157,8 @@ _LOOSE = {
     "a brace on the name's line": lambda t: t.replace("ROOT Hips\n{", "ROOT Hips{"),
     "braces on every name's line": lambda t: t.replace("\n  {", " {"),
     "a byte order mark": lambda t: "\ufeff" + t,
+    "an old Mac's line ends": lambda t: t.replace("\n", "\r"),
+    "what DOS puts at the end": lambda t: t + "\x1a",
     "windows' line ends": lambda t: t.replace("\n", "\r\n"),
     "keywords in lower case": lambda t: (
         t.replace("ROOT", "Root").replace("JOINT", "joint").replace("MOTION", "Motion")
@@ -197,7 +199,15 @@ def test_one_row_more_than_a_file_says_is_read_as_well(path):
         ("1 2 3 90 0 0", "1,5 2,0 3 90 0 0", "1,5: a decimal comma, expected a point"),
         ("OFFSET 0 -40 0", "OFFSET 0 -40,5 0", "-40,5: a decimal comma"),
         ("1 2 3 90 0 0", "nan 2 3 90 0 0", "not finite"),
-        (".0083333", "0", "not a BVH file"),
+        (".0083333", "0", "Frame Time: got 0, expected seconds"),
+        (".0083333", "8.3333", "Frame Time: got 8.3333, expected seconds"),
+        (".0083333", "120", "Frame Time: got 120, expected seconds"),
+        ("1 2 3 90 0 0", "1_0 2 3 90 0 0", "a number with _ in it"),
+        ("1 2 3 90 0 0", "1 2 3 1e300 0 0", "beyond 1e.09"),
+        ("    OFFSET 0 -40 0\n", "", "Knee: no OFFSET"),
+        ("OFFSET 0 -40 0", "OFFSET 0 -1e400 0", "not finite"),
+        ("Xrotation Yrotation\n    End", "Xrotation xrotation\n    End", "3 channels"),
+        (BVH[: BVH.index("MOTION")], "HIERARCHY\n", "no joint in it"),
         ("CHANNELS 3 Z", "CHANNELS 4 Z", "Knee: 4 channels"),
         ("CHANNELS 3 Z", "CHANNELS 3 Q", "Knee: 3 channels|unexpected"),
         ("  }\n}\nMOTION", "  }\nMOTION", "not closed"),
@@ -221,3 +231,11 @@ def test_a_damaged_file_is_named(path, old, new, message):
 def test_an_attribute_of_a_wrong_kind_is_named(change):
     with pytest.raises(errors.InputError, match=f"rig test: {next(iter(change))} expe"):
         _rig(**change)
+
+
+def test_two_joints_of_one_name_are_no_joint_to_use(path):
+    path.write_text(BVH.replace("JOINT Knee", "JOINT Hand"))
+    motion = bvh.read(path)
+    assert bvh.forward_kinematics(motion, ["Hips"]).shape == (2, 1, 3)
+    with pytest.raises(errors.InputError, match="has several joints Hand"):
+        bvh.forward_kinematics(motion, ["Hips", "Hand"])
