@@ -196,12 +196,12 @@ def _claim(
             f"with other settings; {remedy}"
         )
     if (state / _PLAN).exists():
-        held = _held(state / _PLAN)
-        if held["plan"] != fingerprint:
+        begun = _held(state / _PLAN)
+        if begun["plan"] != fingerprint:
             raise errors.InputError(
                 f"--output={folder}: holds an unfinished preparation of "
-                f"{held['dataset']} (stored_size {held['stored_size']}, image_size "
-                f"{held['image_size']}), of another input or with other settings; "
+                f"{begun['dataset']} (stored_size {begun['stored_size']}, image_size "
+                f"{begun['image_size']}), of another input or with other settings; "
                 f"{remedy}"
             )
     elif folder.exists() and any(folder.iterdir()):
