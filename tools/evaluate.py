@@ -142,7 +142,7 @@ def main() -> None:
     """Evaluates, prints and writes."""
     if _on_dataset():
         return
-    from sa3dhp.evaluation import doctor, evaluator, protocol, results, tables
+    from sa3dhp.evaluation import doctor, evaluator, poses, protocol, results, tables
 
     name = FLAGS.protocol
     if not name and FLAGS.dataset:
@@ -157,6 +157,8 @@ def main() -> None:
     if FLAGS.output:
         results.check_writable(FLAGS.output)
     pred, target, information = _sides()
+    if not (FLAGS.diagnose or target.flat):  # else: named, with all else that is wrong
+        poses.check_units(pred, target)
     information = FLAGS.target_information or information
     result = evaluator.evaluate(
         pred, target, card, information, shared_joints=FLAGS.shared_joints

@@ -14,6 +14,7 @@ from sa3dhp.skeleton import skeleton as skeletons
 LABELS = ("action", "sequence", "subject", "frame_number")
 UNITS_MM = {"mm": 1.0, "centimetres": 10.0, "inches": 25.4, "metres": 1000.0}
 _BODY_SIZE_MM = 450.0  # mean distance of the joints from their middle, standing adult
+_FARTHEST = 1e9  # mm of anything that a camera sees
 _PERSON = 3.0  # no person is larger or smaller than that by more than this factor
 
 
@@ -147,7 +148,12 @@ def _joints(value: np.ndarray, source: str) -> np.ndarray:
         raise errors.InputError(
             f"{source}: joints are empty, expected at least a frame"
         )
-    return value.astype(np.float64)
+    joints = value.astype(np.float64)
+    if (np.abs(joints[np.isfinite(joints)]) > _FARTHEST).any():
+        raise errors.InputError(
+            f"{source}: a joint is beyond {_FARTHEST:g} mm; the file may be damaged"
+        )
+    return joints
 
 
 def _text(value: np.ndarray, key: str, source: str) -> str:
@@ -172,6 +178,12 @@ def _mask(
     ):
         raise errors.InputError(
             f"{source}: mask has shape {value.shape}, expected {joints.shape[:2]}"
+        )
+    odd = value[(value != 0) & (value != 1)]
+    if odd.size:  # confidences, which every threshold would turn into another mask
+        raise errors.InputError(
+            f"{source}: mask has the value {odd[0]:.4g}, expected True or False; "
+            "choose which joints count, such as confidence > 0.5"
         )
     return np.broadcast_to(value.astype(bool), joints.shape[:2])
 

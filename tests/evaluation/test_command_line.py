@@ -60,6 +60,7 @@ def test_evaluate_prints_card_table_and_diagnosis_and_writes_json(run, files):
     [
         ({"joints": TRUTH[:, :16]}, "expected [N, 17, 3]"),
         ({"joints": np.where(TRUTH > 500, np.nan, TRUTH)}, "not a finite number"),
+        ({"joints": TRUTH / 1000}, "looks like metres, expected mm; multiply by 1000"),
         ({"skeleton": "stickman"}, "unknown id 'stickman'"),
         ({"skeleton": "coco17"}, "has no"),
         (None, "no file"),

@@ -54,6 +54,12 @@ def test_a_mask_per_joint_holds_for_all_frames(tmp_path):
         ({**GOOD, "joints": JOINTS[0]}, r"\(17, 3\) of float32, expected \[N, J, 3\]"),
         ({**GOOD, "joints": JOINTS[:0]}, "are empty"),
         ({**GOOD, "joints": np.full((4, 17, 3), "a")}, "expected .* numbers in mm"),
+        (
+            {**GOOD, "mask": np.full((4, 17), 0.3)},
+            "mask has the value 0.3, expected Tr",
+        ),
+        ({**GOOD, "mask": np.full((4, 17), np.nan)}, "mask has the value nan, expect"),
+        ({**GOOD, "joints": np.full((4, 17, 3), 1e300)}, "a joint is beyond 1e.09 mm"),
         ({**GOOD, "mask": np.ones((4, 16))}, r"mask has shape \(4, 16\)"),
         ({**GOOD, "action": ["a"] * 3}, r"action has shape \(3,\), expected \(4,\)"),
         ({**GOOD, "frame_number": np.full(4, 0.5)}, "expected whole numbers"),
