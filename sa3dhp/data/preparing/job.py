@@ -19,6 +19,7 @@ from sa3dhp.data.videos import boxes_file, detection
 
 Engine = Callable[[Sequence[units.Task], Callable[[units.Report], None]], None]
 Progress = Callable[[int, int, int], None]
+_LARGEST = 4096  # pixels of a stored picture's side
 _PLAN = "plan.json"
 _HALF = f"*{records.PARTIAL}"
 # Settings of one data set that are an error with any other.
@@ -66,6 +67,7 @@ def run(
         raise errors.InputError(f"--input={source}: nothing of {dataset} to prepare")
     fingerprint = plan.fingerprint(dataset, settings)
     plan = dataclasses.replace(plan, notes=(*plan.notes, *advice))
+    new = not folder.exists()
     if _claim(folder, dataset, settings, fingerprint):
         return records.read_manifest(folder)
     tasks = _tasks(dataset, root, folder, plan, settings)
@@ -76,6 +78,8 @@ def run(
             for task in tasks:  # what is damaged will be replaced: leave no trace
                 (folder / task.shard).unlink()
             shutil.rmtree(folder / transform.STATE)
+            if new:
+                folder.rmdir()
         manifest = _manifest(dataset, plan, settings, fingerprint, reports)
         records.write_manifest(folder, manifest)
         shutil.rmtree(folder / transform.STATE)
@@ -134,10 +138,11 @@ def _checked(
         raise errors.InputError(
             f"--dataset={dataset}: expected one of {', '.join(datasets.DATASETS)}"
         )
-    if not 0 < settings.image_size <= settings.stored_size:
+    if not 0 < settings.image_size <= settings.stored_size <= _LARGEST:
         raise errors.InputError(
             f"sizes: got image_size {settings.image_size} and stored_size "
-            f"{settings.stored_size}, expected 0 < image_size <= stored_size"
+            f"{settings.stored_size}, expected 0 < image_size <= stored_size <= "
+            f"{_LARGEST}"
         )
     for name in _REFUSED_ELSEWHERE:
         value = getattr(settings, name)
