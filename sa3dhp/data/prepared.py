@@ -342,7 +342,8 @@ def motions(
         InputError: if there are none, or their skeleton lacks joints.
     """
     found: list[schema.Sequence] = []
-    for name in shards.manifest(folder).splits:
+    for name, entry in shards.manifest(folder).splits.items():
+        before = len(found)
         for sequence in records.read_motions(folder, name):
             joints, valid = conversion.convert(
                 sequence.joints, sequence.skeleton, skeleton
@@ -357,6 +358,11 @@ def motions(
                 sequence, joints=joints, skeleton=skeleton.id, mask=None
             )
             found.append(schema.resample(whole, fps))
+        if len(found) - before != entry["records"]:
+            raise errors.InputError(
+                f"{folder}: the shards of {name} hold {len(found) - before} records, "
+                f"expected {entry['records']}; prepare it again"
+            )
     if not found:
         raise errors.InputError(f"{folder}: no motion in it; prepare it again")
     return found

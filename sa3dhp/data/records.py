@@ -214,6 +214,8 @@ def _check_manifest(path: pathlib.Path, manifest: Manifest) -> None:
             for key in ("records", "clips"):
                 good = whole and _whole(entry.get(key))
                 expected[f"splits.{name}.{key}"] = "a whole number", good
+            subjects = entry.get("subjects", []) if whole else None
+            expected[f"splits.{name}.subjects"] = "names", _texts(subjects)
             names = entry.get("shards") if whole else None
             good = isinstance(names, list) and all(map(_file_name, names))
             expected[f"splits.{name}.shards"] = "names of files beside it", good
@@ -240,6 +242,10 @@ def _check_manifest(path: pathlib.Path, manifest: Manifest) -> None:
         )
 
 
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
 def _check_skeletons(path: pathlib.Path, manifest: Manifest) -> None:
     """Raises `InputError` for skeletons that nobody knows, or that contradict.
 
@@ -247,10 +253,11 @@ def _check_skeletons(path: pathlib.Path, manifest: Manifest) -> None:
     one for the same data.
     """
     splits = manifest.splits
-    named = {f"splits.{n}.skeleton": s.get("skeleton") for n, s in splits.items()}
+    told = {n: s["skeleton"] for n, s in splits.items() if "skeleton" in s}
+    named = {f"splits.{name}.skeleton": value for name, value in told.items()}
     first = named.get("splits.train.skeleton", next(iter(named.values()), None))
     for field, value in {**named, "skeleton": manifest.skeleton}.items():
-        if value is not None and value not in list(skeletons.ALL):
+        if (value, field) != (None, "skeleton") and value not in list(skeletons.ALL):
             raise errors.InputError(
                 f"{path}: {field}: {value!r:.80} is no skeleton, expected one of "
                 f"{', '.join(skeletons.ALL)}: edited or damaged; {REMEDY}"

@@ -545,3 +545,11 @@ def test_the_truth_of_a_test_split_needs_no_picture_in_memory(human36m, tmp_path
     classes = [_frame(n, label=3) for n in range(T)]
     folder = _write(tmp_path / "classes", classes, "test", num_shards=1)
     assert prediction.read_dataset(folder)[1].labels["action"].tolist() == ["3"] * T
+
+
+def test_motions_that_are_not_as_many_as_the_manifest_says_are_refused(tmp_path):
+    folder = _motions(tmp_path / "cmu", *map(_motion, ("01", "02")))
+    text = (folder / "manifest.json").read_text()
+    (folder / "manifest.json").write_text(text.replace('"records": 2', '"records": 3'))
+    with pytest.raises(errors.InputError, match="train hold 2 records, expected 3"):
+        prepared.motions(str(folder), 30.0)

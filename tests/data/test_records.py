@@ -195,6 +195,17 @@ def test_a_damaged_manifest_is_named(tmp_path, text, match) -> None:
         records.read_manifest(tmp_path)
 
 
+@pytest.mark.parametrize("value", [None, 3, "S1", [1]])
+def test_subjects_that_are_no_names_are_told(tmp_path, value) -> None:
+    manifest = _folder(tmp_path, "frames", [])
+    manifest.splits["train"]["subjects"] = value
+    records.write_manifest(tmp_path, manifest)
+    with pytest.raises(
+        errors.InputError, match=r"splits\.train\.subjects: expected nam"
+    ):
+        records.read_manifest(tmp_path)
+
+
 @pytest.mark.parametrize("field", ["joints", "keypoints", "mask", "projection"])
 def test_a_frame_of_other_shapes_is_refused(field) -> None:
     with pytest.raises(errors.InputError, match=f"{field} expected"):
