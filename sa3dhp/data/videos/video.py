@@ -23,6 +23,7 @@ VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"})
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 ASSUMED_FPS = 30.0
 PLAUSIBLE_FPS = (1.0, 480.0)
+_LONGEST = 4 * 86400.0  # seconds of a video whose rate varies
 _PIXELS = 1 << 27  # of a picture, at most: 400 MB
 _FILE = 1 << 28  # bytes of a picture's file
 _PNG_PART = 1 << 26  # bytes that a part of a picture may claim
@@ -211,7 +212,8 @@ def probe(source: Source, frames_fps: float = ASSUMED_FPS) -> Info:
     if math.isfinite(fps) and low <= fps <= high:
         return Info(fps, declared, seconds=seconds)
     note = f"frame rate {fps:g} is not credible, taken as {ASSUMED_FPS:g} fps"
-    return Info(ASSUMED_FPS, declared, (note,), seconds)
+    # A browser's 1000 fps go with as many frames a second; below 1 they are counted.
+    return Info(ASSUMED_FPS, declared, (note,), seconds if fps > high else 0.0)
 
 
 def frames(
@@ -294,13 +296,23 @@ def uneven(times: Sequence[float], fps: float) -> np.ndarray | None:
     Returns:
         `[N]` seconds from the first frame, not falling; None where frame `n` is shown
         at `n / fps`, or the container says nothing of use.
+
+    Raises:
+        UnreadableError: if they go on for days with next to no pictures.
     """
     at = np.asarray(times, np.float64)
     if len(at) < 2 or not np.isfinite(at).all() or (np.diff(at) < 0).any():
         return None
     at = at - at[0]
     off = np.abs(at - np.arange(len(at)) / fps).max()
-    return at if at[-1] > 0 and off > 0.5 / fps else None
+    if at[-1] * PLAUSIBLE_FPS[1] < len(at) - 1 or off <= 0.5 / fps:
+        return None
+    if duration(at) > _LONGEST:
+        raise UnreadableError(
+            f"its {len(at)} pictures are said to last {duration(at):.3g} s; convert it "
+            "anew, at a steady rate"
+        )
+    return at
 
 
 def timeline_of(times: np.ndarray, fps: float) -> np.ndarray:

@@ -163,6 +163,12 @@ def test_absurd_frame_rates_are_taken_as_30_and_said(
     assert "taken as 30 fps" in info.notes[0]
 
 
+def test_pictures_every_other_second_are_no_truncated_video(tmp_path) -> None:
+    _write(tmp_path / "v.mp4", 6, fps=0.5)
+    info = video.probe(_only(tmp_path))
+    assert (info.fps, info.declared_frames, info.seconds) == (30.0, 6, 0.0)
+
+
 def test_timeline_at_the_same_rate_is_the_identity() -> None:
     np.testing.assert_array_equal(video.timeline(50, 30.0, 30.0), np.arange(50))
 
@@ -257,10 +263,18 @@ def test_each_frame_comes_with_the_time_at_which_it_is_shown(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "times", [[], [0.0], [0.0] * 30, [0.0, 1.0, 0.5], [0.0, np.nan], [-1.0, -1.0]]
+    "times",
+    [[], [0.0], [0.0] * 30, [0.0, 1.0, 0.5], [0.0, np.nan], [-1.0, -1.0], [0, 1e-6]],
 )
 def test_times_that_say_nothing_are_not_used(times) -> None:
     assert video.uneven(times, 30.0) is None
+
+
+def test_times_without_end_are_refused() -> None:
+    """Some bytes of a damaged file would ask for a terabyte."""
+    with pytest.raises(video.UnreadableError, match="3 pictures are said to last 1.5e"):
+        video.uneven([0.0, 1.0, 1e15], 30.0)
+    assert video.uneven([0.0, 1.0, 1e5], 30.0) is not None
 
 
 def test_at_a_steady_rate_times_show_the_same_frames() -> None:
