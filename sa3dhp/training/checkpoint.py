@@ -286,6 +286,9 @@ def read_arrays(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:
     numbers = all(array.dtype.kind == "f" for array in arrays.values())
     if not numbers or meta.get("weights_hash") != _hash(arrays):
         raise errors.InputError(f"{path}: damaged (its hash differs); make it again")
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise errors.InputError(f"{path}: {name} is not finite; make it again")
     return {name: a.astype(np.float32) for name, a in arrays.items()}, meta
 
 
@@ -298,6 +301,10 @@ def _read(path: str | os.PathLike, only_meta: bool = False) -> tuple[dict, dict]
         meta = documents.parse_json(arrays.pop(_META).tobytes(), _META)
         if not isinstance(meta, dict):
             raise ValueError("meta is no mapping")
+        if not isinstance(meta.get("weights_hash"), str):
+            raise ValueError("meta has no weights_hash")
+        if not isinstance(meta.get("trained_on", {}), dict):
+            raise ValueError("meta: trained_on is no mapping")
         return arrays, meta
 
 

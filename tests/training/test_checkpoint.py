@@ -343,3 +343,21 @@ def test_what_a_killed_save_left_is_removed_at_the_next_start(tmp_path):
     state = checkpoint.State(tmp_path, {"value": variable})
     assert {path.name for path in tmp_path.iterdir()} == kept
     assert state.restore()
+
+
+def test_weights_that_are_not_finite_are_named(tmp_path):
+    path = tmp_path / "w.npz"
+    checkpoint.write_arrays(path, {"kernel": np.array([1.0, np.nan])})
+    with pytest.raises(errors.InputError, match=r"w\.npz: kernel is not finite"):
+        checkpoint.read_arrays(path)
+
+
+@pytest.mark.parametrize(
+    "meta", [{}, {"weights_hash": 3}, {"weights_hash": "0", "trained_on": ["x"]}]
+)
+def test_an_entry_of_weights_that_is_another_is_named(tmp_path, meta):
+    path = tmp_path / "w.npz"
+    text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+    np.savez(path, **{"meta.json": text})
+    with pytest.raises(errors.InputError, match=r"weights_hash|trained_on"):
+        checkpoint.read_meta(path)
