@@ -272,7 +272,9 @@ def test_times_that_say_nothing_are_not_used(times) -> None:
 
 def test_times_without_end_are_refused() -> None:
     """Some bytes of a damaged file would ask for a terabyte."""
-    with pytest.raises(video.UnreadableError, match="3 pictures are said to last 1.5e"):
+    with pytest.raises(
+        video.UnreadableError, match=r"3 pictures are said to last 1\.5e"
+    ):
         video.uneven([0.0, 1.0, 1e15], 30.0)
     assert video.uneven([0.0, 1.0, 1e5], 30.0) is not None
 
