@@ -225,12 +225,8 @@ def _chain(path: pathlib.Path, above: tuple[pathlib.Path, ...] = ()) -> list[_Fi
 def _read(path: pathlib.Path) -> Any:
     if not path.is_file():
         raise errors.InputError(f"{path}: no such configuration file")
-    return (
-        documents.parse_yaml(
-            path.read_text(encoding="utf-8", errors="replace"), str(path)
-        )
-        or {}
-    )
+    text = files.read_bounded(path, documents.YAML_BYTES).decode("utf-8", "replace")
+    return documents.parse_yaml(text, str(path)) or {}
 
 
 def _merge(

@@ -16,7 +16,7 @@ import yaml
 
 from sa3dhp import errors
 
-_YAML_BYTES = 1 << 20  # a genuine file has some thousand
+YAML_BYTES = 1 << 20  # a genuine file has some thousand
 _DEPTH = 40  # levels of lists and mappings
 _VALUES = 200_000  # of a YAML document, aliases written out
 _JSON_DEPTH = 200
@@ -35,8 +35,8 @@ def parse_yaml(text: str, where: str) -> Any:
             written out, too large for any genuine one.
     """
     try:
-        if len(text) > _YAML_BYTES:
-            raise ValueError(f"{len(text)} characters, expected at most {_YAML_BYTES}")
+        if len(text) > YAML_BYTES:
+            raise ValueError(f"{len(text)} characters, expected at most {YAML_BYTES}")
         _check_size(text)
         return yaml.load(text, _Loader)
     except (

@@ -190,6 +190,23 @@ def replaced_folder(path: str | os.PathLike, marker: str) -> Iterator[pathlib.Pa
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def read_bounded(path: str | os.PathLike[str], most: int = 1 << 29) -> bytes:
+    """Returns the bytes of a file that somebody else wrote.
+
+    Args:
+        path: of the file.
+        most: bytes that a genuine one has; a hole on a disk can have terabytes.
+
+    Raises:
+        InputError: if it is larger.
+        OSError: if it cannot be read.
+    """
+    size = os.path.getsize(path)
+    if size > most:
+        raise errors.InputError(f"{path}: {size} bytes, expected at most {most}")
+    return pathlib.Path(path).read_bytes()
+
+
 def check_npz(path: str | os.PathLike[str]) -> None:
     """Looks at what an `.npz` claims, before anything of it is read.
 
@@ -197,13 +214,16 @@ def check_npz(path: str | os.PathLike[str]) -> None:
     bounded by its own size, far beyond what genuine files of numbers compress to.
 
     Raises:
-        ValueError: where it claims more.
+        ValueError: where it claims more, or holds two of one name.
         zipfile.BadZipFile: for what is no archive.
         OSError: if it cannot be read.
     """
     packed = os.path.getsize(path)
     with zipfile.ZipFile(path) as archive:
         whole = sum(member.file_size for member in archive.infolist())
+        names = archive.namelist()
+    if len(set(names)) < len(names):
+        raise ValueError("an array in it comes twice")
     if whole > max(_UNPACKED_FREE, _UNPACKED_MOST * packed):
         raise ValueError(f"{packed} bytes claim to unpack to {whole}")
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 import zipfile
 
 import numpy as np
@@ -231,3 +232,23 @@ def test_a_file_is_no_folder_to_work_in(tmp_path):
         with pytest.raises(errors.InputError, match="a: is a file, expected a folder"):
             files.claim(tmp_path / name)
     files.check_is_folder(tmp_path / "new" / "er")
+
+
+def test_a_file_with_a_hole_of_terabytes_is_not_read(tmp_path):
+    with (tmp_path / "a").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(errors.InputError, match="a: 1099511627776 bytes, expected at"):
+        files.read_bounded(tmp_path / "a")
+    (tmp_path / "b").write_bytes(b"x")
+    assert files.read_bounded(tmp_path / "b", 1) == b"x"
+
+
+def test_an_npz_with_two_arrays_of_one_name_is_refused(tmp_path):
+    data = io.BytesIO()
+    np.save(data, np.zeros(3))
+    with warnings.catch_warnings(), zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        warnings.simplefilter("ignore")
+        for _ in range(2):
+            archive.writestr("a.npy", data.getvalue())
+    with pytest.raises(ValueError, match="comes twice"):
+        files.load_npz(tmp_path / "a.npz")

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from sa3dhp import documents, errors
+from sa3dhp import documents, errors, files
 from sa3dhp.evaluation import metrics
 from sa3dhp.skeleton import skeleton as skeletons
 
@@ -183,7 +183,7 @@ def load(name: str) -> Card:
                 f" or a .yaml file{hint}"
             )
     with errors.reading(path, "a protocol"):
-        text = path.read_text(encoding="utf-8")
+        text = files.read_bounded(path, documents.YAML_BYTES).decode("utf-8")
     return from_dict(path.stem, documents.parse_yaml(text, f"protocol {path}"))
 
 

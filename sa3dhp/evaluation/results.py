@@ -55,7 +55,9 @@ def read(path: str | pathlib.Path) -> dict[str, dict]:
     if not file.is_file():
         raise errors.InputError(f"results: no file {file}; check the path")
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(files.read_bounded(file))
+    except errors.InputError:
+        raise
     except (ValueError, RecursionError):
         raise errors.InputError(
             f"results {file}: not JSON; give files that evaluate or adapt wrote"

@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 
-from sa3dhp import errors
+from sa3dhp import errors, files
 
 _LARGEST = 1e9
 _MARKS = {
@@ -27,7 +27,7 @@ def read(path: str | pathlib.Path) -> str:
         OSError: if it cannot be read.
         UnicodeDecodeError: if it is not what its mark says.
     """
-    data = pathlib.Path(path).read_bytes()
+    data = files.read_bounded(path)
     for mark, encoding in _MARKS.items():
         if data.startswith(mark):
             text = data.decode(encoding).lstrip("\ufeff")

@@ -8,7 +8,7 @@ import pathlib
 
 import numpy as np
 
-from sa3dhp import documents, errors
+from sa3dhp import documents, errors, files
 from sa3dhp.data.videos import tracking
 
 _MOST = 10_000_000  # frames of all videos; every one of them gets a box
@@ -36,7 +36,7 @@ def read(path: str | os.PathLike) -> dict[str, tracking.Path]:
     if errors.is_special(path):
         raise errors.InputError(f"boxes file: {path} is a device or a pipe")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = files.read_bounded(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         if errors.is_machine_fault(error):
             raise
