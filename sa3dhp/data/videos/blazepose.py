@@ -31,6 +31,7 @@ MOST = 10  # people followed at once, the largest
 FILE = "pose_detection.tflite"
 _WIDTHS = {12: "boxes", 1: "scores"}  # of the network's outputs
 _SAME = 0.5  # overlap of the circles' squares from which two are one person
+_THREADS = 4  # at most
 
 
 def find(name: str = FILE) -> pathlib.Path | None:
@@ -155,7 +156,8 @@ class BlazePose:
 
         try:
             with progress.silent():
-                self._network = tf.lite.Interpreter(str(path), num_threads=1)
+                threads = min(_THREADS, len(os.sched_getaffinity(0)))
+                self._network = tf.lite.Interpreter(str(path), num_threads=threads)
                 self._network.allocate_tensors()
             (given,) = self._network.get_input_details()
             outputs = self._network.get_output_details()
