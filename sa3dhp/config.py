@@ -224,7 +224,10 @@ def _chain(path: pathlib.Path, above: tuple[pathlib.Path, ...] = ()) -> list[_Fi
 
 def _read(path: pathlib.Path) -> Any:
     if not path.is_file():
-        raise errors.InputError(f"{path}: no such configuration file")
+        raise errors.InputError(
+            f"{path}: no such configuration file; give one of your own, or one that "
+            "comes with the program, such as configs/procedural.yaml"
+        )
     text = files.read_bounded(path, documents.YAML_BYTES).decode("utf-8", "replace")
     return documents.parse_yaml(text, str(path)) or {}
 
