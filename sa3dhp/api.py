@@ -234,14 +234,9 @@ def folder_of(source: str | os.PathLike) -> pathlib.Path:
     Raises:
         InputError: if there is no such folder.
     """
-    path = pathlib.Path(source)
+    path = files.networks(source)
     if path.is_dir():
         return path
-    if len(path.parts) == 1:
-        try:
-            return files.shipped(f"checkpoints/{path}")
-        except errors.InputError:
-            pass
     raise errors.InputError(
         f"model: got {source}, expected the name of a shipped model "
         f"({', '.join(NAMES)}), or the folder of an adaptation, of an exported model "

@@ -68,6 +68,15 @@ def find(path: str | os.PathLike[str]) -> pathlib.Path:
         return own
 
 
+def networks(name: str | os.PathLike[str]) -> pathlib.Path:
+    """Returns the folder of networks: a path, or the name of a shipped model."""
+    own = find(name)
+    if own.is_dir() or len(own.parts) != 1:
+        return own
+    known = find(f"checkpoints/{own}")
+    return known if known.is_dir() else own
+
+
 def check_file(path: str | os.PathLike) -> None:
     """Makes sure that a name may become that of a file.
 

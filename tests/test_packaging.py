@@ -219,3 +219,13 @@ def test_the_library_waits_for_no_drawing_and_no_filter(tmp_path):
         text=True,
     )
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
+
+
+def test_networks_go_by_folder_or_by_the_name_of_a_shipped_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shipped = files.shipped("checkpoints/procedural")
+    assert files.networks("procedural") == shipped
+    assert files.networks("checkpoints/procedural") == shipped
+    assert files.networks("none") == pathlib.Path("none")
+    (tmp_path / "procedural").mkdir()  # one's own goes before
+    assert files.networks("procedural") == pathlib.Path("procedural")

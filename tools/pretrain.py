@@ -36,7 +36,7 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "start",
     None,
-    "Folder of trained networks, own or shipped, that the run begins with: what "
+    "Trained networks, a folder or the name of a shipped model, to begin with: what "
     "--checkpoints lacks is copied there. [nothing]",
 )
 flags.DEFINE_enum(
@@ -89,7 +89,7 @@ def main() -> None:
     if FLAGS.checkpoints:
         folder = replicas.own(strategy, folder)
     if FLAGS.start:
-        store.Store(folder).start_from(files.find(FLAGS.start))
+        store.Store(folder).start_from(files.networks(FLAGS.start))
     together = {} if FLAGS.strategy == "none" else {"strategy": strategy}
     trainer, rows = making.make(config, folder, **together), []
     with replicas.together(strategy):
