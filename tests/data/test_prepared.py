@@ -1,7 +1,8 @@
 """Prepared folders become batches: by number, by (seed, step), and not all at once."""
 
 import dataclasses
-import tracemalloc
+import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -354,26 +355,39 @@ def test_clips_are_read_when_asked_for(human36m, monkeypatch):
     assert found.shape == (3, T, 48, 48, 3) and sorted(videos) == [1, 1, 3]
 
 
-def test_twenty_times_the_clips_need_no_more_memory(tmp_path):
-    def peak(count):
-        folder = _write(tmp_path / str(count), [_frame(n) for n in range(count * T)])
-        tracemalloc.start()
-        _, clips = sources.prepared_target(_config(folder))
-        draw = pipeline.clips(clips, clips.videos, 0, 4)(0)
-        pictures = prepared.Pool(prepared.split(str(folder), "train", SIZES))
-        for step in range(6):
-            found, _ = next(draw)
-            rng = np.random.default_rng(step)
-            some = {"count": 8, "size": 32, "rolled": 0.5, "mirrored": 0.5}
-            images, *_ = prepared.draw([pictures], rng, **some)
-            assert found.shape[:2] == (4, T) and len(images) == 8
-        draw.close()
-        most = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return most
+def test_no_more_pictures_are_in_memory_where_there_are_more_clips(
+    tmp_path, monkeypatch
+):
+    decode, lock, held = records.decode_frame, threading.RLock(), []
+    alive = 0
 
-    peak(8)  # what is imported and cached at the first time
-    assert peak(160) - peak(8) < 152 * 600, "bytes of a clip: where it is, whose"
+    def count(change):
+        nonlocal alive
+        with lock:
+            alive += change
+            held.append(alive)
+
+    def counted(payload, image=True):
+        frame = decode(payload, image=image)
+        if frame.image.size:
+            count(1)
+            weakref.finalize(frame, count, -1)
+        return frame
+
+    monkeypatch.setattr(records, "decode_frame", counted)
+    folder = _write(tmp_path, [_frame(n) for n in range(160 * T)])
+    _, clips = sources.prepared_target(_config(folder))
+    draw = pipeline.clips(clips, clips.videos, 0, 4)(0)
+    pictures = prepared.Pool(prepared.split(str(folder), "train", SIZES))
+    for step in range(6):
+        found, _ = next(draw)
+        rng = np.random.default_rng(step)
+        some = {"count": 8, "size": 32, "rolled": 0.5, "mirrored": 0.5}
+        images, *_ = prepared.draw([pictures], rng, **some)
+        assert found.shape[:2] == (4, T) and len(images) == 8
+    draw.close()
+    assert len(held) > 6 * (4 * T + 8), "that many were decoded"
+    assert max(held) <= 4 * T + 8 + 8, "of 960: a batch of each kind and one a thread"
 
 
 def test_labelled_subjects_label_and_the_rest_is_the_target(human36m):
