@@ -69,11 +69,13 @@ class State:
 
     def non_finite(self) -> str:
         """Returns the name of a variable that holds NaN or infinity, or ""."""
-        for node in tf.train.TrackableView(self._checkpoint).descendants():
-            if isinstance(node, tf.Variable) and node.dtype.is_floating:
-                if not bool(tf.reduce_all(tf.math.is_finite(node))):
-                    return str(node.name)
-        return ""
+        variables = [
+            node
+            for node in tf.train.TrackableView(self._checkpoint).descendants()
+            if isinstance(node, tf.Variable) and node.dtype.is_floating
+        ]
+        finite = _finite(variables).numpy() if variables else np.ones(0, bool)
+        return "" if finite.all() else str(variables[int(finite.argmin())].name)
 
     def restore(self) -> bool:
         """Reads the newest checkpoint that is intact; False if there never was one.
@@ -128,6 +130,16 @@ class State:
             latest = ""
         if os.path.basename(latest) != os.path.basename(found[0]):
             _write_list(self._folder, found[::-1])
+
+
+@tf.function(autograph=False)
+def _finite(variables: list[tf.Variable]) -> tf.Tensor:
+    """Whether all values of each variable are finite, `[N]` bool.
+
+    In one call: in Python 3.11 every tensor that eager TensorFlow 2.15 hands out leaves
+    some 100 bytes behind, and thousands at each save add up over hours.
+    """
+    return tf.stack([tf.reduce_all(tf.math.is_finite(one)) for one in variables])
 
 
 def _numbered(folder: pathlib.Path) -> list[str]:
