@@ -92,20 +92,14 @@ def load(
         )
         model = trained.pose_model()
         about = domain_pack.apply(folder / outcome.PACK, model.encoder)
-        metadata = {"model": "adapted", "domain_pack": about}
     else:
         loaded = configs.load(config_of(folder, config))
         trained = _networks(loaded, folder)
         model = trained.pose_model()
-        metadata = {"model": "source-only"}
-        if pack is not None:
-            about = domain_pack.apply(pack, model.encoder)
-            metadata = {"model": "adapted", "domain_pack": about}
-    known = all(
-        (trained.store.folder / f"{name}.npz").is_file() for name in networks.MOTION
-    )
+        about = domain_pack.apply(pack, model.encoder) if pack is not None else None
+    known = all(map(trained.store.has, networks.MOTION))
     return saved_model.Model(
-        serving.Serving(model, metadata=metadata),
+        serving.Serving(model, metadata=domain_pack.metadata(about)),
         motion=(lambda: trained.motion_prior) if known else None,
     )
 

@@ -30,6 +30,7 @@ TESTS = {
     ),
     "prepare_data.py --dataset --input --output": HERE,
     "verify_data.py": HERE,
+    "pretrain.py --stage --config --start --set --set --workdir": HERE,
     "evaluate.py --model --dataset": HERE,
     "reproduce.py --table --real": (
         "experiments/test_real.py::"
@@ -61,7 +62,7 @@ def test_every_command_is_run_somewhere():
 
 
 def test_own_labels_become_what_a_model_is_measured_on(untrained, tmp_path):
-    """As a new user would: prepare, verify, export, evaluate."""
+    """As a new user would: prepare, verify, train on, export, evaluate."""
     miniature_real.own(tmp_path / "raw")
 
     def run(tool, *flags):
@@ -73,7 +74,12 @@ def test_own_labels_become_what_a_model_is_measured_on(untrained, tmp_path):
     flags = ("--dataset=own", "--input=raw", "--output=data/mine")
     run("prepare_data", *flags, *sizes)
     run("verify_data", "data/mine")
-    run("export", f"--checkpoints={untrained}", "--output=model")
+    flags = ("--stage=source", f"--start={untrained}", "--workdir=workdir/mine")
+    values = ("image_encoder.weights=trained", "data.source_paths=[data/mine]")
+    values += ("data.source=prepared", "source.steps=2", "source.batch_size=2")
+    sets = (f"--set={value}" for value in values)
+    run("pretrain", *flags, f"--config={untrained.parent / 'config.yaml'}", *sets)
+    run("export", "--checkpoints=workdir/mine/checkpoints", "--output=model")
     flags = ("--model=model", "--dataset=data/mine", "--output=mine.json")
     assert "MPJPE" in run("evaluate", *flags)
     assert json.loads((tmp_path / "mine.json").read_text())["num_samples"] == 3

@@ -15,8 +15,9 @@ run before it stays: one whose poses differ by more than its limit is an error.
 
 from __future__ import annotations
 
+import functools
 import pathlib
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from absl import flags
@@ -81,26 +82,39 @@ def main() -> None:
     # What has to be read is read before anything is written.
     asked = FLAGS.calibrate and (FLAGS.tflite or FLAGS.onnx)
     crops = _crops(model.image_size) if asked else None
-    if (folder / "motion_encoder.npz").is_file():
+    if trained.store.has("motion_encoder"):
         motion = trained.load("motion_encoder")
-    metadata: dict[str, Any] = {"model": "source-only"}
-    if pack:
-        about = domain_pack.apply(pack, model.encoder)
-        metadata = {"model": "adapted", "domain_pack": about}
+    about = domain_pack.apply(pack, model.encoder) if pack else None
+    metadata = domain_pack.metadata(about)
     serving = saved_model.export_model(
         FLAGS.output, model, motion=motion, metadata=metadata
     )
     print(f"written: {FLAGS.output} ({metadata['model']})")
     beside = FLAGS.output.rstrip("/")
+    wanted: dict[str, Callable[[str], object]] = {}
     if FLAGS.onnx:
-        path = pathlib.Path(f"{beside}.onnx")
-        print(f"written: {path}: {onnx.write(path, serving, crops)}")
+        wanted[f"{beside}.onnx"] = lambda path: onnx.write(path, serving, crops)
     for kind in FLAGS.tflite:
-        path = pathlib.Path(f"{beside}-{kind}.tflite")
-        print(f"written: {path}: {tflite.write(path, serving, kind, crops)}")
+        wanted[f"{beside}-{kind}.tflite"] = functools.partial(
+            tflite.write, serving=serving, kind=kind, pictures=crops
+        )
+    failed = _write(wanted)
     print("next: paste into Python; it needs TensorFlow alone:")
     size = model.image_size
     print(saved_model.USAGE.format(folder=str(FLAGS.output), size=size))
+    if failed:
+        raise errors.InputError("; ".join(failed))
+
+
+def _write(wanted: Mapping[str, Callable[[str], object]]) -> list[str]:
+    """Writes each file that passes its own test; returns why the others did not."""
+    failed = []
+    for path, write in wanted.items():
+        try:
+            print(f"written: {path}: {write(path)}")
+        except errors.InputError as error:
+            failed.append(f"not written: {path}: {error}")
+    return failed
 
 
 def _crops(size: int) -> np.ndarray:

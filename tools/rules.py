@@ -52,7 +52,7 @@ def main() -> None:
     making, found = stages.Stages(config, known), []
     for name, rule in known.rules.items():
         network = networks_.relation_name(name)
-        there = (known.store.folder / f"{network}.npz").is_file()
+        there = known.store.has(network)
         measured = known.measured(network) if there else None
         found.append(workbench.examine(making, rule, measured))
     print(f"\n{workbench.text(found)}")

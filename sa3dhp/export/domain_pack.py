@@ -154,6 +154,18 @@ def apply(folder: str | os.PathLike, encoder: image_encoders.ImageEncoder) -> di
     return about
 
 
+def metadata(about: Mapping | None) -> dict:
+    """Returns what an exported model says of itself, by its pack's description.
+
+    An adaptation that kept its source model leaves a pack that changes nothing.
+    """
+    if about is None:
+        return {"model": "source-only"}
+    kept = about["adapted_hash"] == about["base_hash"]
+    model = "source-only, which the adaptation kept" if kept else "adapted"
+    return {"model": model, "domain_pack": dict(about)}
+
+
 def _assign(weights: Mapping, arrays: Mapping[str, np.ndarray]) -> None:
     for name, array in arrays.items():
         weights[name].assign(array)

@@ -133,6 +133,10 @@ class Store:
                 shutil.copyfile(path, temporary)
         return [path.name for path in missing]
 
+    def has(self, name: str) -> bool:
+        """Whether there is a file of that name, good or not."""
+        return self._path(name).is_file()
+
     def meta(self, name: str) -> dict:
         """What is kept with the weights stored under `name`."""
         return checkpoint.read_meta(self._existing(name))

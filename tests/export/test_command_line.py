@@ -93,6 +93,26 @@ def test_an_adaptation_is_exported_quietly_and_says_what_next(
     assert set(model.description["other_inputs"]) == {"frames"}
 
 
+def test_a_file_that_fails_keeps_none_of_the_others_from_being_written(
+    run, repo_root, tmp_path
+):
+    _adapted(repo_root, tmp_path)
+    (tmp_path / "out-float16.tflite").mkdir()
+    done = run("workdir=run", "output=out", "tflite=float16,float32")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "error: not written: out-float16.tflite: " in done.stderr
+    assert "written: out-float32.tflite: " in done.stdout
+    assert "next: " in done.stdout and (tmp_path / "out-float32.tflite").is_file()
+
+
+def test_an_adaptation_that_kept_its_source_model_is_not_called_adapted():
+    about = {"adapted_hash": "a", "base_hash": "a"}
+    found = domain_pack.metadata(about)
+    assert found["model"] == "source-only, which the adaptation kept"
+    assert domain_pack.metadata({**about, "base_hash": "b"})["model"] == "adapted"
+    assert domain_pack.metadata(None) == {"model": "source-only"}
+
+
 @pytest.mark.parametrize(
     ("flags", "text"),
     [

@@ -48,7 +48,7 @@ def predicted(
             f"{config.data.path}: has {lacks} to measure on; name subjects in "
             "data.held_out_subjects, and give `truth` and `skeleton`"
         )
-    name = "student" if (made.store.folder / "student.npz").is_file() else "teacher"
+    name = "student" if made.store.has("student") else "teacher"
     if name == "student":
         joints = predictions.see(made.student(), side)
     else:

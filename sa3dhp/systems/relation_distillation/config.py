@@ -76,8 +76,9 @@ class Data:
 class ImageEncoder:
     """G ([S] Fig. 1A)."""
 
-    # 'imagenet' ([S]), 'none', a Keras weights file, or an .npz of arrays that are
-    # named `<layer of ResNet-50>/kernel` and so on.
+    # What G^s begins with. Of the backbone: 'imagenet' ([S]), 'none', a Keras weights
+    # file, or an .npz of arrays named `<layer of ResNet-50>/kernel` and so on; of all
+    # of it: 'trained', that of --checkpoints or --start, to train on.
     weights: str = "imagenet"
     # The backbone's statistics while G^s trains: of each batch; fixed at those that
     # came with the weights; or fixed at those of source pictures, estimated once before

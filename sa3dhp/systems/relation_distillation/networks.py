@@ -25,6 +25,7 @@ SKELETON = skeletons.SA3DHP17
 POSE = ("pose_encoder", "pose_decoder")
 MOTION = ("motion_encoder", "motion_decoder")
 _RELATION = "relation_"
+TRAINED = "trained"  # a value of `image_encoder.weights`
 _MAKE = {
     "pose_encoder": pose_autoencoder.PoseEncoder,
     "pose_decoder": pose_autoencoder.PoseDecoder,
@@ -70,7 +71,7 @@ class Networks:
             g = config.image_encoder
             return image_encoder.ImageEncoder(
                 image_size=config.data.image_size,
-                weights=None if bare or g.weights == "none" else g.weights,
+                weights=None if bare or g.weights in ("none", TRAINED) else g.weights,
                 head_stride=g.head_stride,
                 head_channels=g.head_channels,
                 head_units=g.head_units,
@@ -82,6 +83,24 @@ class Networks:
             widths = r.pose_widths if rule.space == "pose" else r.motion_widths
             return relation_network.RelationNetwork(widths, name)
         return _MAKE[name]()
+
+    def source_start(self) -> tf.keras.Model:
+        """Returns what the training of G^s begins with, by `image_encoder.weights`.
+
+        Raises:
+            InputError: if a trained one is asked for and there is none.
+        """
+        name = "image_encoder"
+        if self._config.image_encoder.weights != TRAINED:
+            return self.new(name)
+        if not self.store.has(name):
+            raise errors.InputError(
+                f"image_encoder.weights: got {TRAINED}, but {self.store.folder} holds "
+                f"no {name}.npz; give --start=NAME, a folder or shipped model with one"
+            )
+        network = self.load(name)
+        network.trainable = True
+        return network
 
     def load(self, name: str) -> tf.keras.Model:
         """Returns a trained network, frozen.

@@ -177,7 +177,7 @@ class Stages:
     def _source(self) -> Iterator[stages_.Stage]:
         c, config = self._config.source, self._config
         with replicas.scope(self._strategy):
-            network = self._networks.new("image_encoder")
+            network = self._networks.source_start()
             loss = source_loss(config, self._networks.pose_prior)
         batches = sources.source_batches(config)
         features, statistics = None, config.image_encoder.batch_norm

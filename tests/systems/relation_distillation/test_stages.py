@@ -142,6 +142,25 @@ def test_frozen_batch_norm_is_a_choice_of_the_configuration(untrained, eagerly):
         np.testing.assert_array_equal(variable, value)
 
 
+def test_a_trained_g_is_trained_on(untrained, eagerly, tmp_path):
+    """As of a shipped model, on one's own labels."""
+    trained = "image_encoder.weights=trained"
+    with pytest.raises(errors.InputError, match=r"no image_encoder\.npz; give --start"):
+        next(_stages(untrained, trained).parts("source"))
+    made = _networks(untrained, "training.seed=5")
+    lent, started = tmp_path / "lent", store.Store(tmp_path / "checkpoints")
+    store.Store(lent).save({"image_encoder": made.new("image_encoder")})
+    started.start_from(lent)
+    started.start_from(untrained / "checkpoints")
+    frozen = ("image_encoder.batch_norm=frozen", "source.batch_size=2")
+    (stage,) = _stages(tmp_path, trained, *frozen).parts("source")
+    network = stage.networks["image_encoder"]
+    before = checkpoint.weights_hash(network)
+    assert before == store.Store(lent).hash("image_encoder")
+    stage.step(next(stage.batches(0)))
+    assert checkpoint.weights_hash(network) != before
+
+
 def test_the_non_localness_of_a_rule_needs_no_relation_network(untrained, eagerly):
     making = _stages(untrained, "relations.pairs=4")
     far = making.non_localness(rules.table()["z3"])
