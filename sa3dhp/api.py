@@ -91,7 +91,7 @@ def load(
             configs.of_run(folder), domain_pack.base_checkpoints(folder)
         )
         model = trained.pose_model()
-        about = domain_pack.apply(folder / outcome.PACK, model.encoder)
+        about: Mapping | None = domain_pack.apply(folder / outcome.PACK, model.encoder)
     else:
         loaded = configs.load(config_of(folder, config))
         trained = _networks(loaded, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -383,7 +384,7 @@ def converted(
     """
     joints = side.joints[rows]
     given = np.ones(joints.shape[:2], bool) if side.mask is None else side.mask[rows]
-    bad = np.argwhere(~np.isfinite(joints).all(axis=-1) & given)
+    bad = np.argwhere(~metrics.finite_joints(joints) & given)
     if bad.size:
         name = skeletons.get(side.skeleton).joint_names[bad[0, 1]]
         raise errors.InputError(
@@ -394,7 +395,7 @@ def converted(
     if side.skeleton == card.skeleton:
         return joints, given
     joints, valid = conversion.convert(joints, side.skeleton, card.skeleton)
-    return joints, np.isfinite(joints).all(axis=-1) & valid
+    return joints, metrics.finite_joints(joints) & valid
 
 
 def _values(
@@ -422,15 +423,17 @@ def _values(
         tuple(card.thresholds),
         None if seen is None else card.pck_2d_torso * seen.torso,
     )
+    pairs = {"plain": plain, "rooted": rooted}
+    if seen is not None:
+        pairs["flat"] = plain[0], seen.flat(joints)
+    checked = functools.cache(lambda kind: metrics.check(*pairs[kind], mask))
     values = {}
     for name in card.metrics:
         metric = metrics.METRICS[name]
         moved = card.alignment == "root" or metric.always_rooted
-        pair = rooted if moved else plain
-        if metric.flat and seen is not None:
-            pair = plain[0], seen.flat(joints)
-        sides = metrics.check(*pair, mask)
-        values[name] = metric.per_joint(*sides, thresholds)
+        kind = "rooted" if moved else "plain"
+        kind = "flat" if metric.flat and seen is not None else kind
+        values[name] = metric.per_joint(*checked(kind), thresholds)
     return values
 
 

@@ -103,7 +103,7 @@ def check(
                 f"{name}: got shape {value.shape}, expected [N, J, 3]: x, y, z in mm "
                 "for each joint of each sample"
             )
-        arrays[name] = np.array(value, dtype=np.float64)
+        arrays[name] = np.array(value, dtype=np.float64, order="C")
     pred, target = arrays["predictions"], arrays["reference"]
     if pred.shape != target.shape:
         raise errors.InputError(
@@ -122,7 +122,7 @@ def check(
             "such samples); remove them"
         )
     for name, value in arrays.items():
-        bad = np.argwhere(~np.isfinite(value).all(axis=-1) & mask)
+        bad = np.argwhere(~finite_joints(value) & mask)
         if bad.size:
             raise errors.InputError(
                 f"{name}: sample {bad[0, 0]}, joint {bad[0, 1]} is not a finite number "
@@ -133,6 +133,12 @@ def check(
     return pred, target, mask
 
 
+def finite_joints(joints: np.ndarray) -> np.ndarray:
+    """Returns which joints of `[..., 3]` are finite, `[...]` bool."""
+    x, y, z = np.moveaxis(np.isfinite(joints), -1, 0)  # faster than over a short axis
+    return x & y & z
+
+
 def root_relative(joints: np.ndarray, roots: tuple[int, ...]) -> np.ndarray:
     """Returns `[N, J, 3]` minus the mean of the joints `roots` of each sample."""
     return joints - joints[:, list(roots)].mean(axis=1, keepdims=True)
@@ -140,7 +146,8 @@ def root_relative(joints: np.ndarray, roots: tuple[int, ...]) -> np.ndarray:
 
 def joint_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Returns the distance of each joint, `[N, J]` mm."""
-    return np.linalg.norm(pred - target, axis=-1)
+    x, y, z = np.moveaxis(pred - target, -1, 0)  # faster than over a short axis
+    return np.sqrt(x**2 + y**2 + z**2)
 
 
 def scale_aligned(
@@ -207,8 +214,11 @@ def similarity_aligned(
     count has no say in the alignment. Joints that do not count come back as 0.
     """
     pred, target, mask = check(pred, target, mask)
+    if mask.all():
+        return procrustes.align(pred, target)
     aligned = np.zeros_like(pred)
-    patterns, group = np.unique(mask, axis=0, return_inverse=True)
+    packed, group = np.unique(np.packbits(mask, axis=1), axis=0, return_inverse=True)
+    patterns = np.unpackbits(packed, axis=1, count=mask.shape[1]).astype(bool)
     for index, valid in enumerate(patterns):
         rows = np.ix_(group.reshape(-1) == index, valid)
         aligned[rows] = procrustes.align(pred[rows], target[rows])

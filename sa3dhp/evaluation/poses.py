@@ -9,6 +9,7 @@ import numpy as np
 
 from sa3dhp import errors, files
 from sa3dhp.data import actions
+from sa3dhp.evaluation import metrics
 from sa3dhp.skeleton import skeleton as skeletons
 
 LABELS = ("action", "sequence", "subject", "frame_number")
@@ -225,15 +226,15 @@ def body_size(side: Poses) -> float:
 
     Frames and joints that are not valid or not finite do not count; 0 if none does.
     """
-    known = np.isfinite(side.joints).all(axis=-1)
+    known = metrics.finite_joints(side.joints)
     if side.mask is not None:
         known &= side.mask
-    seen = known.any(axis=1)
-    if not seen.any():
+    if not known.any():
         return 0.0
-    joints = np.where(known[..., None], side.joints, np.nan)[seen]
-    middle = np.nanmean(joints, axis=1, keepdims=True)
-    return float(np.nanmean(np.linalg.norm(joints - middle, axis=-1)))
+    joints = np.where(known[..., None], side.joints, 0.0)
+    counts = np.maximum(known.sum(axis=1), 1)
+    middle = joints.sum(axis=1) / counts[:, None]
+    return float(metrics.joint_errors(joints, middle[:, None])[known].mean())
 
 
 def unit_of(size: float) -> str:
