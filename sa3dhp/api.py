@@ -31,7 +31,8 @@ from sa3dhp.systems.relation_distillation import config as configs
 from sa3dhp.systems.relation_distillation import job as jobs
 from sa3dhp.systems.relation_distillation import networks, outcome, sources, views
 from sa3dhp.systems.relation_distillation import target as targets
-from sa3dhp.training import precision, store
+from sa3dhp.training import precision as precisions
+from sa3dhp.training import store
 
 DEFAULT = files.VIDEO_MODEL  # of the shipped models
 NAMES = (DEFAULT, "procedural")
@@ -60,6 +61,7 @@ def load(
     *,
     config: str | os.PathLike | None = None,
     pack: str | os.PathLike | None = None,
+    precision: str = "float32",
 ) -> saved_model.Model:
     """Loads a model that predicts 3D poses of pictures of persons.
 
@@ -69,14 +71,18 @@ def load(
         config: YAML file that networks were trained with, where they do not lie in the
             folder of their training or are not the shipped ones.
         pack: a domain pack, which turns the networks into the adapted model.
+        precision: that G computes in: `float32`, `mixed_bfloat16`, `mixed_float16`, or
+            `auto`, the fastest that this machine has. The mixed ones move joints by a
+            millimetre or two. Exported models compute in float32.
 
     Returns:
         The model: `predict(images)`, `skeleton`, `describe()`.
 
     Raises:
-        InputError: if there is no such model, it is damaged, or not the pack's base.
+        InputError: if there is no such model, it is damaged, or not the pack's base;
+            if it is an exported one and the precision another than float32.
     """
-    folder = folder_of(source)
+    folder, policy = folder_of(source), precisions.policy(precision)
     if pack is not None:
         if not (folder / _WEIGHTS).is_file():
             raise errors.InputError(
@@ -85,6 +91,11 @@ def load(
             )
         domain_pack.read(pack)  # a missing pack is told before the work
     if (folder / saved_model.MARKER).is_file():
+        if policy != "float32":
+            raise errors.InputError(
+                f"precision: got {precision}, expected float32: {source} was exported, "
+                "and computes in that; give the run or networks it was made of"
+            )
         return saved_model.load(folder)
     if (folder / outcome.PACK).is_dir():
         trained = _networks(
@@ -99,7 +110,7 @@ def load(
         about = domain_pack.apply(pack, model.encoder) if pack is not None else None
     known = all(map(trained.store.has, networks.MOTION))
     return saved_model.Model(
-        serving.Serving(model, metadata=domain_pack.metadata(about)),
+        serving.Serving(model, metadata=domain_pack.metadata(about), precision=policy),
         motion=(lambda: trained.motion_prior) if known else None,
     )
 
@@ -145,7 +156,7 @@ def adapt(
     sources.check_videos(loaded, detector, boxes)
     with files.claimed(workdir):
         configs.begin(loaded, workdir)
-        policy = precision.set_policy(loaded.training.precision)
+        policy = precisions.set_policy(loaded.training.precision)
         job = jobs.Job(loaded, _networks(loaded, folder))
         if clips is None:
             target = jobs.find_target(loaded, detector=detector, boxes=boxes)

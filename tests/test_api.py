@@ -124,6 +124,22 @@ def test_a_video_is_predicted_by_a_loaded_model_or_one_by_name(shipped, tmp_path
     assert 1 < apart < 1000 and not found.notes
 
 
+def test_the_network_may_compute_in_bfloat16(shipped, tmp_path):
+    small_video.write(tmp_path / "v.mp4", 8)
+    rows = [[k, 30 + k // 2, 35, 20, 50] for k in range(8)]
+    (tmp_path / "boxes.json").write_text(json.dumps({"v.mp4": rows}))
+    video, boxes = tmp_path / "v.mp4", tmp_path / "boxes.json"
+    exact = sa3dhp.predict(video, model=shipped, boxes=boxes)
+    half = sa3dhp.load("people", precision="mixed_bfloat16")
+    found = sa3dhp.predict(video, model=half, boxes=boxes)
+    assert "the network computed in mixed_bfloat16" in found.notes
+    assert found.joints.dtype == exact.joints.dtype and not exact.notes
+    apart = np.linalg.norm(found.joints - exact.joints, axis=-1)
+    assert 0 < apart.mean() < 10
+    with pytest.raises(errors.InputError, match="precision: got 'half', expected one"):
+        sa3dhp.load("people", precision="half")
+
+
 def test_networks_come_with_their_motions_an_exported_model_without(shipped, tmp_path):
     small_video.write(tmp_path / "v.mp4", 40)
     rows = [[k, 30 + k // 2, 35, 20, 50] for k in range(40)]
@@ -142,6 +158,8 @@ def test_networks_come_with_their_motions_an_exported_model_without(shipped, tmp
     assert np.linalg.norm(limbs, axis=-1).std(axis=0).max() < 0.1
     saved_model.write(tmp_path / "saved", shipped._loaded)
     exported = sa3dhp.load(tmp_path / "saved")
+    with pytest.raises(errors.InputError, match=r"expected float32: .* was exported"):
+        sa3dhp.load(tmp_path / "saved", precision="mixed_bfloat16")
     with pytest.raises(errors.InputError, match="no motion auto-encoder"):
         sa3dhp.predict(video, model=exported, boxes=boxes, smooth="motion")
 

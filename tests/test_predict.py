@@ -52,6 +52,7 @@ def test_a_video_becomes_poses_and_a_drawn_video(tmp_path):
             ["--input=v.mp4", "--output=out", "--detector=hog", "--pack=x"],
             ["no such domain pack"],
         ),
+        (["--input=v.mp4", "--output=out", "--precision=half"], ["should be one of"]),
         (["--input=v.mp4", "--output=full"], ["full holds other things"]),
         (["--input=v.mp4", "--output=out", "--detector=x"], ["detector: got x"]),
         (

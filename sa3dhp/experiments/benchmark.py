@@ -268,15 +268,16 @@ def prediction(size: int, batch: int) -> Work:
         batch: pictures.
 
     Returns:
-        Runs: the exported function, with batch norm folded; Keras; of a single picture
-        TFLite too, on as many threads.
+        Runs: what predicts, with batch norm folded, and Keras, under the global policy;
+        of a single picture TFLite too, in float32, on as many threads.
     """
     networks = pose_autoencoder.PoseEncoder(), pose_autoencoder.PoseDecoder()
     lengths = np.full(SKELETON.num_joints, 200.0, np.float32)
     encoder = image_encoder.ImageEncoder(size)
     prior = pose_prior.PosePrior(*networks, SKELETON, lengths)
     model = pose_model.PoseModel(encoder, prior)
-    served = serving.Serving(model)
+    policy = tf.keras.mixed_precision.global_policy().name
+    served = serving.Serving(model, precision=policy)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (batch, size, size, 3), np.uint8)
     tensor = tf.constant(images)
@@ -286,7 +287,7 @@ def prediction(size: int, batch: int) -> Work:
     }
     if batch == 1:
         with silent():
-            made = tflite.converted(served, "float32", images)
+            made = tflite.converted(serving.Serving(model), "float32", images)
             run = tflite.runner(made, threads=len(os.sched_getaffinity(0)))
         runs[TFLITE] = lambda: run(images)
     word = "picture" if batch == 1 else "pictures"

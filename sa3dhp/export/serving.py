@@ -56,7 +56,7 @@ CLIPS = (
 
 
 class Serving(tf.Module):
-    """G, D_p and the kinematics in float32, with the pre-processing in front.
+    """G, D_p and the kinematics, with the pre-processing in front, in float32.
 
     G runs with its batch norm folded, which is exact and faster.
 
@@ -71,6 +71,7 @@ class Serving(tf.Module):
         *,
         motion: motion_autoencoder.MotionEncoder | None = None,
         metadata: Mapping | None = None,
+        precision: str = "float32",
     ):
         """Copies the networks.
 
@@ -78,11 +79,12 @@ class Serving(tf.Module):
             model: G, under any precision policy, with the prior that decodes it.
             motion: E_m, for the signature `clips`, which there is not without.
             metadata: JSON values about the run; become `run` of the description.
+            precision: the policy that G computes under; what is exported is float32.
         """
         super().__init__(name="sa3dhp")
         prior = model.prior
         skeleton, lengths = prior.skeleton, np.asarray(prior.bone_lengths, np.float32)
-        encoder = float32_copy(model.encoder)
+        encoder = copied(model.encoder, precision)
         fold = folded.fold(encoder)
         decoder = pose_autoencoder.PoseDecoder(skeleton)
         _copy_weights(prior.decoder, decoder)
@@ -103,6 +105,7 @@ class Serving(tf.Module):
             "other_inputs": inputs,
             "crop_rule": crop.RULE,
             "image_size": size,
+            "precision": precision,
             "bone_lengths_mm": [round(float(length), 3) for length in lengths],
             "image_encoder_hash": checkpoint.weights_hash(encoder),
             "versions": provenance.describe()["versions"],
@@ -255,12 +258,17 @@ def resized(images: tf.Tensor, size: int) -> tf.Tensor:
     return tf.ensure_shape(images, [None, size, size, 3])
 
 
-def float32_copy(
-    encoder: image_encoders.ImageEncoder,
+def copied(
+    encoder: image_encoders.ImageEncoder, precision: str = "float32"
 ) -> image_encoders.ImageEncoder:
-    """Returns G with the same weights, computing in float32; the policy stays as is."""
+    """Returns G with the same weights; the policy stays as is.
+
+    Args:
+        encoder: under any policy.
+        precision: the policy that the copy computes under.
+    """
     policy = tf.keras.mixed_precision.global_policy()
-    tf.keras.mixed_precision.set_global_policy("float32")
+    tf.keras.mixed_precision.set_global_policy(precision)
     try:
         copy = type(encoder)(**{**encoder.get_config(), "weights": None})
     finally:

@@ -91,6 +91,8 @@ def predict_video(
 
     if model.description.get("mirrored"):
         notes.append("the mean of each picture and its mirror image")
+    if (policy := model.description.get("precision", "float32")) != "float32":
+        notes.append(f"the network computed in {policy}")
 
     def searched(done: int, total: int) -> None:
         progress("searching", done, total)

@@ -14,7 +14,14 @@ _FAST_BFLOAT16 = ("avx512_bf16", "amx_bf16")  # CPU flags, as in /proc/cpuinfo
 
 
 def set_policy(name: str = "auto", cpuinfo: str = "/proc/cpuinfo") -> str:
-    """Sets the global Keras policy and returns its name (design 7).
+    """Sets the global Keras policy and returns its name; see `policy`."""
+    name = policy(name, cpuinfo)
+    tf.keras.mixed_precision.set_global_policy(name)
+    return name
+
+
+def policy(name: str = "auto", cpuinfo: str = "/proc/cpuinfo") -> str:
+    """Returns the name of a Keras policy (design 7).
 
     `auto` is float16 with loss scaling on a GPU, bfloat16 on a CPU that computes in it
     and float32 elsewhere. Weights stay float32 under each policy; losses, kinematics
@@ -30,10 +37,7 @@ def set_policy(name: str = "auto", cpuinfo: str = "/proc/cpuinfo") -> str:
     if name not in POLICIES:
         expected = ", ".join(POLICIES)
         raise errors.InputError(f"precision: got {name!r}, expected one of {expected}")
-    if name == "auto":
-        name = _best(cpuinfo)
-    tf.keras.mixed_precision.set_global_policy(name)
-    return name
+    return _best(cpuinfo) if name == "auto" else name
 
 
 def set_seed(seed: int, use: str) -> None:

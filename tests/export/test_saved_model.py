@@ -267,7 +267,7 @@ def test_copying_leaves_the_encoder_and_the_policy_alone(networks):
     tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
     encoder.trainable = False  # which changes the order of Keras' weights
     try:
-        copy = serving.float32_copy(encoder)
+        copy = serving.copied(encoder)
         assert tf.keras.mixed_precision.global_policy().name == "mixed_bfloat16"
     finally:
         encoder.trainable = True
