@@ -1,7 +1,7 @@
 """What smooths predictions over time: filters, or the motion auto-encoder.
 
-The source model predicts held-out clips of the embedded world frame by frame; each
-method smooths the same predictions, and both count: how far the joints are from the
+The source model predicts held-out clips of the embedded world frame by frame, and once
+more beside their mirror images; each method smooths the same predictions, and both count: how far the joints are from the
 truth, and how they tremble. A method that is nearer but jerkier, or the reverse, is no
 better.
 """
@@ -16,7 +16,7 @@ import numpy as np
 
 from sa3dhp import files
 from sa3dhp.evaluation import prediction, protocol
-from sa3dhp.models import pose_prior
+from sa3dhp.models import mirrored, pose_prior
 from sa3dhp.prediction import denoising, smoothing
 from sa3dhp.progress import Progress
 from sa3dhp.skeleton import skeleton as skeletons
@@ -35,6 +35,12 @@ METHODS = {
     "motion": "motion auto-encoder (`--smooth=motion`)",
     "motion_zero_lag": "motion auto-encoder, then Butterworth",
 }
+MIRRORED = {
+    "none": "mean with the mirror image (`--mirrored`)",
+    "zero_lag": "the same, then Butterworth (`--mirrored --smooth=zero_lag`)",
+    "motion": "the same, then motion auto-encoder (`--mirrored --smooth=motion`)",
+}
+_MIRRORED = "mirrored_"  # begins the names of these rows
 
 
 def run(
@@ -67,7 +73,10 @@ def run(
             images, poses = prediction.from_clips(clips, model.image_size)
             truth = targets.Truth(images, poses, card)
             jitter.append(_jerk([clip.joints for clip in clips]))
-            found = smoothed(truth.predict(model), len(clips[0].images), motions)
+            length = len(clips[0].images)
+            found = smoothed(truth.predict(model), length, motions)
+            twice = smoothed(truth.predict(mirrored.Mirrored(model)), length, motions)
+            found |= {f"{_MIRRORED}{name}": twice[name] for name in MIRRORED}
             for name, joints in found.items():
                 scores = truth.score(joints.reshape(-1, *joints.shape[2:]))["overall"]
                 rows.append({"method": name, "seed": seed, **_of(scores, joints)})
@@ -123,7 +132,8 @@ def markdown(found: Mapping) -> str:
         "| method | MPJPE | PA-MPJPE | jitter, mm per frame squared |",
         "|---|---|---|---|",
     ]
-    for name, what in METHODS.items():
+    titles = {f"{_MIRRORED}{name}": what for name, what in MIRRORED.items()}
+    for name, what in {**METHODS, **titles}.items():
         mine = [row for row in found["rows"] if row["method"] == name]
         cells = [
             ", ".join(f"{row[key]:.1f}" for row in mine)

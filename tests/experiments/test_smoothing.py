@@ -24,10 +24,14 @@ def test_every_method_is_measured_on_every_seed(configure, checkpoints, tmp_path
     found = json.loads((tmp_path / "smoothing.json").read_text())
     assert (tmp_path / "smoothing.md").read_text() == text == smoothing.markdown(found)
     pairs = [(row["method"], row["seed"]) for row in found["rows"]]
-    assert pairs == [(name, seed) for seed in (0, 1) for name in smoothing.METHODS]
+    names = [*smoothing.METHODS, *(f"mirrored_{n}" for n in smoothing.MIRRORED)]
+    assert pairs == [(name, seed) for seed in (0, 1) for name in names]
     by = {(row["method"], row["seed"]): row for row in found["rows"]}
     for seed in (0, 1):
-        assert by["zero_lag", seed]["jitter"] < by["none", seed]["jitter"]
+        for side in ("", "mirrored_"):
+            rough = by[f"{side}none", seed]
+            assert by[f"{side}zero_lag", seed]["jitter"] < rough["jitter"]
+        assert by["mirrored_none", seed]["mpjpe"] != by["none", seed]["mpjpe"]
         assert 0 < by["motion", seed]["mpjpe"] and by["motion", seed]["pa_mpjpe"] > 0
     assert found["true_jitter"] > 0 and found["commits"] == ["abc"]
     assert found["protocol"] == "procedural" and found["clips_per_seed"] == 2

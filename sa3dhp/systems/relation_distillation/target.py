@@ -12,7 +12,7 @@ from sa3dhp import errors
 from sa3dhp.data import pipeline
 from sa3dhp.data.videos import video_folder
 from sa3dhp.evaluation import evaluator, poses, prediction, protocol
-from sa3dhp.models import pose_model
+from sa3dhp.models import mirrored, pose_model
 from sa3dhp.skeleton import skeleton as skeletons
 
 SKELETON = skeletons.SA3DHP17
@@ -51,7 +51,7 @@ class Truth:
     card: protocol.Card
 
     def predict(
-        self, model: pose_model.PoseModel, rows: np.ndarray | None = None
+        self, model: mirrored.Model, rows: np.ndarray | None = None
     ) -> np.ndarray:
         """Returns the model's joints of some pictures, or of all, `[N, 17, 3]` mm."""
         rows = np.arange(len(self.images)) if rows is None else rows
