@@ -1,9 +1,9 @@
 """What smooths predictions over time: filters, or the motion auto-encoder.
 
 The source model predicts held-out clips of the embedded world frame by frame, and once
-more beside their mirror images; each method smooths the same predictions, and both count: how far the joints are from the
-truth, and how they tremble. A method that is nearer but jerkier, or the reverse, is no
-better.
+more beside their mirror images. Each method smooths the same predictions, and both
+count: how far the joints are from the truth, and how they tremble. A method that is
+nearer but jerkier, or the reverse, is no better.
 """
 
 from __future__ import annotations
