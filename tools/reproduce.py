@@ -78,8 +78,8 @@ flags.DEFINE_multi_string("set", [], "Changes a value: section.key=value. Repeat
 flags.DEFINE_string(
     "checkpoints",
     None,
-    "Folder of networks, own or shipped. [checkpoints/procedural; of the figure "
-    "people checkpoints/people]",
+    "Folder of networks, own or shipped; of the table smoothing also the workdir of an "
+    "adaptation. [checkpoints/procedural; of the figure people checkpoints/people]",
 )
 flags.DEFINE_string(
     "real", "prepared", "Of the table real and the figure people: prepared folders."

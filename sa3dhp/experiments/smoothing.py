@@ -16,6 +16,7 @@ import numpy as np
 
 from sa3dhp import files
 from sa3dhp.evaluation import prediction, protocol
+from sa3dhp.export import domain_pack
 from sa3dhp.models import mirrored, pose_prior
 from sa3dhp.prediction import denoising, smoothing
 from sa3dhp.progress import Progress
@@ -23,7 +24,7 @@ from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import world
 from sa3dhp.systems.relation_distillation import config as configs
 from sa3dhp.systems.relation_distillation import job as jobs
-from sa3dhp.systems.relation_distillation import networks, sources
+from sa3dhp.systems.relation_distillation import networks, outcome, sources
 from sa3dhp.systems.relation_distillation import target as targets
 from sa3dhp.training import store
 
@@ -54,7 +55,7 @@ def run(
 
     Args:
         configure: from overrides to a configuration.
-        checkpoints: folder of the networks.
+        checkpoints: folder of the networks, or of a finished adaptation.
         seeds: of the clips.
         workdir: for what is written.
         facts: kept with the numbers: command, commit, hardware and the like.
@@ -64,8 +65,13 @@ def run(
     """
     card = protocol.load(jobs.CARD)
     config = configure(())
-    trained = networks.Networks(config, store.Store(checkpoints))
+    home = pathlib.Path(checkpoints)
+    adapted = (home / outcome.PACK).is_dir()
+    base = domain_pack.base_checkpoints(home) if adapted else home
+    trained = networks.Networks(config, store.Store(base))
     model, motions = trained.pose_model(), trained.motion_prior
+    if adapted:
+        domain_pack.apply(home / outcome.PACK, model.encoder)
     rows, jitter = [], []
     with Progress(NAME, 0, len(seeds)) as bar:
         for number, seed in enumerate(seeds):
@@ -83,6 +89,7 @@ def run(
             bar.update(number + 1, {})
     told = {
         "table": NAME,
+        "model": "adapted" if adapted else "source",
         "seeds": list(seeds),
         "clips_per_seed": config.data.evaluation_clips,
         "domain": config.data.target_domain,
@@ -142,9 +149,10 @@ def markdown(found: Mapping) -> str:
         text.append(f"| {what} | {' | '.join(cells)} |")
     hardware = found.get("hardware", {})
     seeds = ", ".join(map(str, found["seeds"]))
+    model = found.get("model", "source")
     text += [
         "",
-        f"The source model on {found['clips_per_seed']} clips of "
+        f"The {model} model on {found['clips_per_seed']} clips of "
         f"`{found['domain']}` that it never saw, seeds {seeds}, mm; card "
         f"{found['protocol']} ({found['protocol_hash']}). Jitter is the mean length of "
         f"the second difference; of the truth it is {found['true_jitter']:.1f}. "
