@@ -9,6 +9,9 @@ import tensorflow as tf
 
 from sa3dhp.training import replicas
 
+# On a GPU Keras would compile the update of each variable by XLA, which needs CUDA's
+# libdevice beside TensorFlow and compiles for every shape anew; it is a few sums.
+NO_XLA = {"jit_compile": False}
 LossScaleOptimizer = tf.keras.mixed_precision.LossScaleOptimizer
 
 
@@ -35,6 +38,7 @@ def adam(
         global_clipnorm=clip_norm,
         use_ema=ema > 0,
         ema_momentum=ema if ema > 0 else 0.99,
+        **NO_XLA,
     )
     if tf.keras.mixed_precision.global_policy().compute_dtype == "float16":
         optimizer = LossScaleOptimizer(optimizer)

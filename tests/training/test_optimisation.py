@@ -32,6 +32,13 @@ def _moments(optimizer, variable):
     return [v for v in optimizer.variables if v.shape == variable.shape]
 
 
+def test_no_update_is_compiled_by_xla_where_there_is_a_gpu(monkeypatch):
+    config = tf.compat.v2.config  # as Keras has it
+    monkeypatch.setattr(config, "list_physical_devices", lambda kind: [kind])
+    assert tf.keras.optimizers.Adam().jit_compile  # Keras' own choice there
+    assert not optimisation.adam(0.1, [tf.Variable([1.0])]).jit_compile
+
+
 def test_the_slots_are_there_before_the_first_update():
     variable = tf.Variable([1.0, 2.0])
     optimizer = optimisation.adam(0.1, [variable])

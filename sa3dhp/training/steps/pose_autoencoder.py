@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 import tensorflow as tf
@@ -10,6 +11,7 @@ import tensorflow as tf
 from sa3dhp.losses import adversarial
 from sa3dhp.losses import pose as pose_losses
 from sa3dhp.models import pose_autoencoder, pose_prior
+from sa3dhp.training import optimisation
 
 DISCRIMINATOR, AUTOENCODER = 0, 1  # whose turn it is
 
@@ -94,7 +96,8 @@ class PoseAutoencoderStep:
             discriminator.trainable_variables,
             prior.encoder.trainable_variables + prior.decoder.trainable_variables,
         )
-        self._players = [(v, tf.keras.optimizers.Adam(learning_rate)) for v in trained]
+        adam = functools.partial(tf.keras.optimizers.Adam, **optimisation.NO_XLA)
+        self._players = [(variables, adam(learning_rate)) for variables in trained]
         for variables, optimizer in self._players:
             optimizer.build(variables)
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
