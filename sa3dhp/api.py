@@ -80,7 +80,7 @@ def load(
 
     Raises:
         InputError: if there is no such model, it is damaged, or not the pack's base;
-            if it is an exported one and the precision another than float32.
+            if it is an exported one and the precision neither float32 nor auto.
     """
     folder, policy = folder_of(source), precisions.policy(precision)
     if pack is not None:
@@ -91,7 +91,7 @@ def load(
             )
         domain_pack.read(pack)  # a missing pack is told before the work
     if (folder / saved_model.MARKER).is_file():
-        if policy != "float32":
+        if precision not in ("auto", "float32"):
             raise errors.InputError(
                 f"precision: got {precision}, expected float32: {source} was exported, "
                 "and computes in that; give the run or networks it was made of"

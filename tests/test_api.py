@@ -160,6 +160,7 @@ def test_networks_come_with_their_motions_an_exported_model_without(shipped, tmp
     exported = sa3dhp.load(tmp_path / "saved")
     with pytest.raises(errors.InputError, match=r"expected float32: .* was exported"):
         sa3dhp.load(tmp_path / "saved", precision="mixed_bfloat16")
+    assert sa3dhp.load(tmp_path / "saved", precision="auto").skeleton.num_joints == 17
     with pytest.raises(errors.InputError, match="no motion auto-encoder"):
         sa3dhp.predict(video, model=exported, boxes=boxes, smooth="motion")
 

@@ -6,13 +6,14 @@ asked for, is an error and never a silently half-initialised network.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import pathlib
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -69,13 +70,34 @@ class State:
 
     def non_finite(self) -> str:
         """Returns the name of a variable that holds NaN or infinity, or ""."""
-        variables = [
+        finite = self._finite().numpy()
+        return "" if finite.all() else str(self._floating[int(finite.argmin())].name)
+
+    @functools.cached_property
+    def _floating(self) -> list[tf.Variable]:
+        """The variables of real numbers."""
+        return [
             node
             for node in tf.train.TrackableView(self._checkpoint).descendants()
             if isinstance(node, tf.Variable) and node.dtype.is_floating
         ]
-        finite = _finite(variables).numpy() if variables else np.ones(0, bool)
-        return "" if finite.all() else str(variables[int(finite.argmin())].name)
+
+    @functools.cached_property
+    def _finite(self) -> Callable[[], tf.Tensor]:
+        """Says whether all values of each of them are finite, `[N]` bool.
+
+        In one call: in Python 3.11 every tensor that eager TensorFlow 2.15 hands out
+        leaves some 100 bytes behind, and thousands at each save add up over hours.
+        """
+        found, finite = self._floating, tf.math.is_finite
+        return tf.function(
+            lambda: (
+                tf.constant([], tf.bool)
+                if not found
+                else tf.stack([tf.reduce_all(finite(one)) for one in found])
+            ),
+            autograph=False,
+        )
 
     def restore(self) -> bool:
         """Reads the newest checkpoint that is intact; False if there never was one.
@@ -130,16 +152,6 @@ class State:
             latest = ""
         if os.path.basename(latest) != os.path.basename(found[0]):
             _write_list(self._folder, found[::-1])
-
-
-@tf.function(autograph=False)
-def _finite(variables: list[tf.Variable]) -> tf.Tensor:
-    """Whether all values of each variable are finite, `[N]` bool.
-
-    In one call: in Python 3.11 every tensor that eager TensorFlow 2.15 hands out leaves
-    some 100 bytes behind, and thousands at each save add up over hours.
-    """
-    return tf.stack([tf.reduce_all(tf.math.is_finite(one)) for one in variables])
 
 
 def _numbered(folder: pathlib.Path) -> list[str]:
