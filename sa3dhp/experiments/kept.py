@@ -53,11 +53,11 @@ def records(
         facts: kept with every row: command, commit and the like.
 
     Returns:
-        The records, rows first, then seeds.
+        The records of one seed after another.
     """
     found = []
-    for row in table:
-        for seed in seeds:
+    for seed in seeds:  # one after the other: a table of the first is soon there
+        for row in table:
             config = configure([*row.overrides, f"training.seed={seed}"])
             path = folder / f"{row.id}-seed{seed}.json"
             method = getattr(row, "method", None)

@@ -55,8 +55,8 @@ def run(
     context.prepare(table)
     folder = context.workdir / name
     records = []
-    for row in table.rows:
-        for seed in seeds:
+    for seed in seeds:  # one after the other: a table of the first is soon there
+        for row in table.rows:
             path = folder / f"{row.id}-seed{seed}.json"
             settings = context.settings(table, row, seed)
             record = _done(path, settings)

@@ -37,7 +37,7 @@ def _records(folder, made, *overrides, seeds=(0,)):
 def test_what_is_done_is_kept_and_other_settings_are_run_again(tmp_path):
     made: list = []
     first = _records(tmp_path, made, seeds=(0, 1))
-    assert made == ["a", "a", "b", "b"] and [r["seed"] for r in first] == [0, 1, 0, 1]
+    assert made == ["a", "b", "a", "b"] and [r["seed"] for r in first] == [0, 0, 1, 1]
     assert _records(tmp_path, made, seeds=(0, 1)) == first
     other = _records(tmp_path, made, "x.y=1")
     assert made[4:] == ["b"] and other[0] == first[0] and other[1]["commit"] == "abc"

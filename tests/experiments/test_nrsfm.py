@@ -9,6 +9,7 @@ from small_nrsfm import SMALL
 
 from sa3dhp.experiments import nrsfm
 from sa3dhp.systems.nrsfm import config as configs
+from sa3dhp.systems.nrsfm import predictions, stages
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FACTS = {"command": "tools/reproduce.py", "commit": "abc"}
@@ -70,11 +71,19 @@ def test_the_teacher_table_is_over_all_and_for_each_of_some_subjects(
     assert [path.stat().st_mtime_ns for path in records] == before
 
 
-def test_students_share_their_teacher(tmp_path, eagerly, small_backbone):
-    configure = _configure("data.source=world")
+def test_students_share_their_teacher_and_what_a_frozen_backbone_sees(
+    tmp_path, eagerly, small_backbone, monkeypatch
+):
+    seen, features = [], predictions.features
+    monkeypatch.setattr(stages, "_FEATURES", {})
+    monkeypatch.setattr(
+        predictions, "features", lambda *given: seen.append(1) or features(*given)
+    )
+    kept = ("student.frozen=true", "student.augmentation=0")
+    configure = _configure("data.source=world", *kept)
     text = nrsfm.run(configure, "nrsfm_student", [0], tmp_path, FACTS)
     assert len(list((tmp_path / "runs").glob("teacher_*"))) == 1
-    assert len(list((tmp_path / "runs").glob("student_*"))) == 3
+    assert len(list((tmp_path / "runs").glob("student_*"))) == 3 and len(seen) == 1
     found = json.loads((tmp_path / "nrsfm_student.json").read_text())
     line = {row["id"]: row for row in found["rows"]}["distilled"]
     assert set(line["own_changes"]) == {"teacher", "weaksup"}

@@ -28,6 +28,7 @@ MODELS = {"teacher": "teacher_model", "student": "saved_model"}  # in the workdi
 PICTURE = "reconstruction.png"  # some that it never saw, where there are such
 LIFTED = "reconstruction.npz"  # what the teacher makes of the points it trained on
 _LAST = 0.75  # of the student's steps, after which the last rate begins
+_FEATURES: dict[tuple, np.ndarray] = {}  # the last ones
 
 
 class Stages:
@@ -169,15 +170,14 @@ class Stages:
         change = tf.function(augment.photometric, autograph=False)
         images = own.images
         assert images is not None  # told before
-        features = predictions.features(network, own) if c.frozen else None
 
         def make(step: int) -> student_step.Batch:
             rng = pipeline.rng(seed, "pictures", step)
             rows = np.sort(rng.integers(len(own), size=c.batch_size))
             known = {name: tf.constant(x[rows]) for name, x in taught.items()}
-            if features is not None:
-                seen = tf.constant(features[rows], tf.float32)
-                return student_step.Batch(images=seen, **known)
+            if c.frozen:
+                seen = _features(self._config, network, own)[rows]
+                return student_step.Batch(tf.constant(seen, tf.float32), **known)
             pixels = tf.constant(images(rows), tf.float32) / 255.0
             key = tf.constant([seed, step], tf.int64)
             changed = change(pixels, key, c.augmentation)
@@ -241,6 +241,19 @@ def targets(
         "depth": depth,
     }
     return {name: value.astype(np.float32) for name, value in found.items()}
+
+
+def _features(
+    config: configs.Config,
+    network: integral.IntegralRegressor,
+    own: sources.Projections,
+) -> np.ndarray:
+    """What a frozen backbone makes of the pictures; students of a table share it."""
+    key = config.data, config.student.weights, config.training.seed
+    if key not in _FEATURES:
+        _FEATURES.clear()  # gigabytes
+        _FEATURES[key] = predictions.features(network, own)
+    return _FEATURES[key]
 
 
 def _measured(
