@@ -46,10 +46,10 @@ flags.DEFINE_enum(
     "strategy",
     "none",
     first.STRATEGIES,
-    f"For --system={systems.NAMES[0]} --stage=source alone. What trains together, to "
-    "the same numbers: mirrored is all GPUs of this machine; multi_worker those of all "
-    "machines, where each runs the same command with a TF_CONFIG of its own, and a "
-    "--workdir and --checkpoints that all share.",
+    "What trains together, to the same numbers: mirrored is all GPUs of this machine; "
+    "multi_worker those of all machines, where each runs the same command with a "
+    "TF_CONFIG of its own, and a --workdir and --checkpoints that all share. "
+    "Convolutional networks are shared out, small networks are computed by each.",
 )
 
 
