@@ -64,7 +64,7 @@ def train(folder, system, name, strategy, given, changes):
         config, workdir / "checkpoints", strategy
     )
     # A bias before batch norm has rounding for a gradient, of which Adam makes steps.
-    steady = functools.partial(tf.keras.optimizers.Adam, epsilon=1e-3)
+    steady = functools.partial(tf.keras.optimizers.Adam, epsilon=1e-2)
     patches.append(mock.patch.object(tf.keras.optimizers, "Adam", steady))
     for patch in patches:
         patch.start()
