@@ -46,6 +46,9 @@ def config_of(system, changes=()):
     if system == "interventions":
         from small_interventions import SMALL
 
+        from sa3dhp.systems.interventions import networks
+
+        stack.append(mock.patch.object(networks, "FEATURES", 32))  # of `small_resnet`
         return configs.load(None, (*SMALL, *INTERVENTIONS, *changes)), stack
     import small_multi_person
 

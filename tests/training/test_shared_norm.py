@@ -1,4 +1,4 @@
-"""Batch norm of a shared batch; of several replicas, `test_replicas` has the numbers."""
+"""Batch norm of a shared batch; `test_replicas` has the numbers of several replicas."""
 
 import numpy as np
 import tensorflow as tf

@@ -162,6 +162,9 @@ class SourceStep:
         """
         images, joints, *points = batch
         encoder, look = self._encoder, self._features
+        if look is None and not points:
+            encode = replicas.shared(lambda x: encoder(x, training=training))
+            return self._loss.terms(encode(images), joints)
         if look is None:
             look = replicas.shared(lambda x: encoder.features(x, training))
         features = look(images)
