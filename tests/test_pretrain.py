@@ -3,7 +3,9 @@
 import json
 import pathlib
 
+import numpy as np
 import pytest
+import small_nrsfm
 import tool_runner
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -23,8 +25,7 @@ def _pretrain(*args):
         (["--stage=sauce"], "value should be one of"),
         (["--checkpoints=setup.py"], "setup.py: is a file, expected a folder's name"),
         (["--precision=half"], "value should be one of"),
-        (["--strategy=mirrored"], "expected --system=relation_distillation --stage=so"),
-        (["--strategy=mirrored", "--stage=source"], "expected frozen or reestimated"),
+        (["--strategy=multi_worker"], "TF_CONFIG: got nothing, expected as in"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, args, message):
@@ -33,6 +34,23 @@ def test_bad_input_is_one_line(tmp_path, args, message):
     assert done.stderr.count("\n") == 1 and done.stderr.startswith("error: ")
     assert message in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_a_sister_system_trains_on_two_devices(tmp_path):
+    """To which numbers: `systems/test_strategies.py`."""
+    changes = [f"--set={x}" for x in small_nrsfm.SMALL]
+    done = tool_runner.run(
+        *("pretrain", "--system=nrsfm", "--stage=teacher", "--strategy=mirrored"),
+        *("--config=configs/nrsfm_world.yaml", "--workdir=run", *changes),
+        cwd=tmp_path,
+        devices=2,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "note: " not in done.stdout  # of one device
+    assert "--system=nrsfm --stage=student" in done.stdout.splitlines()[-1]
+    assert (tmp_path / "run" / "teacher_model" / "saved_model.pb").is_file()
+    with np.load(tmp_path / "run" / "reconstruction.npz") as found:
+        assert np.isfinite(found["joints"]).all()
 
 
 @pytest.mark.slow

@@ -46,10 +46,10 @@ flags.DEFINE_enum(
     "strategy",
     "none",
     first.STRATEGIES,
-    f"For --system={systems.NAMES[0]} --stage=source alone. What trains together, to "
-    "the same numbers: mirrored is all GPUs of this machine; multi_worker those of all "
-    "machines, where each runs the same command with a TF_CONFIG of its own, and a "
-    "--workdir and --checkpoints that all share.",
+    "What trains together, to the same numbers: mirrored is all GPUs of this machine; "
+    "multi_worker those of all machines, where each runs the same command with a "
+    "TF_CONFIG of its own, and a --workdir and --checkpoints that all share. "
+    "Convolutional networks are shared out, small networks are computed by each.",
 )
 
 
@@ -66,7 +66,6 @@ def main() -> None:
         overrides.append(f"training.precision={FLAGS.precision}")
     path = FLAGS.config or configs.SHIPPED
     config = configs.load(files.find(path), overrides)
-    _check_strategy(config)
     workdir = pathlib.Path(FLAGS.workdir)
     # TensorFlow takes seconds to import: bad input is known before.
     from sa3dhp import provenance
@@ -90,8 +89,7 @@ def main() -> None:
         folder = replicas.own(strategy, folder)
     if FLAGS.start:
         store.Store(folder).start_from(files.networks(FLAGS.start))
-    together = {} if FLAGS.strategy == "none" else {"strategy": strategy}
-    trainer, rows = making.make(config, folder, **together), []
+    trainer, rows = making.make(config, folder, strategy), []
     with replicas.together(strategy):
         for name in stages:
             rows += trainer.train(name, workdir)
@@ -99,24 +97,6 @@ def main() -> None:
     for part, quality, value in rows:
         print(f"{part:14}{quality:22}{value:10.3f}")
     print(cli.as_started(f"\nnext: {_next(folder, path, configs)}"))
-
-
-def _check_strategy(config: first.Config) -> None:
-    """Raises InputError where several devices are no use, or not exact."""
-    flag = f"--strategy={FLAGS.strategy}"
-    if FLAGS.strategy == "none":
-        return
-    if (FLAGS.system, FLAGS.stage) != (systems.NAMES[0], "source"):
-        raise errors.InputError(
-            f"{flag}: got --system={FLAGS.system} --stage={FLAGS.stage}, expected "
-            f"--system={systems.NAMES[0]} --stage=source, or tools/adapt.py; all other "
-            "stages run on one device"
-        )
-    if config.image_encoder.batch_norm == "train":
-        raise errors.InputError(
-            f"{flag}: image_encoder.batch_norm is train, whose statistics are of all "
-            "pictures of a batch; expected frozen or reestimated"
-        )
 
 
 def _next(folder: pathlib.Path, config: str, configs: types.ModuleType) -> str:

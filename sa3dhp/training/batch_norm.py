@@ -47,7 +47,7 @@ def reestimate_by(
         batches: each becomes an equal part of the mean.
     """
     kind = tf.keras.layers.BatchNormalization
-    layers = [layer for layer in _leaves(model) if isinstance(layer, kind)]
+    layers = [layer for layer in leaves(model) if isinstance(layer, kind)]
     momenta = [layer.momentum for layer in layers]
     try:
         for done, batch in enumerate(batches):
@@ -59,10 +59,10 @@ def reestimate_by(
             layer.momentum = momentum
 
 
-def _leaves(model: tf.keras.Model) -> Iterator[tf.keras.layers.Layer]:
-    """All layers of a model and of the models in it."""
+def leaves(model: tf.keras.Model) -> Iterator[tf.keras.layers.Layer]:
+    """Yields the layers of a model and of the models in it."""
     for layer in model.layers:
         if isinstance(layer, tf.keras.Model):
-            yield from _leaves(layer)
+            yield from leaves(layer)
         else:
             yield layer

@@ -1,16 +1,18 @@
 """Training on several devices or machines, with the numbers of one (design 12).
 
 Every replica sees the whole batch, which is a function of the seed and the step, but
-sends only its share of the pictures through the expensive network. The replicas then
+sends only its share of the pictures through the expensive networks. The replicas then
 hand each other what they found, and go on alike: negatives, means and batch statistics
 are of the whole batch. Each counts for 1 / R of the loss, so that the sum of their
-gradients, which Keras' optimizers take, is the gradient of the batch.
+gradients, which Keras' optimizers take, is the gradient of the batch. Networks without
+a convolution are computed by each replica, on the whole batch.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import contextvars
 import json
 import os
 import pathlib
@@ -38,6 +40,8 @@ _LOST = (
     tf.errors.CancelledError,
     tf.errors.DeadlineExceededError,
 )
+# How many rows the whole has whose shares the replicas, each a thread, are at.
+_TOTAL: contextvars.ContextVar[Any] = contextvars.ContextVar("total", default=None)
 
 
 def make(name: str) -> tf.distribute.Strategy:
@@ -184,29 +188,82 @@ def share(loss: tf.Tensor) -> tf.Tensor:
     return loss / count if count > 1 else loss
 
 
-def shared(
-    encode: Callable[[tf.Tensor], tf.Tensor],
-) -> Callable[[tf.Tensor], tf.Tensor]:
+def shared(encode: Callable[..., Any]) -> Callable[..., Any]:
     """Returns an encoder of which each replica does its share.
 
     Outside of a replica, or where there is only one, it is `encode`.
 
     Args:
-        encode: images `[N, ...]` to `[N, ...]`, each by itself.
+        encode: tensors `[N, ...]` to a tensor `[N, ...]`, or a structure of them, each
+            row by itself; but for batch norm, see `shared_norm.synchronise`.
     """
 
-    def by_shares(images: tf.Tensor) -> tf.Tensor:
-        count = _count()
-        if count == 1:
-            return encode(images)
-        total = tf.shape(images)[0] if images.shape[0] is None else images.shape[0]
-        padded = tf.pad(
-            images, [[0, -total % count]] + [[0, 0]] * (len(images.shape) - 1)
-        )
-        padded = tf.reshape(padded, [count, -1, *images.shape[1:]])
-        return _together(encode(padded[_number()]))[:total]
+    def by_shares(*wholes: tf.Tensor) -> Any:
+        if _count() == 1:
+            return encode(*wholes)
+        first = wholes[0]
+        total = tf.shape(first)[0] if first.shape[0] is None else first.shape[0]
+        token = _TOTAL.set(total)
+        try:
+            found = encode(*[_mine(x) for x in wholes])
+        finally:
+            _TOTAL.reset(token)
+        return tf.nest.map_structure(lambda x: _together(x)[:total], found)
 
     return by_shares
+
+
+def sharing() -> bool:
+    """Whether this replica is at its share of the pictures, within `shared`."""
+    return _TOTAL.get() is not None
+
+
+def moments(mine: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns mean and variance `[C]` over the shares of all, and how many values.
+
+    Args:
+        mine: `[n, ..., C]`, float32, of this replica's share. What fills it up counts
+            for nothing.
+    """
+    context, total = tf.distribute.get_replica_context(), _TOTAL.get()
+    shape = tf.shape(mine)
+    real = _number() * shape[0] + tf.range(shape[0]) < total
+    weight = tf.reshape(tf.cast(real, mine.dtype), [-1] + [1] * (len(mine.shape) - 1))
+    number = tf.cast(total * tf.reduce_prod(shape[1:-1]), mine.dtype)
+
+    def mean(values: tf.Tensor) -> tf.Tensor:
+        summed = tf.reduce_sum(weight * values, axis=range(len(mine.shape) - 1))
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, summed) / number
+
+    middle = mean(mine)
+    return middle, mean(tf.square(mine - middle)), number
+
+
+def alike(draw: Callable[[], Any]) -> Any:
+    """Runs what draws random numbers of TensorFlow's own, the same in each replica.
+
+    In a graph the draws of an operation without a seed go by how many came before. So
+    each replica gets a graph of its own for them, as a single device has.
+    """
+    return draw() if _count() == 1 else tf.function(draw, autograph=False)()
+
+
+@tf.custom_gradient
+def _mine(whole: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """This replica's part `[n, ...]` of what all know, filled up with zeros.
+
+    The gradient of the others' parts comes from them; each replica takes the R-th part
+    of it all, as of everything that all know.
+    """
+    count, total = _count(), tf.shape(whole)[0]
+    rows = whole.shape[0] or total
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        return _gathered(upstream)[:total] / count
+
+    padding = [[0, -rows % count]] + [[0, 0]] * (len(whole.shape) - 1)
+    parts = tf.reshape(tf.pad(whole, padding), [count, -1, *whole.shape[1:]])
+    return parts[_number()], gradient
 
 
 @tf.custom_gradient
@@ -217,17 +274,22 @@ def _together(mine: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tens
     R-th part of a loss, of which the others know the same.
     """
     count = _count()
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        parts = tf.reshape(upstream, [count, -1, *mine.shape[1:]])
+        return parts[_number()] * count
+
+    return _gathered(mine), gradient
+
+
+def _gathered(mine: tf.Tensor) -> tf.Tensor:
+    """The parts `[n, ...]` of all replicas, `[R n, ...]`, with no gradient."""
+    count = _count()
     context = tf.distribute.get_replica_context()
     place = tf.one_hot(_number(), count, dtype=mine.dtype)
     place = tf.reshape(place, [count] + [1] * len(mine.shape))
     whole = context.all_reduce(tf.distribute.ReduceOp.SUM, place * mine)
-    rest = mine.shape[1:]
-
-    def gradient(upstream: tf.Tensor) -> tf.Tensor:
-        parts = tf.reshape(upstream, [count, -1, *rest])
-        return parts[_number()] * count
-
-    return tf.reshape(whole, [-1, *rest]), gradient
+    return tf.reshape(whole, [-1, *mine.shape[1:]])
 
 
 def _digest(folder: pathlib.Path) -> int:
@@ -247,7 +309,7 @@ def _heard(strategy: tf.distribute.Strategy, number: int) -> list[int]:
     def ask() -> dict[str, tf.Tensor]:
         return run(
             strategy,
-            lambda _: {"all": _together(tf.constant([number], tf.int64))},
+            lambda _: {"all": _gathered(tf.constant([number], tf.int64))},
             None,
         )
 

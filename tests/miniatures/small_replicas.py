@@ -26,7 +26,7 @@ import tensorflow as tf
 
 from sa3dhp import errors
 from sa3dhp.synthetic import world
-from sa3dhp.training import loop, optimisation, replicas
+from sa3dhp.training import loop, optimisation, replicas, shared_norm
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -137,9 +137,71 @@ def pairs(strategy, policy="float32"):
     return Pairs(strategy, policy), start_at
 
 
+class Chain:
+    """A network behind another, with batch norm in both and dropout between them."""
+
+    def __init__(self, strategy):
+        self._strategy = strategy
+        with replicas.scope(strategy):
+            tf.keras.utils.set_random_seed(0)
+            self._first, self._second = (self._network(size) for size in (3, 7))
+            shared_norm.synchronise(self._first, self._second)
+            self._dropout = tf.keras.layers.Dropout(0.5)
+            self._variables = [
+                *self._first.trainable_variables,
+                *self._second.trainable_variables,
+            ]
+            self._optimizer = optimisation.adam(0.01, self._variables)
+
+    def _network(self, channels):
+        layers = tf.keras.layers
+        convolution = layers.Conv2D(4, 3, padding="same", use_bias=False)
+        parts = [convolution, layers.BatchNormalization(momentum=0.5), layers.ReLU()]
+        return tf.keras.Sequential([layers.Input((6, 6, channels)), *parts])
+
+    @property
+    def models(self):
+        return {"first": self._first, "second": self._second}
+
+    @property
+    def trackables(self):
+        return {**self.models, "optimizer": self._optimizer}
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def __call__(self, images):
+        return replicas.run(self._strategy, self._update, images)
+
+    def _update(self, images):
+        first = replicas.shared(lambda x: self._first(x, training=True))
+        second = replicas.shared(
+            lambda x, y: {"seen": self._second(tf.concat([x, y], -1), training=True)}
+        )
+        with tf.GradientTape() as tape:
+            codes = first(images)
+            kept = replicas.alike(lambda: self._dropout(codes, training=True))
+            seen = tf.reduce_mean(second(kept, images)["seen"], axis=[1, 2])
+            alike = tf.reduce_logsumexp(tf.matmul(seen, seen, transpose_b=True), -1)
+            loss = tf.reduce_mean(alike) + tf.reduce_mean((codes - 0.5) ** 2)
+        optimisation.update(self._optimizer, tape, loss, self._variables)
+        return {}
+
+
+def chain(strategy):
+    """Five pictures, two, five, ...: of two, a third replica gets nothing."""
+
+    def start_at(start):
+        for number in itertools.count(start):
+            rng = np.random.default_rng(number)
+            shape = [2 if number % 2 else 5, 6, 6, 3]
+            yield tf.constant(rng.normal(1, 1, shape), tf.float32)
+
+    return Chain(strategy), start_at
+
+
 TRAININGS = {
     "adaptation": adaptation,
     "brief": functools.partial(adaptation, names=("cr", "z1")),
+    "chain": chain,
     "pairs": pairs,
     "pairs16": functools.partial(pairs, policy="mixed_float16"),
     "source": source,

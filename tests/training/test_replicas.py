@@ -78,6 +78,14 @@ def test_two_devices_end_where_one_does(training, steps, tmp_path):
     _assert_equal(one, two)
 
 
+@pytest.mark.parametrize("devices", [3, pytest.param(2, marks=SLOW)])
+def test_batch_norm_and_dropout_are_of_the_whole_batch(devices, tmp_path):
+    one, more = (_variables(tmp_path / str(n), "chain", n, 4) for n in (1, devices))
+    _assert_equal(one, more)
+    # What training keeps: the variance without a bias, which of 72 values is visible.
+    assert any("moving_variance" in name for name in one)
+
+
 def test_two_processes_end_where_one_does(tmp_path):
     one = _variables(tmp_path, "brief", 1, 3)
     done = _train(tmp_path / "two", "brief", "workers", 3)

@@ -20,7 +20,7 @@ from sa3dhp.systems.interventions import predictions, serving, sources, vae
 from sa3dhp.systems.interventions.steps import estimator as estimator_step
 from sa3dhp.systems.interventions.steps import generator as generator_step
 from sa3dhp.systems.interventions.steps import vae as vae_step
-from sa3dhp.training import loop
+from sa3dhp.training import loop, replicas
 from sa3dhp.training import stage as stages_
 
 MODEL = "saved_model"  # in the workdir
@@ -36,9 +36,15 @@ class Stages:
     The stage `estimator` of a classical method needs `source` alone.
     """
 
-    def __init__(self, config: configs.Config, networks: networks_.Networks) -> None:
-        """Keeps what everything is built from."""
+    def __init__(
+        self,
+        config: configs.Config,
+        networks: networks_.Networks,
+        strategy: tf.distribute.Strategy | None = None,
+    ) -> None:
+        """Keeps what everything is built from; by default it trains on one device."""
         self._config, self._networks = config, networks
+        self._strategy = strategy or tf.distribute.get_strategy()
         self._seed = config.training.seed
         self._make: dict[str, Callable[[], stages_.Stage]] = {
             "vae": self._vae,
@@ -90,14 +96,15 @@ class Stages:
 
     def _vae(self) -> stages_.Stage:
         c = self._config.vae
-        encoder, decoder = self._networks.new_vae()
-        step = vae_step.VaeStep(
-            encoder,
-            decoder,
-            learning_rate=_cosine(c.learning_rate, c.steps),
-            divergence_weight=c.divergence_weight,
-            seed=self._seed,
-        )
+        with replicas.scope(self._strategy):
+            encoder, decoder = self._networks.new_vae()
+            step = vae_step.VaeStep(
+                encoder,
+                decoder,
+                learning_rate=_cosine(c.learning_rate, c.steps),
+                divergence_weight=c.divergence_weight,
+                seed=self._seed,
+            )
 
         def make(number: int, unseen: bool = False) -> tf.Tensor:
             return _pixels(self._unlabelled(number, c.batch_size, unseen=unseen))
@@ -114,12 +121,13 @@ class Stages:
 
     def _source(self) -> stages_.Stage:
         c = self._config.estimator
-        network = self._networks.new_estimator()
-        step = estimator_step.EstimatorStep(
-            network,
-            estimator_step.Nothing(),
-            learning_rate=_cosine(c.learning_rate, c.source_steps),
-        )
+        with replicas.scope(self._strategy):
+            network = self._networks.new_estimator()
+            step = estimator_step.EstimatorStep(
+                network,
+                estimator_step.Nothing(),
+                learning_rate=_cosine(c.learning_rate, c.source_steps),
+            )
         through = self._networks.vae() if c.decoded else None
         return stages_.Stage(
             "source",
@@ -134,19 +142,20 @@ class Stages:
 
     def _generator(self) -> stages_.Stage:
         c = self._config.generator
-        network = self._networks.new_generator()
-        encoder, decoder = self._networks.vae()
-        step = generator_step.GeneratorStep(
-            network,
-            (discriminator := self._networks.new_discriminator()),
-            encoder=encoder,
-            decoder=decoder,
-            estimator=self._networks.estimator(networks_.SOURCE),
-            learning_rate=c.learning_rate,
-            pose_weight=c.pose_weight,
-            apart_weight=c.apart_weight,
-            seed=self._seed,
-        )
+        with replicas.scope(self._strategy):
+            network = self._networks.new_generator()
+            encoder, decoder = self._networks.vae()
+            step = generator_step.GeneratorStep(
+                network,
+                (discriminator := self._networks.new_discriminator()),
+                encoder=encoder,
+                decoder=decoder,
+                estimator=self._networks.estimator(networks_.SOURCE),
+                learning_rate=c.learning_rate,
+                pose_weight=c.pose_weight,
+                apart_weight=c.apart_weight,
+                seed=self._seed,
+            )
         home = self._config.data.source
         known = {
             unseen: self._poses(sources.place(self._config, home, unseen))
@@ -173,12 +182,13 @@ class Stages:
 
     def _estimator(self) -> stages_.Stage:
         c = self._config.estimator
-        network = self._networks.estimator(networks_.SOURCE)
-        network.trainable = True
-        extra = self._extra()
-        step = estimator_step.EstimatorStep(
-            network, extra, learning_rate=_cosine(c.learning_rate, c.steps)
-        )
+        with replicas.scope(self._strategy):
+            network = self._networks.estimator(networks_.SOURCE)
+            network.trainable = True
+            extra = self._extra()
+            step = estimator_step.EstimatorStep(
+                network, extra, learning_rate=_cosine(c.learning_rate, c.steps)
+            )
         used = [networks_.SOURCE]
         if c.method == "counterfactual":
             used += ["vae_decoder", "generator"]
@@ -316,9 +326,13 @@ class Stages:
         )
 
 
-def make(config: configs.Config, folder: str | os.PathLike) -> Stages:
+def make(
+    config: configs.Config,
+    folder: str | os.PathLike,
+    strategy: tf.distribute.Strategy | None = None,
+) -> Stages:
     """Returns the stages whose networks are kept in `folder`."""
-    return Stages(config, networks_.Networks(config, folder))
+    return Stages(config, networks_.Networks(config, folder), strategy)
 
 
 def _through(networks: tuple[vae.Encoder, vae.Decoder]) -> Callable:

@@ -29,7 +29,7 @@ from sa3dhp.systems.multi_person import (
 from sa3dhp.systems.multi_person import networks as networks_
 from sa3dhp.systems.multi_person.steps import student as student_step
 from sa3dhp.systems.multi_person.steps import teacher as teacher_step
-from sa3dhp.training import loop
+from sa3dhp.training import loop, replicas
 from sa3dhp.training import stage as stages_
 from sa3dhp.training.steps import pose_autoencoder as pose_step
 
@@ -41,9 +41,15 @@ _SHOWN = 6  # pictures of a sheet
 class Stages:
     """Makes the stages of one configuration; each needs those before it."""
 
-    def __init__(self, config: configs.Config, networks: networks_.Networks) -> None:
-        """Keeps what everything is built from."""
+    def __init__(
+        self,
+        config: configs.Config,
+        networks: networks_.Networks,
+        strategy: tf.distribute.Strategy | None = None,
+    ) -> None:
+        """Keeps what everything is built from; by default it trains on one device."""
         self._config, self._networks = config, networks
+        self._strategy = strategy or tf.distribute.get_strategy()
         self._seed = config.training.seed
         self._make: dict[str, Callable[[], stages_.Stage]] = {
             "poses": self._poses,
@@ -86,19 +92,20 @@ class Stages:
 
     def _poses(self) -> stages_.Stage:
         c, config = self._config.poses, self._config
-        encoder, decoder = self._networks.new_poses()
         bones = world.mean_bone_lengths()
-        step = pose_step.PoseAutoencoderStep(
-            pose_prior.PosePrior(encoder, decoder, poses.SKELETON, bones),
-            self._networks.new_discriminator(),
-            learning_rate=_cosine(c.learning_rate, c.steps),
-            cycle_weight=c.cycle_weight,
-            local_weight=c.local_weight,
-            adversarial_weight=c.adversarial_weight,
-            turns=pose_step.Turns(c.right_enough, c.fooled_enough),
-            noise=c.discriminator_noise,
-            seed=self._seed,
-        )
+        with replicas.scope(self._strategy):
+            encoder, decoder = self._networks.new_poses()
+            step = pose_step.PoseAutoencoderStep(
+                pose_prior.PosePrior(encoder, decoder, poses.SKELETON, bones),
+                self._networks.new_discriminator(),
+                learning_rate=_cosine(c.learning_rate, c.steps),
+                cycle_weight=c.cycle_weight,
+                local_weight=c.local_weight,
+                adversarial_weight=c.adversarial_weight,
+                turns=pose_step.Turns(c.right_enough, c.fooled_enough),
+                noise=c.discriminator_noise,
+                seed=self._seed,
+            )
         return stages_.Stage(
             "poses",
             step,
@@ -111,10 +118,11 @@ class Stages:
 
     def _teacher(self) -> stages_.Stage:
         c, config = self._config.teacher, self._config
-        trunk, reader = self._networks.new_teacher()
-        step = teacher_step.TeacherStep(
-            trunk, reader, learning_rate=_cosine(c.learning_rate, c.steps)
-        )
+        with replicas.scope(self._strategy):
+            trunk, reader = self._networks.new_teacher()
+            step = teacher_step.TeacherStep(
+                trunk, reader, learning_rate=_cosine(c.learning_rate, c.steps)
+            )
 
         def measure() -> dict[str, float]:
             found = {}
@@ -137,10 +145,11 @@ class Stages:
 
     def _alignment(self) -> stages_.Stage:
         c = self._config.student
-        network, map_encoder = (
-            self._networks.new_student(),
-            self._networks.new_map_encoder(),
-        )
+        with replicas.scope(self._strategy):
+            network, map_encoder = (
+                self._networks.new_student(),
+                self._networks.new_map_encoder(),
+            )
         rates: dict[str, Any] = {"distl": c.learning_rate}
         if c.scenes:
             # L_distl alone at first ([P] 4): the others wait with a rate of 0.
@@ -159,8 +168,9 @@ class Stages:
 
     def _equivariance(self) -> stages_.Stage:
         c = self._config.student
-        network, map_encoder = self._networks.aligned()
-        network.trainable = True
+        with replicas.scope(self._strategy):
+            network, map_encoder = self._networks.aligned()
+            network.trainable = True
         rates: dict[str, Any] = {"ss": c.equivariance_rate}
         if c.scenes:
             rates["recon"] = c.equivariance_rate
@@ -191,17 +201,18 @@ class Stages:
         train_maps: bool,
     ) -> stages_.Stage:
         """A stage of H; `kept` is what it leaves behind."""
-        trunk, reader = self._networks.teacher()
-        composer = self._networks.composer(network)
-        step = student_step.StudentStep(
-            composer,
-            map_encoder,
-            trunk,
-            reader,
-            rates=rates,
-            train_maps=train_maps,
-            sized=self._config.student.sized,
-        )
+        with replicas.scope(self._strategy):
+            trunk, reader = self._networks.teacher()
+            composer = self._networks.composer(network)
+            step = student_step.StudentStep(
+                composer,
+                map_encoder,
+                trunk,
+                reader,
+                rates=rates,
+                train_maps=train_maps,
+                sized=self._config.student.sized,
+            )
         batches = sources.StudentBatches(
             self._config, self._networks.camera, trunk, reader
         )
@@ -266,9 +277,13 @@ class Stages:
         predictions.draw(path, images, truth, list(taught), points)
 
 
-def make(config: configs.Config, folder: str | os.PathLike) -> Stages:
+def make(
+    config: configs.Config,
+    folder: str | os.PathLike,
+    strategy: tf.distribute.Strategy | None = None,
+) -> Stages:
     """Returns the stages whose networks are kept in `folder`."""
-    return Stages(config, networks_.Networks(config, folder))
+    return Stages(config, networks_.Networks(config, folder), strategy)
 
 
 def exported(config: configs.Config, folder: str | os.PathLike) -> described.Described:

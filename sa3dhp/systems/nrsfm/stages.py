@@ -22,6 +22,7 @@ from sa3dhp.systems.nrsfm import networks as networks_
 from sa3dhp.systems.nrsfm import points as points_
 from sa3dhp.systems.nrsfm.steps import student as student_step
 from sa3dhp.systems.nrsfm.steps import teacher as teacher_step
+from sa3dhp.training import replicas
 from sa3dhp.training import stage as stages_
 
 MODELS = {"teacher": "teacher_model", "student": "saved_model"}  # in the workdir
@@ -34,9 +35,15 @@ _FEATURES: dict[tuple, np.ndarray] = {}  # the last ones
 class Stages:
     """Makes the stages of one configuration; the student needs the teacher."""
 
-    def __init__(self, config: configs.Config, networks: networks_.Networks) -> None:
-        """Keeps what everything is built from."""
+    def __init__(
+        self,
+        config: configs.Config,
+        networks: networks_.Networks,
+        strategy: tf.distribute.Strategy | None = None,
+    ) -> None:
+        """Keeps what everything is built from; by default it trains on one device."""
         self._config, self._networks = config, networks
+        self._strategy = strategy or tf.distribute.get_strategy()
         self._seed = config.training.seed
         self._make = {"teacher": self._teacher, "student": self._student}
 
@@ -73,7 +80,15 @@ class Stages:
 
     def _teacher(self) -> stages_.Stage:
         c, own = self._config.teacher, sources.training(self._config)
-        network = self._networks.new_teacher(own.points.shape[1])
+        with replicas.scope(self._strategy):
+            network = self._networks.new_teacher(own.points.shape[1])
+            step = teacher_step.TeacherStep(
+                network,
+                learning_rate=_cosine(c.learning_rate, c.steps),
+                sparsity=c.sparsity,
+                turned=c.turned,
+                seed=self._seed,
+            )
         one = self._config.data.scale == "one"
         unit = points_.typical_size(own.points) if one else None
         flat = points_.normalised(own.points, unit).points
@@ -98,13 +113,7 @@ class Stages:
 
         return stages_.Stage(
             "teacher",
-            teacher_step.TeacherStep(
-                network,
-                learning_rate=_cosine(c.learning_rate, c.steps),
-                sparsity=c.sparsity,
-                turned=c.turned,
-                seed=self._seed,
-            ),
+            step,
             pipeline.stream(draw),
             c.steps,
             {"teacher": network},
@@ -120,7 +129,6 @@ class Stages:
                 "--stage=teacher alone, or take data.source=world or pictures"
             )
         lifter = self._networks.lifter()
-        network = self._networks.new_student(lifter.network.num_points)
         taught = targets(self._config, own, lifter.lift(own.points))
         dictionary = tf.constant(lifter.network.dictionary)
         losses = {
@@ -128,15 +136,17 @@ class Stages:
             "teacher": student_step.of_teacher(dictionary),
             "truth": student_step.of_truth(lifter.reflection),
         }
-        step = student_step.StudentStep(
-            network,
-            losses[c.depth],
-            learning_rate=tf.keras.optimizers.schedules.PiecewiseConstantDecay(
-                [max(1, round(_LAST * c.steps))], [c.learning_rate, c.last_rate]
-            ),
-            reflection=lifter.reflection,
-            frozen=c.frozen,
-        )
+        with replicas.scope(self._strategy):
+            network = self._networks.new_student(lifter.network.num_points)
+            step = student_step.StudentStep(
+                network,
+                losses[c.depth],
+                learning_rate=tf.keras.optimizers.schedules.PiecewiseConstantDecay(
+                    [max(1, round(_LAST * c.steps))], [c.learning_rate, c.last_rate]
+                ),
+                reflection=lifter.reflection,
+                frozen=c.frozen,
+            )
         some = own.evenly(self._config.data.unseen)
         sides = {"own": some, "unseen": sources.unseen(self._config)}
         return stages_.Stage(
@@ -204,9 +214,13 @@ class Stages:
             predictions.draw(folder.parent / PICTURE, shown, joints)
 
 
-def make(config: configs.Config, folder: str | os.PathLike) -> Stages:
+def make(
+    config: configs.Config,
+    folder: str | os.PathLike,
+    strategy: tf.distribute.Strategy | None = None,
+) -> Stages:
     """Returns the stages whose networks are kept in `folder`."""
-    return Stages(config, networks_.Networks(config, folder))
+    return Stages(config, networks_.Networks(config, folder), strategy)
 
 
 def targets(

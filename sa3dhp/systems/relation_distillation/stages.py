@@ -39,7 +39,7 @@ class Stages:
         networks: networks_.Networks,
         strategy: tf.distribute.Strategy | None = None,
     ) -> None:
-        """Keeps what everything is built from; a strategy is for `source` alone."""
+        """Keeps what everything is built from; by default it trains on one device."""
         self._config, self._networks = config, networks
         self._strategy = strategy or tf.distribute.get_strategy()
         self._seed = config.training.seed
@@ -126,19 +126,20 @@ class Stages:
 
     def _pose_autoencoder(self) -> Iterator[stages_.Stage]:
         c, config = self._config.pose_autoencoder, self._config
-        encoder, decoder = map(self._networks.new, networks_.POSE)
         bones = self._unpaired.bone_lengths
-        step = pose_step.PoseAutoencoderStep(
-            pose_prior.PosePrior(encoder, decoder, SKELETON, bones),
-            self._networks.new("pose_discriminator"),
-            learning_rate=self._rate(c),
-            cycle_weight=c.cycle_weight,
-            local_weight=c.local_weight,
-            adversarial_weight=c.adversarial_weight,
-            turns=pose_step.Turns(c.right_enough, c.fooled_enough),
-            noise=c.discriminator_noise,
-            seed=self._seed,
-        )
+        with replicas.scope(self._strategy):
+            encoder, decoder = map(self._networks.new, networks_.POSE)
+            step = pose_step.PoseAutoencoderStep(
+                pose_prior.PosePrior(encoder, decoder, SKELETON, bones),
+                self._networks.new("pose_discriminator"),
+                learning_rate=self._rate(c),
+                cycle_weight=c.cycle_weight,
+                local_weight=c.local_weight,
+                adversarial_weight=c.adversarial_weight,
+                turns=pose_step.Turns(c.right_enough, c.fooled_enough),
+                noise=c.discriminator_noise,
+                seed=self._seed,
+            )
         unseen = loop.measure(
             step, lambda: sources.pose_batches(config, self._unseen)(0)
         )
@@ -154,16 +155,17 @@ class Stages:
 
     def _motion_autoencoder(self) -> Iterator[stages_.Stage]:
         c, config = self._config.motion_autoencoder, self._config
-        encoder, decoder = map(self._networks.new, networks_.MOTION)
-        step = motion_step.MotionAutoencoderStep(
-            pose_prior.MotionPrior(encoder, decoder, self._networks.pose_prior),
-            self._networks.new("motion_discriminator"),
-            learning_rate=self._rate(c),
-            latent_weight=c.latent_weight,
-            joints_weight=c.joints_weight,
-            adversarial_weight=c.adversarial_weight,
-            seed=self._seed,
-        )
+        with replicas.scope(self._strategy):
+            encoder, decoder = map(self._networks.new, networks_.MOTION)
+            step = motion_step.MotionAutoencoderStep(
+                pose_prior.MotionPrior(encoder, decoder, self._networks.pose_prior),
+                self._networks.new("motion_discriminator"),
+                learning_rate=self._rate(c),
+                latent_weight=c.latent_weight,
+                joints_weight=c.joints_weight,
+                adversarial_weight=c.adversarial_weight,
+                seed=self._seed,
+            )
         yield stages_.Stage(
             "motion_autoencoder",
             step,
@@ -218,12 +220,15 @@ class Stages:
 
     def _relation(self, rule: rules.Rule) -> stages_.Stage:
         c, name = self._config.relations, networks_.relation_name(rule.id)
-        prior, network = self._networks.prior_of(rule), self._networks.new(name)
+        prior = self._networks.prior_of(rule)
+        with replicas.scope(self._strategy):
+            network = self._networks.new(name)
+            step = relation_step.RelationStep(network, learning_rate=self._rate(c))
         clips = self._clips(self._unpaired.motions, rule, c.pairs)
         unseen = self._clips(self._unseen, rule, min(c.pairs, _REPORTED))
         return stages_.Stage(
             name,
-            relation_step.RelationStep(network, learning_rate=self._rate(c)),
+            step,
             pairs.batches(
                 *pairs.encode(rule, clips, prior),
                 seed=self._seed,

@@ -9,7 +9,7 @@ import tensorflow as tf
 from sa3dhp.losses import adversarial
 from sa3dhp.losses import pose as pose_losses
 from sa3dhp.models import motion_autoencoder, pose_prior
-from sa3dhp.training import optimisation
+from sa3dhp.training import optimisation, replicas
 
 
 class MotionAutoencoderStep:
@@ -61,6 +61,7 @@ class MotionAutoencoderStep:
         self._judges = discriminator.trainable_variables
         self._optimizer = optimisation.adam(learning_rate, self._variables)
         self._judge_optimizer = optimisation.adam(learning_rate, self._judges)
+        self._strategy = tf.distribute.get_strategy()
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     @property
@@ -113,6 +114,10 @@ class MotionAutoencoderStep:
     @tf.function(reduce_retracing=True, autograph=False)
     def __call__(self, batch: tf.Tensor) -> dict[str, tf.Tensor]:
         """Runs one iteration; returns the terms before it."""
+        return replicas.run(self._strategy, self._update, batch)
+
+    def _update(self, batch: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What one replica does of it."""
         with tf.GradientTape(
             persistent=self._is_adversarial, watch_accessed_variables=False
         ) as tape:

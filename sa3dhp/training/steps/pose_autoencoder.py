@@ -11,7 +11,7 @@ import tensorflow as tf
 from sa3dhp.losses import adversarial
 from sa3dhp.losses import pose as pose_losses
 from sa3dhp.models import pose_autoencoder, pose_prior
-from sa3dhp.training import optimisation
+from sa3dhp.training import optimisation, replicas
 
 DISCRIMINATOR, AUTOENCODER = 0, 1  # whose turn it is
 
@@ -100,6 +100,7 @@ class PoseAutoencoderStep:
         self._players = [(variables, adam(learning_rate)) for variables in trained]
         for variables, optimizer in self._players:
             optimizer.build(variables)
+        self._strategy = tf.distribute.get_strategy()
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._turn = tf.Variable(DISCRIMINATOR, dtype=tf.int32, trainable=False)
         self._turn_steps = tf.Variable(0, dtype=tf.int32, trainable=False)
@@ -170,27 +171,30 @@ class PoseAutoencoderStep:
     @tf.function(reduce_retracing=True, autograph=False)
     def __call__(self, batch: tf.Tensor) -> dict[str, tf.Tensor]:
         """Runs one iteration of whoever's turn it is; returns the terms before it."""
-        with tf.GradientTape(persistent=True) as tape:
-            terms = self.terms(batch, training=True)
-            losses = [
-                terms["discriminator"],
-                tf.add_n([w * terms[name] for name, w in self._weights.items()]),
-            ]
 
-        def play(player: int) -> tf.Tensor:
-            variables, optimizer = self._players[player]
-            gradients = tape.gradient(losses[player], variables)
-            optimizer.apply_gradients(zip(gradients, variables))
-            return tf.constant(player)
+        def played_by(player: int) -> dict[str, tf.Tensor]:
+            update = functools.partial(self._update, player)
+            return replicas.run(self._strategy, update, batch)
 
-        turn = tf.cond(
+        # Around the replicas, who could not sum gradients within it.
+        return tf.cond(
             tf.equal(self._turn, DISCRIMINATOR),
-            lambda: play(DISCRIMINATOR),
-            lambda: play(AUTOENCODER),
+            lambda: played_by(DISCRIMINATOR),
+            lambda: played_by(AUTOENCODER),
         )
-        self._take_turns(turn, terms)
+
+    def _update(self, player: int, batch: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What one replica does of it."""
+        with tf.GradientTape() as tape:
+            terms = self.terms(batch, training=True)
+            loss = terms["discriminator"]
+            if player == AUTOENCODER:
+                loss = tf.add_n([w * terms[name] for name, w in self._weights.items()])
+        variables, optimizer = self._players[player]
+        optimisation.update(optimizer, tape, loss, variables)
+        self._take_turns(player, terms)
         self.iteration.assign_add(1)
-        return {**terms, "turn": tf.cast(turn, tf.float32)}
+        return {**terms, "turn": tf.constant(player, tf.float32)}
 
     def _random_latent(self, batch_size: tf.Tensor) -> tf.Tensor:
         """z ~ U[-1, 1]^D, a function of (seed, iteration)."""
@@ -205,9 +209,9 @@ class PoseAutoencoderStep:
         seed = tf.stack([tf.constant(self._seed + 1, tf.int64), self.iteration])
         return local + tf.random.stateless_normal(tf.shape(local), seed, 0, self._noise)
 
-    def _take_turns(self, turn: tf.Tensor, terms: dict[str, tf.Tensor]) -> None:
+    def _take_turns(self, turn: int, terms: dict[str, tf.Tensor]) -> None:
         """Ends the turn if its player has done enough, or too much."""
-        score = tf.stack([terms["right"], terms["fooled"]])[turn]
+        score = (terms["right"], terms["fooled"])[turn]
         steps = self._turn_steps + 1
         over = (score >= self._enough[turn]) | (steps >= self._max_turn)
         self._turn.assign(tf.where(over, 1 - turn, turn))

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from sa3dhp.losses import pose as pose_losses
 from sa3dhp.models import image_encoder, integral, pose_prior
-from sa3dhp.training import batch_norm, optimisation, replicas
+from sa3dhp.training import batch_norm, optimisation, replicas, shared_norm
 
 
 class SourceLoss:
@@ -116,6 +116,7 @@ class SourceStep:
             variables: of G, those that train; all by default.
         """
         self._encoder, self._loss, self._features = encoder, loss, features
+        shared_norm.synchronise(encoder)
         self._variables = list(variables or encoder.trainable_variables)
         self._ema, self._strategy = ema, tf.distribute.get_strategy()
         old = encoder.backbone.trainable_variables if backbone_rate is not None else []
@@ -160,17 +161,15 @@ class SourceStep:
             The terms of `SourceLoss`.
         """
         images, joints, *points = batch
-        encoder, features = self._encoder, None
-        if self._features is not None:
-            features = self._features(images)
+        encoder, look = self._encoder, self._features
+        if look is None and not points:
+            encode = replicas.shared(lambda x: encoder(x, training=training))
+            return self._loss.terms(encode(images), joints)
+        if look is None:
+            look = replicas.shared(lambda x: encoder.features(x, training))
+        features = look(images)
         if not points:
-            if features is None:
-                latent = encoder(images, training=training)
-            else:
-                latent = encoder.head(features, training)
-            return self._loss.terms(latent, joints)
-        if features is None:
-            features = encoder.features(images, training)
+            return self._loss.terms(encoder.head(features, training), joints)
         volumes = encoder.volumes(features, training)
         latent = encoder.latents(integral.expectation(volumes))
         found = self._loss.terms(latent, joints)

@@ -14,7 +14,7 @@ import tensorflow as tf
 from sa3dhp.losses import adversarial
 from sa3dhp.models import integral
 from sa3dhp.systems.interventions import alignment, generator, vae
-from sa3dhp.training import optimisation
+from sa3dhp.training import optimisation, replicas, shared_norm
 
 
 class Batch(NamedTuple):
@@ -142,11 +142,12 @@ class Counterfactual:
         seed = tf.stack([tf.constant(self._seed, tf.int64), tf.cast(step, tf.int64)])
         shape = [2, tf.shape(poses)[0], self._generator.noise_size]
         noise = tf.random.stateless_normal(shape, seed)
+        decode = replicas.shared(lambda x: self._decoder(x, training=False))
+        look = replicas.shared(lambda x: seen.network(x, training=training))
         shown = [
-            self._decoder(self._generator(poses, n, training=False), training=False)
-            for n in tf.unstack(noise)
+            decode(self._generator(poses, n, training=False)) for n in tf.unstack(noise)
         ]
-        read = seen.network(tf.concat(shown, axis=0), training=training)
+        read = look(tf.concat(shown, axis=0))
         first, second = tf.split(read, 2)
         wrong = (
             integral.error(first, seen.batch.poses)
@@ -175,8 +176,10 @@ class EstimatorStep:
             learning_rate: a number or a Keras schedule.
         """
         self._network, self._extra = network, extra
+        shared_norm.synchronise(network)
         self._variables = [v for m in self.models.values() for v in m.trainable_weights]
         self._optimizer = optimisation.adam(learning_rate, self._variables)
+        self._strategy = tf.distribute.get_strategy()
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     @property
@@ -197,6 +200,10 @@ class EstimatorStep:
     @tf.function(reduce_retracing=True, autograph=False)
     def __call__(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Runs one iteration; returns the terms before it."""
+        return replicas.run(self._strategy, self._update, batch)
+
+    def _update(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """What one replica does of it."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self._variables)
             terms, loss = self._losses(Batch(*batch), training=True)
@@ -209,9 +216,13 @@ class EstimatorStep:
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """The terms and the total; source and others share their batch norm."""
         both = tf.concat([batch.images, batch.others], axis=0)
-        features = self._network.features(both, training)
-        read = self._network.read(features, training)
-        pooled = tf.cast(tf.reduce_mean(features, axis=[1, 2]), tf.float32)
+
+        def look(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            features = self._network.features(images, training)
+            read = self._network.read(features, training)
+            return read, tf.cast(tf.reduce_mean(features, axis=[1, 2]), tf.float32)
+
+        read, pooled = replicas.shared(look)(both)
         count = tf.shape(batch.images)[0]
         wrong = integral.error(read[:count], batch.poses)
         seen = Seen(self._network, batch, pooled[:count], pooled[count:])

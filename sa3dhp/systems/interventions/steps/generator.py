@@ -9,7 +9,7 @@ import tensorflow as tf
 from sa3dhp.losses import adversarial
 from sa3dhp.models import integral
 from sa3dhp.systems.interventions import generator, vae
-from sa3dhp.training import optimisation
+from sa3dhp.training import optimisation, replicas
 
 
 class Batch(NamedTuple):
@@ -68,6 +68,7 @@ class GeneratorStep:
                 learning_rate, discriminator.trainable_variables
             ),
         }
+        self._strategy = tf.distribute.get_strategy()
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     @property
@@ -87,11 +88,19 @@ class GeneratorStep:
         count = tf.shape(batch.poses)[0]
         noise = self._noise(count)
         asked = tf.where(tf.math.is_nan(batch.poses), 0.0, batch.poses)
-        made = [self._generator(asked, n, training=training) for n in noise]
-        real = self._discriminator(self._encoder.features(batch.images))
+        made = replicas.alike(  # with the same units dropped
+            lambda: [self._generator(asked, n, training=training) for n in noise]
+        )
+        features = replicas.shared(self._encoder.features)(batch.images)
+        real = self._discriminator(features)
         judged = self._discriminator(made[0])
-        shown = self._decoder(made[0], training=False)
-        read = self._estimator(shown, training=False)
+
+        @replicas.shared
+        def read_of(codes: tf.Tensor) -> tf.Tensor:
+            shown = self._decoder(codes, training=False)
+            return self._estimator(shown, training=False)
+
+        read = read_of(made[0])
         gap = tf.reduce_mean(tf.abs(made[0] - made[1]), axis=-1)
         gap /= tf.reduce_mean(tf.abs(noise[0] - noise[1]), axis=-1)
         return {
@@ -105,6 +114,10 @@ class GeneratorStep:
     @tf.function(reduce_retracing=True, autograph=False)
     def __call__(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Runs one iteration; returns the terms before it."""
+        return replicas.run(self._strategy, self._update, batch)
+
+    def _update(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """What one replica does of it."""
         sides = {
             "generator": self._generator.trainable_variables,
             "discriminator": self._discriminator.trainable_variables,

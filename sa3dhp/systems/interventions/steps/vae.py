@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from sa3dhp.systems.interventions import vae
-from sa3dhp.training import optimisation
+from sa3dhp.training import optimisation, replicas, shared_norm
 
 
 class VaeStep:
@@ -32,9 +32,11 @@ class VaeStep:
             seed: of the codes that are drawn.
         """
         self._encoder, self._decoder = encoder, decoder
+        shared_norm.synchronise(encoder, decoder)
         self._divergence_weight, self._seed = divergence_weight, seed
         self._variables = encoder.trainable_variables + decoder.trainable_variables
         self._optimizer = optimisation.adam(learning_rate, self._variables)
+        self._strategy = tf.distribute.get_strategy()
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     @property
@@ -55,14 +57,16 @@ class VaeStep:
             `reconstruction`, the squared error summed over a picture, and `divergence`,
             nats; without training of the mean codes.
         """
-        mean, log_variance = self._encoder(images, training=training)
+        encode = replicas.shared(lambda x: self._encoder(x, training=training))
+        decode = replicas.shared(lambda x: self._decoder(x, training=training))
+        mean, log_variance = encode(images)
         if training:
             seed = tf.stack([tf.constant(self._seed, tf.int64), self.iteration])
             noise = tf.random.stateless_normal(tf.shape(mean), seed)
             codes = vae.sampled(mean, log_variance, noise)
         else:
             codes = vae.squashed(mean)
-        shown = self._decoder(codes, training=training)
+        shown = decode(codes)
         squares = tf.reduce_sum((shown - images) ** 2, axis=[1, 2, 3])
         divergence = vae.divergence(mean, log_variance)
         return {
@@ -73,6 +77,10 @@ class VaeStep:
     @tf.function(reduce_retracing=True, autograph=False)
     def __call__(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Runs one iteration; returns the terms before it."""
+        return replicas.run(self._strategy, self._update, images)
+
+    def _update(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What one replica does of it."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self._variables)
             terms = self.terms(images, training=True)

@@ -14,7 +14,7 @@ import tensorflow as tf
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.systems.multi_person import composer as composers
 from sa3dhp.systems.multi_person import student, teacher
-from sa3dhp.training import optimisation
+from sa3dhp.training import optimisation, replicas, shared_norm
 
 SKELETON = skeletons.SA3DHP17
 LOSSES = ("distl", "recon", "adapt", "ss", "labels_2d", "labels_3d")
@@ -93,6 +93,7 @@ class StudentStep:
         """
         self._composer, self._map_encoder = composer, map_encoder
         self._trunk, self._reader, self._sized = trunk, reader, sized
+        shared_norm.synchronise(composer.network)
         own = composer.network.trainable_variables
         maps = map_encoder.trainable_variables if train_maps else []
         self._moved = {
@@ -103,6 +104,7 @@ class StudentStep:
             name: optimisation.adam(rate, self._moved[name])
             for name, rate in rates.items()
         }
+        self._strategy = tf.distribute.get_strategy()
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     @property
@@ -127,6 +129,10 @@ class StudentStep:
     @tf.function(reduce_retracing=True, autograph=False)
     def __call__(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Runs two iterations, on pictures and on scenes; returns the terms before."""
+        return replicas.run(self._strategy, self._update, batch)
+
+    def _update(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """What one replica does of them."""
         batch, found = Batch(*batch), {}
         for side in (self._of_pictures, self._of_scenes):
             with tf.GradientTape(persistent=True) as tape:
@@ -142,8 +148,13 @@ class StudentStep:
         used, see = self._optimizers.keys(), self._composer
         if not used & {"distl", "ss", "labels_2d", "labels_3d"}:
             return {}
-        features = tf.stop_gradient(self._trunk(batch.images, training=False))
-        people = see.people(features, batch.roots, training)
+
+        @replicas.shared
+        def people_in(images: tf.Tensor, roots: tf.Tensor) -> tf.Tensor:
+            features = tf.stop_gradient(self._trunk(images, training=False))
+            return see.people(features, roots, training)
+
+        people = people_in(batch.images, batch.roots)
         points = see.camera.projected(people)
         size, terms = see.camera.size, {}
         if "distl" in used:
@@ -154,8 +165,7 @@ class StudentStep:
             terms["labels_3d"] = _error_3d(people, batch.joints) / self.UNIT_MM
         if "ss" in used:
             expected, roots, seen = self._moved_points(points, batch)
-            features = tf.stop_gradient(self._trunk(batch.turned, training=False))
-            again = see.camera.projected(see.people(features, roots, training))
+            again = see.camera.projected(people_in(batch.turned, roots))
             unseen = tf.where(seen[..., None, None], 0.0, float("nan"))
             if self._sized:
                 (again, expected), size = own_size(again, expected), 1
@@ -180,15 +190,24 @@ class StudentStep:
         used, terms = self._optimizers.keys(), {}
         if not used & {"recon", "adapt"}:
             return {}
-        features = self._map_encoder(batch.maps)
+
+        @replicas.shared
+        def seen(maps: tf.Tensor, roots: tf.Tensor) -> dict[str, tf.Tensor]:
+            features, found = self._map_encoder(maps), {}
+            if "recon" in used:
+                found["recon"] = self._composer.people(features, roots, training)
+            if "adapt" in used:
+                found["adapt"] = self._reader(features, training=False)
+            return found
+
+        found = seen(batch.maps, batch.scene_roots)
         if "recon" in used:
-            people = self._composer.people(features, batch.scene_roots, training)
             nobody = tf.where(batch.scene_there[..., None, None], 0.0, float("nan"))
             truth = batch.scene_joints + nobody
-            terms["recon"] = _error_3d(people, truth) / self.UNIT_MM
+            terms["recon"] = _error_3d(found["recon"], truth) / self.UNIT_MM
         if "adapt" in used:
-            back = self._reader(features, training=False)
-            terms["adapt"] = 100.0 * tf.reduce_mean(tf.abs(back - batch.maps))
+            error = tf.abs(found["adapt"] - batch.maps)
+            terms["adapt"] = 100.0 * tf.reduce_mean(error)
         return terms
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from sa3dhp.systems.multi_person import teacher
-from sa3dhp.training import optimisation
+from sa3dhp.training import optimisation, replicas, shared_norm
 
 
 class Batch(NamedTuple):
@@ -39,8 +39,10 @@ class TeacherStep:
             learning_rate: a number or a Keras schedule.
         """
         self._trunk, self._reader = trunk, reader
+        shared_norm.synchronise(trunk, reader)
         self._variables = [*trunk.trainable_variables, *reader.trainable_variables]
         self._optimizer = optimisation.adam(learning_rate, self._variables)
+        self._strategy = tf.distribute.get_strategy()
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     @property
@@ -57,8 +59,11 @@ class TeacherStep:
     def terms(self, batch: Batch, training: bool = False) -> dict[str, tf.Tensor]:
         """Returns the errors of both stages, `first` and `second`."""
         images, wanted = Batch(*batch)
-        features = self._trunk(images, training=training)
-        first, second = self._reader.both(features, training)
+
+        def read(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return self._reader.both(self._trunk(images, training=training), training)
+
+        first, second = replicas.shared(read)(images)
         return {
             "first": self.SCALE * tf.reduce_mean((first - wanted) ** 2),
             "second": self.SCALE * tf.reduce_mean((second - wanted) ** 2),
@@ -67,6 +72,10 @@ class TeacherStep:
     @tf.function(reduce_retracing=True, autograph=False)
     def __call__(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Runs one iteration; returns the terms before it."""
+        return replicas.run(self._strategy, self._update, batch)
+
+    def _update(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """What one replica does of it."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self._variables)
             terms = self.terms(batch, training=True)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from sa3dhp.models import integral
 from sa3dhp.systems.nrsfm import distillation
-from sa3dhp.training import optimisation
+from sa3dhp.training import optimisation, replicas, shared_norm
 
 
 class Batch(NamedTuple):
@@ -95,11 +95,13 @@ class StudentStep:
         """
         self._network, self._depth_loss = network, depth_loss
         self._reflection = reflection
+        shared_norm.synchronise(network)
         self._see = network.read if frozen else network
         self._variables = (
             network.reading_variables if frozen else network.trainable_variables
         )
         self._optimizer = optimisation.adam(learning_rate, self._variables)
+        self._strategy = tf.distribute.get_strategy()
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     @property
@@ -121,7 +123,8 @@ class StudentStep:
             both in the teacher's unit.
         """
         batch = Batch(*batch)
-        joints = self._see(batch.images, training=training)
+        see = replicas.shared(lambda x: self._see(x, training=training))
+        joints = see(batch.images)
         flat = tf.reduce_sum(
             tf.abs(joints[..., :2] - batch.points) / batch.size, axis=[-2, -1]
         )
@@ -132,6 +135,10 @@ class StudentStep:
     @tf.function(reduce_retracing=True, autograph=False)
     def __call__(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Runs one iteration; returns the terms before it."""
+        return replicas.run(self._strategy, self._update, batch)
+
+    def _update(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """What one replica does of it."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self._variables)
             terms = self.terms(batch, training=True)

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from sa3dhp.systems.nrsfm import teacher as teachers
-from sa3dhp.training import optimisation
+from sa3dhp.training import optimisation, replicas
 
 
 class TeacherStep:
@@ -37,6 +37,7 @@ class TeacherStep:
         self._turned, self._seed = turned, seed
         self._variables = network.trainable_variables
         self._optimizer = optimisation.adam(learning_rate, self._variables)
+        self._strategy = tf.distribute.get_strategy()
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     @property
@@ -68,6 +69,10 @@ class TeacherStep:
     @tf.function(reduce_retracing=True, autograph=False)
     def __call__(self, batch: tf.Tensor) -> dict[str, tf.Tensor]:
         """Runs one iteration; returns the terms before it."""
+        return replicas.run(self._strategy, self._update, batch)
+
+    def _update(self, batch: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What one replica does of it."""
         batch = self._seen(tf.convert_to_tensor(batch))
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self._variables)

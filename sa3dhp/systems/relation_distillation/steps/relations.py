@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from sa3dhp.systems.relation_distillation import energies, relation_network
-from sa3dhp.training import optimisation
+from sa3dhp.training import optimisation, replicas
 
 
 class RelationStep:
@@ -23,6 +23,7 @@ class RelationStep:
         self._network = network
         self._variables = network.trainable_variables
         self._optimizer = optimisation.adam(learning_rate, self._variables)
+        self._strategy = tf.distribute.get_strategy()
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     @property
@@ -50,6 +51,10 @@ class RelationStep:
     @tf.function(reduce_retracing=True, autograph=False)
     def __call__(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Runs one iteration; returns the term before it."""
+        return replicas.run(self._strategy, self._update, batch)
+
+    def _update(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """What one replica does of it."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self._variables)
             terms = self.terms(batch, training=True)
