@@ -40,7 +40,11 @@ flags.DEFINE_string(
 flags.DEFINE_string("boxes", "", "Of videos: a JSON or CSV file of boxes instead.")
 flags.DEFINE_string("smpl", "", "Of threedpw: SMPL's folder, for the published joints.")
 flags.DEFINE_integer(
-    "clips", 0, "Of rendered_people: people to render for train. [6000]", lower_bound=0
+    "clips",
+    0,
+    "Of rendered_people: people to render for train [6000]. Of muco: pictures to "
+    "compose for train [32000].",
+    lower_bound=0,
 )
 flags.DEFINE_enum("engine", "local", ["local", "beam"], "This machine, or Apache Beam.")
 

@@ -35,6 +35,8 @@ class Pictures:
         skeleton: id.
         subjects: `[N]` texts.
         sequences: `[N]` texts.
+        clips: `[N]` ids of the clips that they are of, or of the picture that several
+            people are in, see `records.Frame`.
         source: where they come from, for messages.
         bare: how many of them have no 2D labels.
     """
@@ -45,6 +47,7 @@ class Pictures:
     skeleton: str
     subjects: np.ndarray
     sequences: np.ndarray
+    clips: np.ndarray
     source: str
     bare: int = 0
 
@@ -61,6 +64,7 @@ class Pictures:
             joints=None if self.joints is None else self.joints[rows],
             subjects=self.subjects[rows],
             sequences=self.sequences[rows],
+            clips=self.clips[rows],
         )
 
     def evenly(self, count: int) -> Pictures:
@@ -109,6 +113,7 @@ def of_world(
         skeleton=skeletons.SA3DHP17.id,
         subjects=people,
         sequences=people,
+        clips=people,
         source=f"the embedded world ({place})",
     )
 
@@ -156,6 +161,7 @@ def of_prepared(
         skeleton=skeleton,
         subjects=np.array([frame.subject for frame in frames]),
         sequences=np.array([frame.sequence for frame in frames]),
+        clips=np.array([frame.clip for frame in frames]),
         source=f"{folder} ({name})",
         bare=sum(frame.keypoints is None for frame in frames),
     )

@@ -2,9 +2,10 @@
 
 `manifest.json` and `<split>-00000-of-00004.tfrecord`; each record is a
 `tf.train.Example`. Kind `motions`: a record is a `schema.Sequence`. Kind `frames`: a
-record is a `Frame`, a square crop around one person. The pictures of a clip lie next to
-each other in one shard, in order, so that clips are assembled without an index; the
-shards of a split hold a mixture of its sequences.
+record is a `Frame`, a square crop around one person, or a person in a picture of
+several (`muco`), whose records make a clip of their own. The pictures of a clip lie
+next to each other in one shard, in order, so that clips are assembled without an index;
+the shards of a split hold a mixture of its sequences.
 
 A manifest is written last: a folder without one is not finished.
 """
@@ -55,8 +56,9 @@ class Frame:
         action: what the data set calls it.
         split: `train`, `test`, ...
         label: the data set's class of this frame, -1 for none.
-        clip: id that the pictures of one clip share; a single picture has its own.
-        position: in the clip, from 0.
+        clip: id that the pictures of one clip share, or the people of one picture; any
+            other single picture has its own.
+        position: in the clip, from 0; the nearest of several people has 0.
         fps: of the clip; 0 for single pictures.
         projection: `[3, 3]`, float32, camera frame (mm) -> pixels of this crop, the
             lens' distortion left out; None where the camera is not known.

@@ -21,6 +21,7 @@ EXPECTED = {
     "person_clips",
     "lsp_2d",
     "single_frames",
+    "muco",
 }
 # Cards of too little, or of another reference, for all five metrics.
 FEWER = {
@@ -45,6 +46,7 @@ PINNED = {
     "person_clips": "774ca8440b65",
     "lsp_2d": "625965872533",
     "single_frames": "09a778630dfe",
+    "muco": "bb3584d2dc0c",
 }
 
 

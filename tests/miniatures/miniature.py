@@ -8,7 +8,8 @@ One function per data set writes a folder that `tools/prepare_data.py --input` t
     miniature.human36m(folder, "videopose3d")  # npz + cameras + Videos: S1 (train), S9
     miniature.human36m(folder, "fetch")      # annot.h5 + imageSequence: single pictures
     miniature.human36m(folder, "cdf")        # CDF + Videos; needs cdflib
-    miniature.mpi_inf_3dhp(folder)           # S1/Seq1 (8 videos), TS1 and TS5
+    miniature.mpi_inf_3dhp(folder)           # S1/Seq1 (8 videos), TS1 and TS5; with
+                                             # masks: miniature_muco.muco(folder)
     miniature.threedpw(folder)               # pkl + jpg: train 1, test 1
     miniature.lsp(folder)                    # lsp/ (test with images > 1000), lspet/
     miniature.real_multiview(folder)         # 2 videos, Calib.qca.txt, reference
@@ -42,6 +43,7 @@ from sa3dhp.data.datasets.human36m import cameras as human36m_cameras
 from sa3dhp.skeleton import skeleton as skeletons
 
 H36M_SCALE = 0.2  # of the genuine pictures
+MPI_MATRIX, MPI_SIZE = calibration.pinhole(150.0, 150.0, 101.5, 103.0), (204, 204)
 RED, BLUE, disc = people.RED, people.BLUE, people.disc
 person, expand = people.person, people.expand
 cmu, bandai_namco = miniature_mocap.cmu, miniature_mocap.bandai_namco
@@ -209,21 +211,40 @@ def _h36m_cdf(folder, worlds, cameras) -> None:
 def mpi_inf_3dhp(folder, frames: int = 52, test_frames: int = 9):
     """Writes `S1/Seq1` (25 fps) and `mpi_inf_3dhp_test_set/{TS1,TS5}`."""
     folder = pathlib.Path(folder)
-    matrix = calibration.pinhole(150.0, 150.0, 101.5, 103.0)
-    pinhole = calibration.Camera("a", matrix, (204, 204))
-    home = folder / "S1/Seq1"
+    mpi_sequence(folder / "S1/Seq1", 60, frames)
+    for number, scene in enumerate(("TS1", "TS5")):
+        _mpi_test(folder / "mpi_inf_3dhp_test_set" / scene, 70 + number, test_frames)
+
+
+def mpi_sequence(
+    home,
+    seed: int,
+    frames: int,
+    cameras=(0, 1, 2, 4, 5, 6, 7, 8),
+    place: tuple[float, float] = (0.0, 3800.0),
+) -> dict:
+    """Writes a training sequence of MPI-INF-3DHP, filmed by some cameras.
+
+    `place` is where the person moves about in each of them: mm aside and away.
+
+    Returns:
+        Camera -> joints `[T, 17, 3]`, mm, and pictures `[T, H, W, 3]`.
+    """
+    pinhole = calibration.Camera("a", MPI_MATRIX, MPI_SIZE)
     cells = {key: np.empty((14, 1), object) for key in ("annot2", "annot3", "univ")}
-    lines = ["Skeletool Camera Calibration File V1.0"]
-    world = people.person(60, frames, 25.0)
+    lines, filmed = ["Skeletool Camera Calibration File V1.0"], {}
+    world = people.person(seed, frames, 25.0)
+    aside, far = place
     for camera in range(14):
         turn = transform.Rotation.from_euler("y", camera * 2 * np.pi / 14).as_matrix()
-        seen = people.towards(world @ turn.T, 3800.0)
+        seen = people.towards(world @ turn.T, far) + np.array([aside, 0, 0])
         joints = people.expand(seen, "mpi_inf_3dhp28")
         cells["annot3"][camera, 0] = joints.reshape(frames, 84)
         cells["univ"][camera, 0] = 0.95 * joints.reshape(frames, 84)
         cells["annot2"][camera, 0] = pinhole.project(joints).reshape(frames, 56)
         extrinsic = np.eye(4)
-        extrinsic[:3, :3], extrinsic[2, 3] = np.diag([1.0, -1, -1]) @ turn, 3800.0
+        extrinsic[:3, :3] = np.diag([1.0, -1, -1]) @ turn
+        extrinsic[:3, 3] = aside, 0.0, far
         numbers = " ".join(str(v) for v in extrinsic.ravel())
         lines += [
             f"name          {camera}",
@@ -234,9 +255,10 @@ def mpi_inf_3dhp(folder, frames: int = 52, test_frames: int = 9):
             f"  extrinsic   {numbers} ",
             "  radial      0",
         ]
-        if camera in (0, 1, 2, 4, 5, 6, 7, 8):
+        if camera in cameras:
             images = people.film(seen, pinhole.project, pinhole.size, camera)
             people.write_video(home / f"imageSequence/video_{camera}.avi", images, 25.0)
+            filmed[camera] = seen, images
     scipy.io.savemat(
         home / "annot.mat",
         dict(
@@ -248,8 +270,7 @@ def mpi_inf_3dhp(folder, frames: int = 52, test_frames: int = 9):
         ),
     )
     (home / "camera.calibration").write_text("\n".join(lines) + "\n")
-    for number, scene in enumerate(("TS1", "TS5")):
-        _mpi_test(folder / "mpi_inf_3dhp_test_set" / scene, 70 + number, test_frames)
+    return filmed
 
 
 def _mpi_test(home, seed: int, frames: int) -> None:

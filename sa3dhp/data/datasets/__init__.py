@@ -2,7 +2,7 @@
 
 Adding one is a module here with a `DATASET`, its name in `_NAMES`, and tests. Naming
 them costs nothing: a module is imported when its data set is asked for. `mupots` is
-none of them: pictures of several people are read as they come.
+none of them: it is for measuring only, and read as it comes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _NAMES = (
     "surreal",
     "human36m",
     "mpi_inf_3dhp",
+    "muco",
     "threedpw",
     "lsp",
     "lsp_2d",

@@ -3,8 +3,7 @@
 `annot3` is true to the picture: its projection is where the person is. `univ_annot3`
 has everybody at one height; the official evaluation of poses relative to the pelvis
 uses it. The layout is that of public readers (Mehta et al., 3DV 2018); no genuine file
-was at hand. Several people share a picture, which prepared data cannot say: the
-sequences are read as they are.
+was at hand. The sequences are read as they are, and never prepared.
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ class Settings:
         boxes: path of a boxes file, or ""; for videos.
         boxes_checksum: of that file, "" without one.
         smpl: folder of SMPL's files, see `smpl_files`, or ""; for 3DPW's 14 joints.
-        clips: people to render for `rendered_people`'s train split; 0 for its default.
+        clips: how many to make for train, of data sets that are made: people of
+            `rendered_people`, pictures of `muco`; 0 for their defaults.
     """
 
     stored_size: int

@@ -39,15 +39,21 @@ PRECISIONS: tuple[str, ...] = typing.get_args(Precision)
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """Crowds of the embedded world: where the teacher learns, where nobody labels."""
+    """Crowds: where the teacher learns, where nobody labels, where it is measured.
 
-    source: str = "studio"  # the domain of the teacher's 2D labels
-    target: str = "street"  # the domain of D_I, and where it is measured
-    pictures: int = positive(3000)  # of each domain, that train
-    unseen: int = positive(200)  # of each domain, that measure
+    A place is a domain of the embedded world or a folder: prepared crowds (`muco`), or,
+    as a target that nobody has labelled, any other prepared or plain pictures.
+    """
+
+    kind: Literal["world", "folders"] = "world"
+    source: str = "studio"  # the place of the teacher's 2D labels
+    target: str = "street"  # the place of D_I
+    pictures: int = positive(3000)  # of each domain, that train; of a folder all do
+    unseen: int = positive(200)  # of each place, that measure, at most
     image_size: int = positive(224)  # px ([P] 4)
     people: int = positive(4)  # in a picture or scene, at most ([P] 3.2)
-    focal: float = positive(1.2)  # focal length, sides of the picture [D]
+    # Focal length, sides of the picture [D]; of prepared crowds, what they have.
+    focal: float = positive(1.2)
     near_mm: float = positive(2500.0)  # of the nearest pelvis [D]
     far_mm: float = positive(9000.0)  # of the farthest [D]
     # Joint limits sampled independently (Psi_arti), or captured motion (Psi_mocap).

@@ -20,13 +20,12 @@ from sa3dhp.systems.multi_person import (
 )
 from sa3dhp.systems.multi_person import config as configs
 
-_CARD = "procedural"
+_CARDS = {"world": "procedural", "folders": "muco"}
 
 
 def card_of(workdir: str | os.PathLike) -> str:
     """Returns the protocol card of a run; InputError if there is no run."""
-    configs.of_run(workdir)
-    return _CARD
+    return _CARDS[configs.of_run(workdir).data.kind]
 
 
 def predicted(workdir: str | os.PathLike) -> tuple[poses.Poses, poses.Poses, str]:
@@ -42,9 +41,16 @@ def predicted(workdir: str | os.PathLike) -> tuple[poses.Poses, poses.Poses, str
         Predictions, mm; truth; class of target information.
 
     Raises:
-        InputError: if there is no run, it lacks its last stage, or nobody is found.
+        InputError: if there is no run, it lacks its last stage, its target has no
+            labelled pictures that never trained, or nobody is found.
     """
     config = configs.of_run(workdir)
+    if "target" not in sources.measured(config):
+        raise errors.InputError(
+            f"{workdir}: data.target = {config.data.target}: has no labelled pictures "
+            "that never trained, expected crowds with a split val or test; give "
+            "--dataset=MultiPersonTestSet (MuPoTS-3D), or use the model with predict.py"
+        )
     made = networks.Networks(config, pathlib.Path(workdir) / "checkpoints")
     composer, teacher = made.trained(), made.teacher()
     found = sources.crowds(config, config.data.target, unseen=True)
@@ -90,5 +96,7 @@ def on_dataset(
 
 def target_information(config: configs.Config) -> str:
     """Returns the class of what a run knows of its target, see `protocol`."""
-    labels = {"none": "R", "2d": "G", "3d": "L"}
+    # A teacher of the same place has seen its 2D labels.
+    taught = "G" if config.data.source == config.data.target else "R"
+    labels = {"none": taught, "2d": "G", "3d": "L"}
     return labels[config.student.labels]

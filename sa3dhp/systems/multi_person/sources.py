@@ -1,4 +1,4 @@
-"""The data of each stage: crowds of the embedded world, canonical poses, scenes."""
+"""The data of each stage: crowds of a domain or a folder, canonical poses, scenes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from sa3dhp.data import augment, pipeline
 from sa3dhp.synthetic import crowd, domain, world
 from sa3dhp.systems.multi_person import camera as cameras
 from sa3dhp.systems.multi_person import config as configs
-from sa3dhp.systems.multi_person import grouping, maps, poses, scenes, teacher
+from sa3dhp.systems.multi_person import (
+    folders,
+    grouping,
+    maps,
+    poses,
+    scenes,
+    teacher,
+)
 from sa3dhp.systems.multi_person.steps import student as student_step
 from sa3dhp.systems.multi_person.steps import teacher as teacher_step
 
@@ -25,21 +32,50 @@ _BATCH = 32
 
 
 def check(config: configs.Config, *uses: str) -> dict[str, str]:
-    """Returns the hashes of prepared folders in use: none.
+    """Returns the hashes of the folders in use, which results carry.
+
+    Args:
+        config: the run's.
+        uses: values of `config.READS`.
 
     Raises:
-        InputError: if a domain is not there.
+        InputError: if a domain or folder is not there, or not usable.
     """
-    del uses  # all stages are drawn
-    for name in (config.data.source, config.data.target):
-        domain.get(name)
-    return {}
+    data = config.data
+    if data.kind == "world":
+        for name in (data.source, data.target):
+            domain.get(name)
+        return {}
+    if "pictures" not in uses:
+        return {}
+    labels = config.student.labels != "none"
+    found = folders.check(data.source, data.image_size, data.focal, labels=True)
+    return {
+        data.source: found,
+        data.target: folders.check(
+            data.target, data.image_size, data.focal, labels=labels
+        ),
+    }
+
+
+def measured(config: configs.Config) -> dict[str, str]:
+    """Returns the places with labelled pictures that never train: side -> place."""
+    places = {"source": config.data.source, "target": config.data.target}
+    if config.data.kind == "world":
+        return places
+    return {side: x for side, x in places.items() if folders.unseen_split(x)}
 
 
 @functools.lru_cache(maxsize=8)
 def crowds(config: configs.Config, name: str, unseen: bool = False) -> crowd.Crowds:
-    """Returns the pictures of a domain that train, or those that measure."""
+    """Returns the pictures of a place that train, or those that measure.
+
+    Raises:
+        InputError: if a folder is not usable, or has none that measure.
+    """
     data = config.data
+    if data.kind == "folders":
+        return folders.crowds(name, data.image_size, data.unseen if unseen else None)
     count = data.unseen if unseen else data.pictures
     first = _UNSEEN if unseen else (1 + zlib.crc32(name.encode())) << 21
     parts = [

@@ -238,8 +238,8 @@ class Stages:
         )
 
     def _places(self) -> dict[str, str]:
-        """The domains that it is measured in, by their part."""
-        return {"source": self._config.data.source, "target": self._config.data.target}
+        """The places that it is measured in, by their part."""
+        return sources.measured(self._config)
 
     def _seen(
         self,
@@ -269,11 +269,13 @@ class Stages:
 
     def _draw(self, path: pathlib.Path, composer: composers.Composer) -> None:
         trunk, reader = self._networks.teacher()
-        place = self._config.data.target
-        images = sources.crowds(self._config, place, unseen=True).images[:_SHOWN]
+        # Of pictures without labels those that trained are shown.
+        place, unseen = self._config.data.target, "target" in self._places()
+        found = sources.crowds(self._config, place, unseen)
+        images = found.images[:_SHOWN]
         taught = sources.seen_by_teacher(trunk, reader, images, predictions.MOST)
         _, points = predictions.see(composer, trunk, reader, images)
-        truth = list(itertools.islice(self._truth(place)[1], _SHOWN))
+        truth = list(itertools.islice(sources.people_of(found)[1], _SHOWN))
         predictions.draw(path, images, truth, list(taught), points)
 
 

@@ -53,8 +53,9 @@ def test_a_missing_folder_of_its_name_is_told_the_command(name, tmp_path):
 
 def test_flags_of_one_data_set_say_so(repo_root):
     text = (repo_root / "tools/prepare_data.py").read_text(encoding="utf-8")
-    flags = dict(re.findall(r'"(\w+)",\s+(?:"[^"]*"|\d+),\s+"Of (\w+)[:,]', text))
-    owned = {s: n for n, known in datasets.DATASETS.items() for s in known.settings}
+    told = re.findall(r'"(\w+)",\s+(?:"[^"]*"|\d+),\s+((?:"[^"]*"\s*)+)', text)
+    flags = {(s, n) for s, words in told for n in re.findall(r"Of (\w+)[:,]", words)}
+    owned = {(s, n) for n, known in datasets.DATASETS.items() for s in known.settings}
     assert flags == owned
 
 
