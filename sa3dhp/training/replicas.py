@@ -19,6 +19,7 @@ import pathlib
 import shutil
 import sys
 import tempfile
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -40,6 +41,9 @@ _LOST = (
     tf.errors.CancelledError,
     tf.errors.DeadlineExceededError,
 )
+# Seconds that a worker which ends by a fault of its own waits: what it found out with the
+# others may still be on its way to them, and would go with it.
+_PATIENCE = 5.0
 # How many rows the whole has whose shares the replicas, each a thread, are at.
 _TOTAL: contextvars.ContextVar[Any] = contextvars.ContextVar("total", default=None)
 
@@ -104,7 +108,10 @@ def check_cluster(text: str) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def together(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Says in one line that another worker has gone: `InputError`."""
+    """Says in one line that another worker has gone: `InputError`.
+
+    Workers that find the same fault all say it: none leaves before the others heard.
+    """
     try:
         yield
     except _LOST as error:
@@ -114,6 +121,10 @@ def together(strategy: tf.distribute.Strategy) -> Iterator[None]:
             "--strategy=multi_worker: another worker has gone; start all with the same "
             "commands again, and the run goes on from its last state"
         ) from error
+    except Exception:
+        if strategy.cluster_resolver is not None:
+            time.sleep(_PATIENCE)
+        raise
 
 
 @contextlib.contextmanager
@@ -160,11 +171,10 @@ def own(
             shutil.copytree(folder, mine, ignore=hidden, dirs_exist_ok=True)
     # The chief waits here until all have their copy.
     with together(strategy):
-        found = _heard(strategy, _digest(mine))
-    if len(set(found)) > 1:
-        raise errors.InputError(
-            f"{folder}: not the same for all workers; give one that all share"
-        )
+        if len(set(_heard(strategy, _digest(mine)))) > 1:
+            raise errors.InputError(
+                f"{folder}: not the same for all workers; give one that all share"
+            )
     return mine
 
 
