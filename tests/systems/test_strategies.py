@@ -1,5 +1,6 @@
 """Every stage of every system ends on several devices where it ends on one."""
 
+import functools
 import json
 
 import numpy as np
@@ -14,13 +15,17 @@ QUICK = "nrsfm"
 ALL = [pytest.param(x, marks=[] if x == QUICK else SLOW) for x in systems.NAMES]
 
 
-def _train(folder, system, how, *more, devices=1):
+def _train(folder, system, how, *more, devices=1, kill=None, status=0):
     """Trains all stages of a system; returns what is printed."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     done = tool_runner.run(
-        *(SCRIPT, folder, system, how, *more), cwd=folder, devices=devices, small=True
+        *(SCRIPT, folder, system, how, *more),
+        cwd=folder,
+        devices=devices,
+        small=True,
+        kill=kill,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (status, "")
     return done.stdout
 
 
@@ -74,6 +79,23 @@ def test_two_processes_end_where_one_does(alone, system, tmp_path):
     assert json.loads(printed.splitlines()[-1]) == [0, 0]
     for worker in range(2):
         _assert_equal(one, tmp_path / "two", f"worker_{worker}", system)
+
+
+@SLOW
+@pytest.mark.parametrize("system", systems.NAMES)
+def test_killed_on_two_devices_it_ends_where_it_would_have(alone, system, tmp_path):
+    """Between two stages, in the middle of one, and while a state gets its name."""
+    _, networks = alone(system)
+    run = functools.partial(_train, devices=2)
+    whole, names = tmp_path / "whole", tmp_path / "names.txt"
+    run(whole, system, "devices", networks, kill={"record": str(names)})
+    count = len(names.read_text().splitlines())
+    for part in (1, 2, 3):
+        folder = tmp_path / f"killed_{part}"
+        kill = {"rename": part * count // 4, "late": part == 2}
+        run(folder, system, "devices", networks, kill=kill, status=-9)
+        run(folder, system, "devices", networks)
+        _assert_equal(whole, folder, "devices", system)
 
 
 @SLOW
