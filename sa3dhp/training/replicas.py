@@ -41,7 +41,7 @@ _LOST = (
     tf.errors.CancelledError,
     tf.errors.DeadlineExceededError,
 )
-# Seconds that a worker which ends by a fault of its own waits: what it found out with the
+# Seconds that a worker waits before it ends by a fault: what it found out with the
 # others may still be on its way to them, and would go with it.
 _PATIENCE = 5.0
 # How many rows the whole has whose shares the replicas, each a thread, are at.
