@@ -84,7 +84,7 @@ def test_two_processes_end_where_one_does(alone, system, tmp_path):
 @SLOW
 @pytest.mark.parametrize("system", systems.NAMES)
 def test_killed_on_two_devices_it_ends_where_it_would_have(alone, system, tmp_path):
-    """Between two stages, in the middle of one, and while a state gets its name."""
+    """At a quarter, a half and three quarters of the files that get their names."""
     _, networks = alone(system)
     run = functools.partial(_train, devices=2)
     whole, names = tmp_path / "whole", tmp_path / "names.txt"
