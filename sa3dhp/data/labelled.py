@@ -73,6 +73,7 @@ class Pictures:
         return self.take(np.unique(np.linspace(0, last, count).astype(int)))
 
 
+@functools.lru_cache(maxsize=8)  # rows of a table share them
 def of_world(
     place: str, seed: int, *, count: int, size: int, first: int = 0
 ) -> Pictures:
@@ -86,7 +87,8 @@ def of_world(
         first: number of the first chunk of people; `UNSEEN` for those that measure.
 
     Returns:
-        Pictures that are drawn when they are first asked for, and then kept.
+        Pictures that are drawn when they are first asked for, and then kept: the same
+        object for the same arguments.
     """
     look = domain.get(place)
 

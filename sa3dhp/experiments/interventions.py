@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from sa3dhp import errors, files
+from sa3dhp.data import labelled
 from sa3dhp.evaluation import evaluator, poses, protocol
-from sa3dhp.experiments import kept
+from sa3dhp.experiments import distilled, kept
 from sa3dhp.systems.interventions import config as configs
 from sa3dhp.systems.interventions import job, predictions, sources, stages
 from sa3dhp.systems.interventions import networks as networks_
@@ -39,7 +40,8 @@ _POSES, _DOTS = 6, 50  # of the figure
 _NEEDS = {
     "vae": (),
     "source": (),
-    "generator": ("vae", "source"),
+    "reader": ("vae", "source"),
+    "generator": ("reader",),
     "estimator": ("source",),
 }
 
@@ -53,12 +55,15 @@ class Row:
         title: for people.
         overrides: `section.key=value`, on top of the configuration's.
         against: the rows that it is compared with.
+        method: of relation distillation: `distilled`, the shipped model adapted to the
+            first of `data.unlabelled`, or `shipped`, that model as it is; else None.
     """
 
     id: str
     title: str
     overrides: tuple[str, ...]
     against: tuple[str, ...] = ()
+    method: str | None = None
 
 
 Configure = Callable[[Sequence[str]], configs.Config]
@@ -95,27 +100,45 @@ def rows(name: str, config: configs.Config) -> tuple[Row, ...]:
         "ddc": "DDC",
         "dan": "DAN",
         "dann": "DANN",
-        "counterfactual": "counterfactual (SD + TD)",
+        "counterfactual": "counterfactual",
     }
-    found = [
-        Row(method, titles[method], _of(method, [data.target]), against)
-        for method, against in zip(
-            configs.METHODS,
-            ((), ("source",), ("source",), ("source",), ("source", "dann")),
-        )
-    ]
+    found = [Row("source", titles["source"], _of("source", [data.target]))]
     for mark, title, places in (
-        ("ud", "SD + UD", data.others[:1]),
-        ("uds", "SD + Multi-UDs", data.others),
+        ("", "SD + TD", (data.target,)),
+        ("_ud", "SD + UD", data.others[:1]),
+        ("_uds", "SD + Multi-UDs", data.others),
     ):
-        found.append(
-            Row(
-                f"counterfactual_{mark}",
-                f"counterfactual ({title})",
-                _of("counterfactual", places),
-                ("source", "counterfactual"),
+        for method in configs.METHODS[1:]:
+            if mark == "_ud" and method != "counterfactual":
+                continue
+            against = ["source"]
+            if method == "counterfactual":
+                against += ["counterfactual"] if mark else []
+                against += ["dann" + mark] if mark != "_ud" else []
+            found.append(
+                Row(
+                    method + mark,
+                    f"{titles[method]} ({title})",
+                    _of(method, places),
+                    tuple(against),
+                )
             )
-        )
+    if data.kind == "world":  # what the shipped model knows
+        name, start = "relation distillation", ("shipped",)
+        found.append(Row("shipped", f"source model of {name}", (), method="shipped"))
+        for mark, title, place in (
+            ("", "SD + TD", data.target),
+            ("_ud", "SD + UD", data.others[0]),
+        ):
+            found.append(
+                Row(
+                    f"distilled{mark}",
+                    f"{name} ({title})",
+                    (f"data.unlabelled=[{place}]",),
+                    start,
+                    "distilled",
+                )
+            )
     return tuple(found)
 
 
@@ -152,7 +175,7 @@ def run(
         seeds,
         workdir / name,
         configure,
-        lambda row, config: _measure(config, workdir / "runs"),
+        lambda row, config: _measure(row, config, workdir / "runs"),
         facts,
     )
     summary = summarise(name, table, found)
@@ -166,12 +189,21 @@ def run(
     return text
 
 
-def _measure(config: configs.Config, folder: pathlib.Path) -> dict:
+def _measure(row: Row, config: configs.Config, folder: pathlib.Path) -> dict:
     """The errors of a row on each side, and how well poses are read back."""
-    home = trained(config, "estimator", folder)
-    made = networks_.Networks(config, home / "checkpoints")
-    network, card = made.estimator(), protocol.load(config.data.evaluation_card)
-    found: dict = {"target_information": job.target_information(config)}
+    if row.method:
+        see, size, information = _distilled(row.method, config, folder)
+    else:
+        home = trained(config, "estimator", folder)
+        made = networks_.Networks(config, home / "checkpoints")
+        network, size = made.estimator(), config.data.image_size
+        information = job.target_information(config)
+
+        def see(side: labelled.Pictures) -> np.ndarray:
+            return predictions.see(network, side, made.size())
+
+    card = protocol.load(config.data.evaluation_card)
+    found: dict = {"target_information": information}
     for name, place in zip(SIDES, (config.data.source, config.data.target)):
         side = sources.place(config, place, unseen=True)
         if side.joints is None:
@@ -179,10 +211,11 @@ def _measure(config: configs.Config, folder: pathlib.Path) -> dict:
                 f"{side.source}: has no 3D truth, expected it in both places"
             )
         truth = sources.truth_of(side)
-        joints = predictions.see(network, side, made.size())
+        larger = dataclasses.replace(config.data, image_size=size, stored_size=size)
+        shown = sources.place(dataclasses.replace(config, data=larger), place, True)
         result = evaluator.evaluate(
             poses.Poses(
-                joints, side.skeleton, labels=truth.labels, source="predictions"
+                see(shown), side.skeleton, labels=truth.labels, source="predictions"
             ),
             truth,
             card,
@@ -191,9 +224,29 @@ def _measure(config: configs.Config, folder: pathlib.Path) -> dict:
         found[name] = {key: result[key] for key in ("overall", "per_sequence")}
         found["protocol"] = result["protocol"]
         found["protocol_hash"] = result["protocol_hash"]
-    if config.estimator.method == "counterfactual":
+    if config.estimator.method == "counterfactual" and not row.method:
         found["features"] = clusters(config, home)
     return found
+
+
+def _distilled(
+    method: str, config: configs.Config, folder: pathlib.Path
+) -> tuple[Callable[[labelled.Pictures], np.ndarray], int, str]:
+    """A row of relation distillation: what sees, in which size, and what it knows."""
+    data, networks = config.data, files.find(distilled.CHECKPOINTS)
+    place = data.unlabelled[0]
+    its = distilled.configure(config.training.seed, place, data.pictures)
+    if method == "shipped":
+        model, information = distilled.source_model(its, networks), "N"
+    else:
+        home = folder / f"distilled_{kept.name_of(dataclasses.asdict(its))}"
+        model = distilled.adapted(its, networks, home)
+        information = "R" if place == data.target else "N"
+    return (
+        lambda side: model.predict(side.images(np.arange(len(side)))),
+        model.image_size,
+        information,
+    )
 
 
 def trained(config: configs.Config, stage: str, folder: pathlib.Path) -> pathlib.Path:
@@ -215,8 +268,6 @@ def trained(config: configs.Config, stage: str, folder: pathlib.Path) -> pathlib
 
 
 def _needs(config: configs.Config, stage: str) -> tuple[str, ...]:
-    if stage == "source" and config.estimator.decoded:
-        return ("vae",)
     if stage == "estimator" and config.estimator.method == "counterfactual":
         return ("generator",)
     return _NEEDS[stage]
@@ -229,13 +280,16 @@ def _settings(config: configs.Config, stage: str) -> dict:
     known = ("kind", "source", "split", "pictures", "image_size", "stored_size")
     own: dict = {key: data[key] for key in known}
     own["training"] = values["training"]
-    form = {key: c[key] for key in ("weights", "strides", "channels", "depth_cells")}
-    fit = {key: c[key] for key in ("batch_size", "learning_rate")}
+    shape = ("weights", "frozen_up_to", "strides", "channels", "depth_cells")
+    form = {key: c[key] for key in shape}
+    fit = {key: c[key] for key in ("batch_size", "learning_rate", "heat_weight")}
     fit["augmentation"] = data["augmentation"]
     if stage == "vae":
         own |= {"vae": values["vae"], "unlabelled": data["unlabelled"]}
     elif stage == "source":
-        own |= {**form, **fit, "steps": c["source_steps"], "decoded": c["decoded"]}
+        own |= {**form, **fit, "steps": c["source_steps"]}
+    elif stage == "reader":
+        own |= {**form, **fit, "steps": c["reader_steps"]}
     elif stage == "generator":
         own |= {"generator": values["generator"], "unlabelled": data["unlabelled"]}
     else:
@@ -257,8 +311,9 @@ def clusters(config: configs.Config, home: pathlib.Path) -> dict[str, float]:
     Returns:
         `between_within`, the variance of the mean features of poses over that within
         one pose under other noises; `read_back`, the mean absolute difference of a pose
-        and what f and h of the source read in its counterfactual picture, half sides;
-        `read_real`, the same of unseen pictures of the source.
+        and what the reader reads in its counterfactual picture, half sides;
+        `read_decoded`, the same of unseen pictures of the source that passed E and M;
+        `read_real`, of these pictures and f and h of the source.
     """
     made = networks_.Networks(config, home / "checkpoints")
     side = sources.place(config, config.data.source, unseen=True)
@@ -267,13 +322,14 @@ def clusters(config: configs.Config, home: pathlib.Path) -> dict[str, float]:
     means = features.mean(axis=1)
     within = np.mean(np.sum((features - means[:, None]) ** 2, axis=-1))
     between = np.mean(np.sum((means - means.mean(axis=0)) ** 2, axis=-1))
-    network = made.estimator(networks_.SOURCE)
-    shown = predictions.shown(made.vae()[1], features[:, 0])
-    real = predictions.read(network, side.images(np.arange(len(side))))
+    reader, (encoder, decoder) = made.estimator(networks_.READER), made.vae()
+    read = predictions.read(reader, predictions.shown(decoder, features[:, 0]))
+    source = made.estimator(networks_.SOURCE)
     return {
         "between_within": float(between / max(within, 1e-12)),
-        "read_back": float(np.nanmean(abs(predictions.read(network, shown) - known))),
-        "read_real": float(np.nanmean(abs(real - known))),
+        "read_back": float(np.nanmean(abs(read - known))),
+        "read_decoded": predictions.difference(reader, side, (encoder, decoder)),
+        "read_real": predictions.difference(source, side),
     }
 
 
@@ -330,7 +386,12 @@ def summarise(name: str, table: Sequence[Row], records: Sequence[Mapping]) -> di
 
 
 def _paper(name: str, row: str) -> str:
-    """The paper's own: mm on 3DPW, or the change from source only over four targets."""
+    """The paper's own: mm on 3DPW, or the change from source only over four targets.
+
+    Rows that it does not have say "".
+    """
+    if name == "interventions" and row not in _PAPER:
+        return ""
     if name == "feature_size":
         return f"{_PAPER_SIZES[int(row.removeprefix('size_'))]} mm"
     ratios = np.divide(_PAPER[row], _PAPER["source"])
@@ -349,7 +410,7 @@ def markdown(found: Mapping) -> str:
         features = line.get("features", {})
         read = [
             f"{100 * features[key]['median']:.1f}"
-            for key in ("read_back", "read_real")
+            for key in ("read_back", "read_decoded", "read_real")
             if features
         ]
         cells = [
@@ -369,10 +430,13 @@ def markdown(found: Mapping) -> str:
         "",
         f"Millimetres; median over seeds {seeds} (least to greatest), of pictures that "
         "never trained. All rows start from one network and train as many steps on as "
-        "many labelled pictures. *Knows*: raw pictures of the target (R) or nothing of "
-        "it (N). *Between / within*: variance of g's features between poses over that "
-        "between noises. *Read back*: error of f and h before adaptation in "
-        "counterfactual pictures / in pictures of the source, percent of half a side. "
+        "many labelled pictures; those of relation distillation from the shipped model "
+        "at its own size, on as many unlabelled ones. *Knows*: raw pictures of the "
+        "target (R) or nothing of it (N). *Between / within*: variance of g's features "
+        "between poses over that between noises. *Read back*: error of poses, percent "
+        "of half a side, that the reader reads in counterfactual pictures / in those "
+        "of the source that passed E and M / that f and h of the source read in these "
+        "as they are. "
         "Changes: mean, 95 % interval of a paired bootstrap over pictures. Paper: "
         "change from its source only, mean of its four targets; by size, MPJPE on "
         "3DPW.",

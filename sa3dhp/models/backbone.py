@@ -12,6 +12,7 @@ import tensorflow as tf
 from sa3dhp import errors, files
 
 LAST_LAYER = "conv4_block6_out"  # Res-4F
+BLOCKS = {"res2": "conv2_block", "res3": "conv3_block", "res4": "conv4_block"}
 # What `tf.keras.applications` subtracts from BGR images in [0, 255] for ResNet-50.
 BGR_MEAN = np.array([103.939, 116.779, 123.68], np.float32)
 _REMEDY = (
@@ -110,6 +111,30 @@ def end_of(network: tf.keras.Model, block: str) -> tf.Tensor:
     """Returns what a block of a ResNet ends in, such as `conv3_block`, symbolically."""
     names = [x.name for x in network.layers if x.name.startswith(block)]
     return network.get_layer(names[-1]).output
+
+
+def up_to(network: tf.keras.Model, block: str) -> list[tf.Variable]:
+    """Returns the trainable variables of all layers up to the end of a block.
+
+    Args:
+        network: made by `resnet50`.
+        block: `res2`, `res3` or `res4`; `nothing` for none of them.
+
+    Raises:
+        InputError: if there is no such block.
+    """
+    names = ["nothing", *BLOCKS]
+    if block not in names:
+        raise errors.InputError(f"block: expected {', '.join(names)}; got {block!r}")
+    above = tuple(BLOCKS[name] for name in names[names.index(block) + 1 :])
+    if block == "nothing":
+        return []
+    return [
+        variable
+        for layer in network.layers
+        if not layer.name.startswith(above or ("none",))
+        for variable in layer.trainable_variables
+    ]
 
 
 def checked(images: tf.Tensor, size: int) -> tf.Tensor:

@@ -36,31 +36,47 @@ def fold(
     return Folded(encoder, trainable)
 
 
-class Folded:
-    """What `fold` makes: images to latents, without a batch norm.
+def fold_backbone(
+    network: tf.keras.Model, size: int, trainable: Sequence[tf.Variable] = ()
+) -> Backbone:
+    """Returns a callable equal to a backbone of pictures, on fixed statistics.
+
+    Args:
+        network: of `backbone.resnet50`, under any precision policy; stays as it is.
+        size: of the pictures, pixels.
+        trainable: those of its weights that get a gradient; none for prediction.
+
+    Raises:
+        InputError: if one of `trainable` is no kernel, bias, scale or offset of it.
+    """
+    chosen = {id(variable) for variable in trainable}
+    folded = Backbone(network, size, chosen)
+    _refuse_strangers(trainable, folded.layers, network.name)
+    return folded
+
+
+class Backbone:
+    """What `fold_backbone` makes: pictures to the features of Res-4F.
 
     Layers of which nothing trains are folded once, into variables of the type that the
     layer computes in, see `refresh`. The others are folded at each call, in float32,
     from the Keras variables as they are then: gradients reach those that train, and
     nothing below the lowest of their layers is on the tape.
+
+    Attributes:
+        layers: all that it is made of.
     """
 
-    def __init__(
-        self, encoder: image_encoder.ImageEncoder, trainable: Sequence[tf.Variable]
-    ):
-        """See `fold`."""
-        self.encoder, self.image_size = encoder, encoder.image_size
-        chosen = {id(variable) for variable in trainable}
-        layers = {x.name: x for x in [*encoder.backbone.layers, *encoder.layers]}
-        self._layers: list[_Layer] = []
-
-        def made(name: str, norm: str | None = None) -> _Layer:
-            layer = _Layer(layers[name], norm and layers[norm], chosen)
-            self._layers.append(layer)
-            return layer
+    def __init__(self, network: tf.keras.Model, size: int, chosen: Collection[int]):
+        """Keeps `chosen`, the ids of the variables that train; see `fold_backbone`."""
+        self._size = size
+        layers = {x.name: x for x in network.layers}
+        self.layers: list[_Layer] = []
 
         def convolution(name: str) -> _Layer:
-            return made(f"{name}_conv", f"{name}_bn")
+            made = _Layer(layers[f"{name}_conv"], layers[f"{name}_bn"], chosen)
+            self.layers.append(made)
+            return made
 
         self._paddings = layers["conv1_pad"].padding, layers["pool1_pad"].padding
         self._stem = convolution("conv1")
@@ -71,6 +87,53 @@ class Folded:
             )
             for block in _stems(layers, r"(conv\d_block\d+)_1_conv")
         ]
+        self._trains = bool(chosen)
+
+    def refresh(self) -> None:
+        """Folds the layers that do not train again; see `Folded.refresh`."""
+        for layer in self.layers:
+            layer.refresh()
+
+    def __call__(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns features `[B, H / 16, W / 16, 1024]`.
+
+        Args:
+            images: `[B, H, W, 3]`, RGB in [0, 1], `H = W` as it was made for. They get
+                a gradient only if nothing trains.
+
+        Raises:
+            InputError: if the images have another shape.
+        """
+        images = backbone.checked(images, self._size)
+        if self._trains:
+            images = tf.stop_gradient(images)
+        stem, pool = self._paddings
+        x = _padded(backbone.prepared(images), stem)
+        x = _padded(tf.nn.relu(self._stem(x)), pool)
+        x = tf.nn.max_pool2d(x, 3, 2, "VALID")  # [B, H / 4, W / 4, 64]
+        for residual in self._residuals:
+            x = residual(x)
+        return x
+
+
+class Folded:
+    """What `fold` makes: images to latents, without a batch norm; see `Backbone`."""
+
+    def __init__(
+        self, encoder: image_encoder.ImageEncoder, trainable: Sequence[tf.Variable]
+    ):
+        """See `fold`."""
+        self.encoder, self.image_size = encoder, encoder.image_size
+        chosen = {id(variable) for variable in trainable}
+        layers = {x.name: x for x in encoder.layers}
+        self._backbone = Backbone(encoder.backbone, encoder.image_size, chosen)
+        self._layers = list(self._backbone.layers)
+
+        def made(name: str, norm: str | None = None) -> _Layer:
+            layer = _Layer(layers[name], norm and layers[norm], chosen)
+            self._layers.append(layer)
+            return layer
+
         self._head = [
             made(f"head_conv_{i}", f"head_bn_{i}")
             for i in _stems(layers, r"head_conv_(\d+)")
@@ -84,15 +147,7 @@ class Folded:
             for i in _stems(layers, r"fc_(\d+)_0")
         ]
         self._latent = made("latent")
-        strangers = chosen - {key for x in self._layers for key in x.trainable}
-        if strangers:
-            names = [v.name for v in trainable if id(v) in strangers]
-            raise errors.InputError(
-                f"trainable: got {names[0]} ({len(names)} such), expected kernels, "
-                f"biases, scales and offsets of {encoder.name}; take them from "
-                "res_variables"
-            )
-        self._trains = bool(chosen)
+        _refuse_strangers(trainable, self._layers, encoder.name)
 
     def refresh(self) -> None:
         """Folds the layers that do not train again, from the encoder's weights.
@@ -112,8 +167,7 @@ class Folded:
         """Encodes images.
 
         Args:
-            images: `[B, H, W, 3]`, RGB in [0, 1], `H = W = image_size`. They get a
-                gradient only if nothing trains.
+            images: as of `Backbone`.
 
         Returns:
             `[B, D]` latents in (-1, 1), float32.
@@ -139,24 +193,21 @@ class Folded:
         return tf.tanh(self._latent(x))  # float32, as the layer
 
     def features(self, images: tf.Tensor) -> tf.Tensor:
-        """Returns what the backbone makes of images, `[B, H / 16, W / 16, 1024]`.
+        """Returns what the backbone makes of images, see `Backbone`."""
+        return self._backbone(images)
 
-        Args:
-            images: as of a call.
 
-        Raises:
-            InputError: if the images have another shape.
-        """
-        images = backbone.checked(images, self.image_size)
-        if self._trains:
-            images = tf.stop_gradient(images)
-        stem, pool = self._paddings
-        x = _padded(backbone.prepared(images), stem)
-        x = _padded(tf.nn.relu(self._stem(x)), pool)
-        x = tf.nn.max_pool2d(x, 3, 2, "VALID")  # [B, H / 4, W / 4, 64]
-        for residual in self._residuals:
-            x = residual(x)
-        return x
+def _refuse_strangers(
+    trainable: Sequence[tf.Variable], layers: Sequence[_Layer], name: str
+) -> None:
+    """Refuses variables that are to train and are in none of the layers."""
+    known = {key for layer in layers for key in layer.trainable}
+    names = [v.name for v in trainable if id(v) not in known]
+    if names:
+        raise errors.InputError(
+            f"trainable: got {names[0]} ({len(names)} such), expected kernels, "
+            f"biases, scales and offsets of {name}; take them from res_variables"
+        )
 
 
 class _Residual:

@@ -13,7 +13,6 @@ LATENT_SIZE = 32
 SKELETON = skeletons.SA3DHP17
 DEPTH_CELLS = 16  # of a joint's volume
 HEADS = ("flat", "points")
-BLOCKS = {"res2": "conv2_block", "res3": "conv3_block", "res4": "conv4_block"}
 
 
 class ImageEncoder(tf.keras.Model):
@@ -203,12 +202,12 @@ class ImageEncoder(tf.keras.Model):
         if block == "batch_norm":
             kind = tf.keras.layers.BatchNormalization
             chosen = [layer for layer in layers if isinstance(layer, kind)]
-        elif block in BLOCKS:
-            chosen = [x for x in layers if x.name.startswith(BLOCKS[block])]
+        elif block in backbones.BLOCKS:
+            chosen = [x for x in layers if x.name.startswith(backbones.BLOCKS[block])]
         else:
             raise errors.InputError(
-                f"block: expected one of {', '.join(BLOCKS)}, batch_norm, all; "
-                f"got {block!r}"
+                f"block: expected one of {', '.join(backbones.BLOCKS)}, batch_norm, "
+                f"all; got {block!r}"
             )
         return [v for layer in chosen for v in layer.trainable_variables]
 
@@ -221,20 +220,7 @@ class ImageEncoder(tf.keras.Model):
         Raises:
             InputError: if there is no such block.
         """
-        if block == "nothing":
-            return list(self.trainable_variables)
-        if block not in BLOCKS:
-            raise errors.InputError(
-                f"block: expected nothing, {', '.join(BLOCKS)}; got {block!r}"
-            )
-        names = list(BLOCKS)
-        above = tuple(BLOCKS[name] for name in names[names.index(block) + 1 :])
-        below = {
-            id(variable)
-            for layer in self.backbone.layers
-            if not layer.name.startswith(above or ("none",))
-            for variable in layer.trainable_variables
-        }
+        below = {id(variable) for variable in backbones.up_to(self.backbone, block)}
         return [v for v in self.trainable_variables if id(v) not in below]
 
     @property

@@ -111,10 +111,26 @@ class IntegralRegressor(tf.keras.Model):
 
     def read(self, features: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Returns h, the points that `call` returns, of the features of pictures."""
+        return expectation(self.volumes(features, training))
+
+    def volumes(self, features: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Returns the logits `[B, P, H, W, Z]` whose expectation `read` is."""
         x = features
         for layer in self._decoder:
             x = layer(x, training=training)
-        return expectation(volumes(self._volumes(x), self.num_points))
+        return volumes(self._volumes(x), self.num_points)
+
+    def variables_above(self, block: str) -> list[tf.Variable]:
+        """Returns the trainable variables of all that comes after a block of f.
+
+        Args:
+            block: `res2` or `res3`; `nothing` for the whole network.
+
+        Raises:
+            InputError: if there is no such block.
+        """
+        below = {id(variable) for variable in backbones.up_to(self.backbone, block)}
+        return [v for v in self.trainable_variables if id(v) not in below]
 
     @property
     def reading_variables(self) -> list[tf.Variable]:

@@ -1,5 +1,6 @@
 """The tables of the system interventions: rows, shared stages, numbers, the figure."""
 
+import dataclasses
 import json
 
 import cv2
@@ -8,14 +9,15 @@ import pytest
 from small_interventions import SMALL
 
 from sa3dhp import errors
-from sa3dhp.experiments import interventions
+from sa3dhp.experiments import distilled, interventions, networks
 from sa3dhp.systems.interventions import config as configs
+from sa3dhp.systems.interventions import sources
 
 FACTS = {"command": "tools/reproduce.py", "commit": "abc"}
 
 
 def _configure(*more):
-    base = (*SMALL, "estimator.decoded=0", *more)
+    base = (*SMALL, *more)
     return lambda overrides=(): configs.load(None, (*base, *overrides))
 
 
@@ -23,14 +25,21 @@ def test_the_tables_rows_are_the_papers():
     configure = _configure()
     table = interventions.rows("interventions", configure())
     found = {
-        row.id: (c.estimator.method, c.data.unlabelled)
+        row.id: (row.method or c.estimator.method, c.data.unlabelled)
         for row in table
         for c in [configure(row.overrides)]
     }
-    assert list(found) == list(interventions._PAPER)
+    assert set(interventions._PAPER) <= set(found) and len(found) == len(table)
     assert found["dann"] == ("dann", ("street",))
     assert found["counterfactual_ud"] == ("counterfactual", ("hall",))
-    assert found["counterfactual_uds"] == ("counterfactual", ("hall", "night", "park"))
+    others = ("hall", "night", "park")
+    assert found["counterfactual_uds"] == ("counterfactual", others)
+    assert found["dan_uds"] == ("dan", others)
+    assert found["distilled"] == ("distilled", ("street",))
+    assert found["distilled_ud"] == ("distilled", ("hall",))
+    prepared = configure(["data.kind=prepared"])
+    real = {row.id for row in interventions.rows("interventions", prepared)}
+    assert set(found) - real == {"shipped", "distilled", "distilled_ud"}
     sizes = interventions.rows("feature_size", configure())
     widths = [configure(row.overrides).vae.code_size for row in sizes]
     assert widths == [128, 256, 512, 1024]
@@ -47,19 +56,23 @@ def test_rows_share_their_stages_and_go_on(
     tmp_path, eagerly, small_backbone, monkeypatch
 ):
     configure = _configure()
-    some = ("source", "dann", "counterfactual", "counterfactual_uds")
+    some = ("source", "dann", "counterfactual", "counterfactual_uds", "dann_uds")
     whole = interventions.rows("interventions", configure())
     table = tuple(row for row in whole if row.id in some)
     monkeypatch.setattr(interventions, "rows", lambda name, config: table)
     text = interventions.run(configure, "interventions", [0], tmp_path, FACTS)
     runs = [path.name.split("_")[0] for path in (tmp_path / "runs").iterdir()]
     counts = {name: runs.count(name) for name in configs.STAGES}
-    assert counts == {"vae": 2, "source": 1, "generator": 2, "estimator": 4}
+    assert counts == {**dict.fromkeys(counts, 2), "source": 1, "estimator": 5}
     found = json.loads((tmp_path / "interventions.json").read_text())
     lines = {line["id"]: line for line in found["rows"]}
     assert set(lines["counterfactual"]["changes"]) == {"source", "dann"}
     assert [lines[x]["target_information"] for x in ("source", "dann")] == ["N", "R"]
     assert lines["counterfactual_uds"]["target_information"] == "N"
+    assert set(lines["counterfactual_uds"]["changes"]) == {
+        *("source", "counterfactual", "dann_uds")
+    }
+    assert lines["dann_uds"]["paper"] == ""
     ratios = np.divide((103.2, 107.1, 94.9, 94.7), (124.2, 130.3, 117.1, 116.9))
     assert lines["counterfactual"]["paper"] == f"{100 * (ratios.mean() - 1):+.1f} %"
     for line in lines.values():
@@ -69,6 +82,50 @@ def test_rows_share_their_stages_and_go_on(
     before = [path.stat().st_mtime_ns for path in records]
     assert interventions.run(configure, "interventions", [0], tmp_path, FACTS) == text
     assert [path.stat().st_mtime_ns for path in records] == before
+
+
+def test_relation_distillation_is_measured_on_the_same_people(
+    tmp_path, three_blocks, checkpoints, configure, monkeypatch
+):
+    def small(seed, place, pictures):
+        assert pictures == 10
+        told = [f"training.seed={seed}", f"data.target_domain={place}"]
+        return configure([*told, "adaptation.select=last"])
+
+    monkeypatch.setattr(distilled, "configure", small)
+    networks.complete(configure(), checkpoints, tmp_path / "all", wrong_flip=False)
+    monkeypatch.setattr(distilled, "CHECKPOINTS", tmp_path / "all")
+    whole = interventions.rows("interventions", _configure()())
+    table = tuple(row for row in whole if row.id in ("shipped", "distilled"))
+    monkeypatch.setattr(interventions, "rows", lambda name, config: table)
+    text = interventions.run(_configure(), "interventions", [0], tmp_path, FACTS)
+    found = json.loads((tmp_path / "interventions.json").read_text())
+    lines = {line["id"]: line for line in found["rows"]}
+    assert [line["target_information"] for line in lines.values()] == ["N", "R"]
+    assert set(lines["distilled"]["changes"]) == {"shipped"}
+    moved = [lines[x]["target"]["mpjpe"]["median"] for x in lines]
+    assert np.isfinite(moved).all() and len(set(moved)) == 2
+    assert "| source model of relation distillation | N |" in text
+
+
+def test_relation_distillation_gets_as_many_pictures():
+    config = distilled.configure(3, "hall", 2000)
+    assert config.data.target_clips == 34  # of 60 pictures
+    assert config.data.target_domain == "hall" and config.training.seed == 3
+    assert config.adaptation.select == "last"
+
+
+def test_people_are_the_same_in_another_size():
+    config = _configure()()
+    data = dataclasses.replace(config.data, image_size=64, stored_size=64)
+    small, large = (
+        sources.place(c, "street", unseen=True)
+        for c in (config, dataclasses.replace(config, data=data))
+    )
+    np.testing.assert_array_equal(small.joints, large.joints)
+    shown = [x.images(np.arange(len(x))) for x in (small, large)]
+    shrunk = np.stack([cv2.resize(x, (32, 32), None, 0, 0, 3) for x in shown[1]])
+    assert np.corrcoef(shrunk.ravel(), shown[0].ravel())[0, 1] > 0.8
 
 
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run")

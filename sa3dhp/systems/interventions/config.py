@@ -21,6 +21,7 @@ from sa3dhp.config import positive, share
 STAGES = {
     "vae": "vae_encoder",
     "source": "estimator_source",
+    "reader": "estimator_reader",
     "generator": "generator",
     "estimator": "estimator",
 }
@@ -90,13 +91,18 @@ class Estimator:
     # 'imagenet', 'none', a Keras weights file or an .npz, as for the image encoder.
     weights: str = "imagenet"
     strides: tuple[int, ...] = positive((1, 2, 2))  # of the deconvolutions [D]
+    # What of f keeps the weights that it came with, from the first layer on; its
+    # statistics are then theirs as well, and folded into the convolutions [D].
+    frozen_up_to: Literal["nothing", "res2", "res3"] = "nothing"
     channels: int = positive(256)  # of each deconvolution (Sun et al.)
     depth_cells: int = positive(64)  # of a volume (Sun et al.)
     source_steps: int = positive(100_000, may_change=True)  # of the stage `source` [D]
-    # Share of the labelled pictures that the stage `source` shows as M(E(x)), so that f
-    # and h know the pictures that M makes [D]; 0 keeps that stage free of the VAE, and
-    # all methods start from one network.
-    decoded: float = share(0.0)
+    # Of how far volumes are from normal ones around the labels, see
+    # `integral.heat_error`, beside the difference of the poses [D].
+    heat_weight: float = 0.0
+    # Of the stage `reader`, where f and h learn to read labelled pictures as M makes
+    # them, M(E(x)), for g alone: all methods start from the stage `source` [D].
+    reader_steps: int = positive(20_000, may_change=True)
     # What the stage `estimator` adds to the labels of the source.
     method: Method = "counterfactual"
     method_weight: float = 1.0  # of that [D]

@@ -12,10 +12,12 @@ from sa3dhp.training import precision, store
 _COMMAND = "python tools/pretrain.py --system=interventions"
 _POINTS = sources.SKELETON.num_joints
 SOURCE = "estimator_source"  # f and h before they are adapted
+READER = "estimator_reader"  # the same, after M's pictures of labelled ones
 _STAGES = {
     "vae_encoder": "vae",
     "vae_decoder": "vae",
     SOURCE: "source",
+    READER: "reader",
     "generator": "generator",
     "discriminator": "generator",
     "estimator": "estimator",

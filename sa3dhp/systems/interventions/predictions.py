@@ -37,6 +37,36 @@ def read(network: integral.IntegralRegressor, images: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
+def difference(
+    network: integral.IntegralRegressor,
+    pictures: labelled.Pictures,
+    through: tuple[vae.Encoder, vae.Decoder] | None = None,
+) -> float:
+    """Returns the mean absolute error of what is read in pictures, half sides.
+
+    Args:
+        network: f and h.
+        pictures: with 2D and 3D labels.
+        through: E and M, which the pictures pass through first.
+    """
+    images = pictures.images(np.arange(len(pictures)))
+    known = sources.poses_of(pictures, images.shape[1])
+    if through is not None:
+        images = decoded(*through, images)
+    return float(np.nanmean(np.abs(read(network, images) - known)))
+
+
+def decoded(
+    encoder: vae.Encoder, decoder: vae.Decoder, images: np.ndarray
+) -> np.ndarray:
+    """Returns what E and M make of pictures uint8, `[N, S, S, 3]`, uint8."""
+    parts = []
+    for start in range(0, len(images), _BATCH):
+        pixels = tf.constant(images[start : start + _BATCH], tf.float32) / 255.0
+        parts.append(shown(decoder, encoder.features(pixels).numpy()))
+    return np.concatenate(parts)
+
+
 def in_mm(poses: tf.Tensor, limb_mm: float) -> tf.Tensor:
     """Returns poses relative to the pelvis, with limbs of a given mean length.
 

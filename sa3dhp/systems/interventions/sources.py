@@ -24,7 +24,6 @@ from sa3dhp.systems.interventions import config as configs
 SKELETON = skeletons.SA3DHP17
 
 
-@functools.lru_cache(maxsize=16)
 def place(config: configs.Config, name: str, unseen: bool = False) -> labelled.Pictures:
     """Returns the pictures of a place that train, or at most `data.unseen` others."""
     data = config.data
@@ -37,9 +36,15 @@ def place(config: configs.Config, name: str, unseen: bool = False) -> labelled.P
             first=labelled.UNSEEN if unseen else _first(name),
         )
     sizes = prepared.Sizes(data.image_size, data.stored_size)
-    split = labelled.unseen_split(name) if unseen else data.split
-    found = labelled.of_prepared(name, split, sizes, SKELETON.id, complete=False)
+    found = _prepared(name, "" if unseen else data.split, sizes)
     return found.evenly(data.unseen) if unseen else found
+
+
+@functools.lru_cache(maxsize=16)
+def _prepared(name: str, split: str, sizes: prepared.Sizes) -> labelled.Pictures:
+    """Pictures of a split, or of the one that measures; configurations share them."""
+    split = split or labelled.unseen_split(name)
+    return labelled.of_prepared(name, split, sizes, SKELETON.id, complete=False)
 
 
 def _first(name: str) -> int:

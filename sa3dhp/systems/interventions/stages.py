@@ -1,4 +1,4 @@
-"""The four stages of a configuration: what each trains, and on what."""
+"""The five stages of a configuration: what each trains, and on what."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import tensorflow as tf
 from sa3dhp.data import augment, labelled, pipeline
 from sa3dhp.evaluation import evaluator, poses, protocol
 from sa3dhp.export import saved_model
-from sa3dhp.models import integral
+from sa3dhp.models import folded, integral
 from sa3dhp.systems.interventions import config as configs
 from sa3dhp.systems.interventions import networks as networks_
 from sa3dhp.systems.interventions import predictions, serving, sources, vae
@@ -49,6 +49,7 @@ class Stages:
         self._make: dict[str, Callable[[], stages_.Stage]] = {
             "vae": self._vae,
             "source": self._source,
+            "reader": self._reader,
             "generator": self._generator,
             "estimator": self._estimator,
         }
@@ -123,20 +124,38 @@ class Stages:
         c = self._config.estimator
         with replicas.scope(self._strategy):
             network = self._networks.new_estimator()
-            step = estimator_step.EstimatorStep(
-                network,
-                estimator_step.Nothing(),
-                learning_rate=_cosine(c.learning_rate, c.source_steps),
+            step = self._estimator_step(
+                network, estimator_step.Nothing(), c.source_steps
             )
-        through = self._networks.vae() if c.decoded else None
         return stages_.Stage(
             "source",
             step,
-            self._labelled(with_others=False, through=through),
+            self._labelled(with_others=False),
             c.source_steps,
             {networks_.SOURCE: network},
             lambda: self._errors(network),
-            ("vae_encoder", "vae_decoder") if through else (),
+            (),
+            self._about(),
+        )
+
+    def _reader(self) -> stages_.Stage:
+        c = self._config.estimator
+        with replicas.scope(self._strategy):
+            network = self._networks.estimator(networks_.SOURCE)
+            network.trainable = True
+            step = self._estimator_step(
+                network, estimator_step.Nothing(), c.reader_steps
+            )
+            through = self._networks.vae()
+        unseen = sources.place(self._config, self._config.data.source, unseen=True)
+        return stages_.Stage(
+            "reader",
+            step,
+            self._labelled(with_others=False, through=through),
+            c.reader_steps,
+            {networks_.READER: network},
+            lambda: {"decoded": predictions.difference(network, unseen, through)},
+            ("vae_encoder", "vae_decoder", networks_.SOURCE),
             self._about(),
         )
 
@@ -150,7 +169,7 @@ class Stages:
                 (discriminator := self._networks.new_discriminator()),
                 encoder=encoder,
                 decoder=decoder,
-                estimator=self._networks.estimator(networks_.SOURCE),
+                estimator=self._networks.estimator(networks_.READER),
                 learning_rate=c.learning_rate,
                 pose_weight=c.pose_weight,
                 apart_weight=c.apart_weight,
@@ -177,7 +196,7 @@ class Stages:
             c.steps,
             {"generator": network, "discriminator": discriminator},
             _terms_of(step, make),
-            ("vae_encoder", "vae_decoder", networks_.SOURCE),
+            ("vae_encoder", "vae_decoder", networks_.READER),
         )
 
     def _estimator(self) -> stages_.Stage:
@@ -185,10 +204,7 @@ class Stages:
         with replicas.scope(self._strategy):
             network = self._networks.estimator(networks_.SOURCE)
             network.trainable = True
-            extra = self._extra()
-            step = estimator_step.EstimatorStep(
-                network, extra, learning_rate=_cosine(c.learning_rate, c.steps)
-            )
+            step = self._estimator_step(network, self._extra(), c.steps)
         used = [networks_.SOURCE]
         if c.method == "counterfactual":
             used += ["vae_decoder", "generator"]
@@ -201,6 +217,31 @@ class Stages:
             lambda: self._errors(network),
             tuple(used),
             {**self._about(), "method": c.method},
+        )
+
+    def _estimator_step(
+        self,
+        network: integral.IntegralRegressor,
+        extra: estimator_step.Extra,
+        steps: int,
+    ) -> estimator_step.EstimatorStep:
+        c = self._config.estimator
+        variables = network.variables_above(c.frozen_up_to)
+        features = None
+        if c.frozen_up_to != "nothing":
+            known = {id(variable) for variable in network.backbone.trainable_variables}
+            features = folded.fold_backbone(
+                network.backbone,
+                network.image_size,
+                [v for v in variables if id(v) in known],
+            )
+        return estimator_step.EstimatorStep(
+            network,
+            extra,
+            learning_rate=_cosine(c.learning_rate, steps),
+            heat_weight=c.heat_weight,
+            features=features,
+            variables=variables,
         )
 
     def _extra(self) -> estimator_step.Extra:
@@ -234,7 +275,7 @@ class Stages:
 
         Args:
             with_others: whether as many pictures of the unlabelled places come too.
-            through: E and M, which some of the labelled pictures pass through.
+            through: E and M, which the labelled pictures pass through.
         """
         c, data = self._config.estimator, self._config.data
         pictures = sources.place(self._config, data.source)
@@ -248,18 +289,16 @@ class Stages:
             )
             count = c.batch_size if with_others else 0
             others = self._unlabelled(number, count, with_source=False)
+            known_ = _pixels(images)
+            if decode is not None:
+                known_ = tf.clip_by_value(decode(known_), 0.0, 1.0)
             shown = change(
-                _pixels(np.concatenate([images, others])),
+                tf.concat([known_, _pixels(others)], axis=0),
                 tf.constant([self._seed, number], tf.int64),
                 data.augmentation,
             )
-            labelled_ = shown[: c.batch_size]
-            if decode is not None:
-                first = round(c.decoded * c.batch_size)
-                decoded = decode(labelled_[:first])
-                labelled_ = tf.concat([decoded, labelled_[first:]], axis=0)
             return estimator_step.Batch(
-                labelled_, tf.constant(poses_), shown[c.batch_size :]
+                shown[: c.batch_size], tf.constant(poses_), shown[c.batch_size :]
             )
 
         return pipeline.stream(make)
@@ -310,8 +349,7 @@ class Stages:
         for name in dict.fromkeys((data.source, *data.unlabelled)):
             side = sources.place(self._config, name, unseen=True).evenly(_NOISES)
             images = side.images(np.arange(len(side)))
-            codes = encoder.features(_pixels(images)).numpy()
-            rows += [images, predictions.shown(decoder, codes)]
+            rows += [images, predictions.decoded(encoder, decoder, images)]
         return np.stack([row[: min(map(len, rows))] for row in rows])
 
     def _counterfactual(self) -> np.ndarray:

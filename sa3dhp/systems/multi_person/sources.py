@@ -66,14 +66,17 @@ def measured(config: configs.Config) -> dict[str, str]:
     return {side: x for side, x in places.items() if folders.unseen_split(x)}
 
 
-@functools.lru_cache(maxsize=8)
 def crowds(config: configs.Config, name: str, unseen: bool = False) -> crowd.Crowds:
     """Returns the pictures of a place that train, or those that measure.
 
     Raises:
         InputError: if a folder is not usable, or has none that measure.
     """
-    data = config.data
+    return _crowds(config.data, config.training.seed, name, unseen)
+
+
+@functools.lru_cache(maxsize=8)  # rows of a table share them
+def _crowds(data: configs.Data, seed: int, name: str, unseen: bool) -> crowd.Crowds:
     if data.kind == "folders":
         return folders.crowds(name, data.image_size, data.unseen if unseen else None)
     count = data.unseen if unseen else data.pictures
@@ -81,7 +84,7 @@ def crowds(config: configs.Config, name: str, unseen: bool = False) -> crowd.Cro
     parts = [
         crowd.pictures(
             domain.get(name),
-            pipeline.rng(config.training.seed, "crowds", first + number),
+            pipeline.rng(seed, "crowds", first + number),
             count=min(_CHUNK, count - number * _CHUNK),
             size=data.image_size,
             people=data.people,
@@ -110,11 +113,14 @@ def people_of(found: crowd.Crowds) -> tuple[list[np.ndarray], list[np.ndarray]]:
     return joints, points
 
 
-@functools.lru_cache(maxsize=4)
 def canonical_poses(config: configs.Config, unseen: bool = False) -> np.ndarray:
     """Returns canonical poses `[N, 17, 3]`, mm, that train or that measure."""
-    data = config.data
-    rng = pipeline.rng(config.training.seed, "canonical", int(unseen))
+    return _canonical_poses(config.data, config.training.seed, unseen)
+
+
+@functools.lru_cache(maxsize=4)
+def _canonical_poses(data: configs.Data, seed: int, unseen: bool) -> np.ndarray:
+    rng = pipeline.rng(seed, "canonical", int(unseen))
     count = min(data.pool, 2000) if unseen else data.pool
     if data.poses == "artificial":
         return poses.artificial(rng, count, world.mean_bone_lengths())

@@ -81,3 +81,9 @@ def test_joints_that_are_not_known_are_masked(load):
     truth = sources.truth_of(dataclasses.replace(side, joints=joints))
     assert np.argwhere(~truth.mask).tolist() == [[2, 5]]
     assert np.isfinite(truth.joints).all() and len(truth.labels["subject"]) == 10
+
+
+def test_configurations_of_a_table_share_what_is_drawn(load):
+    first = sources.place(load("estimator.method=dann"), "studio")
+    assert sources.place(load("vae.steps=5"), "studio") is first
+    assert sources.place(load("training.seed=1"), "studio") is not first

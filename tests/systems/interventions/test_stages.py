@@ -39,12 +39,14 @@ def test_all_stages_run_one_after_the_other(load, tmp_path):
     assert np.isfinite(list(measured.values())).all()
     want = {f"estimator/{p}_{m}" for p in ("source", "target") for m in ("mpjpe",)}
     assert want <= set(measured) and "generator/pose" in measured
+    assert "reader/decoded" in measured
     for sheet, rows in ((stages.DECODED, 4), (stages.COUNTERFACTUAL, 6)):
         height = cv2.imread(str(tmp_path / sheet)).shape[0]
         assert height == rows * 32 + (rows + 1) * 2
     made = networks.Networks(config, tmp_path / "checkpoints")
     trained_on = made.store.meta("estimator")["trained_on"]
     assert set(trained_on) == {networks.SOURCE, "vae_decoder", "generator"}
+    assert networks.READER in made.store.meta("generator")["trained_on"]
     # The exported model says what the run is measured by.
     side = sources.place(config, "street", unseen=True)
     images = side.images(np.arange(len(side)))
@@ -64,6 +66,7 @@ def test_each_stage_moves_its_own_networks_alone(load, tmp_path):
     owned = {
         "vae": {"vae_encoder", "vae_decoder"},
         "source": {networks.SOURCE},
+        "reader": {networks.READER},
         "generator": {"generator", "discriminator"},
         "estimator": {"estimator"},
     }
@@ -78,7 +81,7 @@ def test_each_stage_moves_its_own_networks_alone(load, tmp_path):
 
 @pytest.mark.parametrize("method", configs.METHODS[:-1])
 def test_classical_methods_need_the_source_stage_alone(load, tmp_path, method):
-    config = load("estimator.decoded=0", f"estimator.method={method}")
+    config = load(f"estimator.method={method}")
     measured = _train(config, tmp_path, "source", "estimator")
     assert np.isfinite(list(measured.values())).all()
     _, _, information = job.predicted(tmp_path)

@@ -1,4 +1,4 @@
-"""Stages 2 and 4: the estimator f, h on labelled pictures, and what adapts it ([C] 1).
+"""Stages 2, 3, 5: the estimator f, h on labelled pictures, and what adapts it ([C] 1).
 
 `EstimatorStep` minimises the error on labelled source pictures plus one more loss: none
 (source only), that of a classical baseline, or that of counterfactual pictures.
@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
@@ -38,24 +38,29 @@ class Extra(Protocol):
     def models(self) -> Mapping[str, tf.keras.Model]:
         """Networks that it trains beside the estimator, by name."""
 
-    def terms(
-        self, seen: Seen, step: tf.Tensor, training: bool
-    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def shown(self, batch: Batch, step: tf.Tensor) -> tf.Tensor:
+        """Returns the pictures that f and h see beside the labelled ones.
+
+        In one batch with them: what is estimated of a batch, such as the mean that its
+        norm subtracts, is then of the same pictures in training and afterwards.
+        """
+
+    def terms(self, seen: Seen, step: tf.Tensor) -> tuple[dict, tf.Tensor]:
         """Returns terms by name, and their weighted sum."""
 
 
 class Seen(NamedTuple):
-    """What the labelled pictures and the others look like to the estimator.
+    """What the labelled pictures and those of a method look like to the estimator.
 
     Attributes:
-        network: f and h.
         batch: what was shown.
+        read: `[N, P, 3]`, poses in the pictures of the method.
         source: `[B, 1024]`, pooled f of the labelled pictures.
-        others: `[B, 1024]`, pooled f of the others.
+        others: `[N, 1024]`, pooled f of those of the method.
     """
 
-    network: integral.IntegralRegressor
     batch: Batch
+    read: tf.Tensor
     source: tf.Tensor
     others: tf.Tensor
 
@@ -65,9 +70,11 @@ class Nothing:
 
     models: Mapping[str, tf.keras.Model] = {}
 
-    def terms(
-        self, seen: Seen, step: tf.Tensor, training: bool
-    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def shown(self, batch: Batch, step: tf.Tensor) -> tf.Tensor:
+        """Returns no picture."""
+        return batch.images[:0]
+
+    def terms(self, seen: Seen, step: tf.Tensor) -> tuple[dict, tf.Tensor]:
         """Returns no term."""
         return {}, tf.zeros([])
 
@@ -82,9 +89,11 @@ class Mmd:
         self._weight = weight
         self._distance = alignment.gaussian_mmd if kernels else alignment.linear_mmd
 
-    def terms(
-        self, seen: Seen, step: tf.Tensor, training: bool
-    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def shown(self, batch: Batch, step: tf.Tensor) -> tf.Tensor:
+        """Returns the pictures without a label."""
+        return batch.others
+
+    def terms(self, seen: Seen, step: tf.Tensor) -> tuple[dict, tf.Tensor]:
         """Returns `discrepancy`."""
         found = self._distance(seen.source, seen.others)
         return {"discrepancy": found}, self._weight * found
@@ -100,9 +109,11 @@ class Dann:
         self.models = {"domain_classifier": classifier}
         self._classifier, self._weight, self._num_steps = classifier, weight, num_steps
 
-    def terms(
-        self, seen: Seen, step: tf.Tensor, training: bool
-    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def shown(self, batch: Batch, step: tf.Tensor) -> tf.Tensor:
+        """Returns the pictures without a label."""
+        return batch.others
+
+    def terms(self, seen: Seen, step: tf.Tensor) -> tuple[dict, tf.Tensor]:
         """Returns `domain`, the classifier's cross-entropy."""
         progress = tf.cast(step, tf.float32) / self._num_steps
         strength = self._weight * alignment.schedule(progress)
@@ -134,21 +145,19 @@ class Counterfactual:
         self._weight, self._agreement_weight = weight, agreement_weight
         self._seed = seed
 
-    def terms(
-        self, seen: Seen, step: tf.Tensor, training: bool
-    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        """Returns `counterfactual` and `agreement`."""
-        poses = tf.where(tf.math.is_nan(seen.batch.poses), 0.0, seen.batch.poses)
+    def shown(self, batch: Batch, step: tf.Tensor) -> tf.Tensor:
+        """Returns pictures of the labelled poses, `[2 B, S, S, 3]`: all under one n."""
+        poses = tf.where(tf.math.is_nan(batch.poses), 0.0, batch.poses)
         seed = tf.stack([tf.constant(self._seed, tf.int64), tf.cast(step, tf.int64)])
         shape = [2, tf.shape(poses)[0], self._generator.noise_size]
         noise = tf.random.stateless_normal(shape, seed)
         decode = replicas.shared(lambda x: self._decoder(x, training=False))
-        look = replicas.shared(lambda x: seen.network(x, training=training))
-        shown = [
-            decode(self._generator(poses, n, training=False)) for n in tf.unstack(noise)
-        ]
-        read = look(tf.concat(shown, axis=0))
-        first, second = tf.split(read, 2)
+        made = [self._generator(poses, n, training=False) for n in tf.unstack(noise)]
+        return decode(tf.concat(made, axis=0))
+
+    def terms(self, seen: Seen, step: tf.Tensor) -> tuple[dict, tf.Tensor]:
+        """Returns `counterfactual` and `agreement`."""
+        first, second = tf.split(seen.read, 2)
         wrong = (
             integral.error(first, seen.batch.poses)
             + integral.error(second, seen.batch.poses)
@@ -167,6 +176,9 @@ class EstimatorStep:
         extra: Extra,
         *,
         learning_rate: Any,
+        heat_weight: float = 0.0,
+        features: Callable[[tf.Tensor], tf.Tensor] | None = None,
+        variables: Sequence[tf.Variable] | None = None,
     ):
         """Builds the optimizer.
 
@@ -174,10 +186,17 @@ class EstimatorStep:
             network: f and h.
             extra: `Nothing`, `Mmd`, `Dann` or `Counterfactual`.
             learning_rate: a number or a Keras schedule.
+            heat_weight: of `integral.heat_error` of the labelled pictures.
+            features: f on fixed statistics, see `folded.fold_backbone`; without it the
+                batch norm of f uses the batch's, as that of h always does.
+            variables: of f and h, those that train; all by default.
         """
-        self._network, self._extra = network, extra
+        self._network, self._extra, self._features = network, extra, features
+        self._heat_weight = heat_weight
         shared_norm.synchronise(network)
-        self._variables = [v for m in self.models.values() for v in m.trainable_weights]
+        self._variables = list(variables or network.trainable_weights)
+        for model in extra.models.values():
+            self._variables += model.trainable_weights
         self._optimizer = optimisation.adam(learning_rate, self._variables)
         self._strategy = tf.distribute.get_strategy()
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -194,7 +213,7 @@ class EstimatorStep:
         return {**self.models, **kept}
 
     def terms(self, batch: Batch, training: bool = False) -> dict[str, tf.Tensor]:
-        """Returns the unweighted terms: `pose`, and those of the method."""
+        """Returns the unweighted terms: `pose`, `heat`, and those of the method."""
         return self._losses(Batch(*batch), training)[0]
 
     @tf.function(reduce_retracing=True, autograph=False)
@@ -214,17 +233,25 @@ class EstimatorStep:
     def _losses(
         self, batch: Batch, training: bool
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        """The terms and the total; source and others share their batch norm."""
-        both = tf.concat([batch.images, batch.others], axis=0)
+        """The terms and the total; all pictures share their batch norm."""
+        shown = self._extra.shown(batch, self.iteration)
 
         def look(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            features = self._network.features(images, training)
-            read = self._network.read(features, training)
-            return read, tf.cast(tf.reduce_mean(features, axis=[1, 2]), tf.float32)
+            if self._features is None:
+                features = self._network.features(images, training)
+            else:
+                features = self._features(images)
+            volumes = self._network.volumes(features, training)
+            return volumes, tf.cast(tf.reduce_mean(features, axis=[1, 2]), tf.float32)
 
-        read, pooled = replicas.shared(look)(both)
-        count = tf.shape(batch.images)[0]
-        wrong = integral.error(read[:count], batch.poses)
-        seen = Seen(self._network, batch, pooled[:count], pooled[count:])
-        terms, weighted = self._extra.terms(seen, self.iteration, training)
-        return {"pose": wrong, **terms}, wrong + weighted
+        both = tf.concat([batch.images, shown], axis=0)
+        volumes, pooled = replicas.shared(look)(both)
+        read, count = integral.expectation(volumes), tf.shape(batch.images)[0]
+        terms = {"pose": integral.error(read[:count], batch.poses)}
+        loss = terms["pose"]
+        if self._heat_weight:
+            terms["heat"] = integral.heat_error(volumes[:count], batch.poses)
+            loss += self._heat_weight * terms["heat"]
+        seen = Seen(batch, read[count:], pooled[:count], pooled[count:])
+        more, weighted = self._extra.terms(seen, self.iteration)
+        return {**terms, **more}, loss + weighted

@@ -1,4 +1,4 @@
-"""Stage 3: g against D, with the pose kept; E, M, f and h stay as they are."""
+"""Stage 4: g against D, with the pose kept; E, M, f and h stay as they are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from sa3dhp.losses import adversarial
-from sa3dhp.models import integral
+from sa3dhp.models import folded, integral
 from sa3dhp.systems.interventions import generator, vae
 from sa3dhp.training import optimisation, replicas
 
@@ -60,6 +60,7 @@ class GeneratorStep:
         """
         self._generator, self._discriminator = network, discriminator
         self._encoder, self._decoder, self._estimator = encoder, decoder, estimator
+        self._features = folded.fold_backbone(estimator.backbone, estimator.image_size)
         self._pose_weight, self._apart_weight = pose_weight, apart_weight
         self._seed = seed
         self._optimizers = {
@@ -98,7 +99,7 @@ class GeneratorStep:
         @replicas.shared
         def read_of(codes: tf.Tensor) -> tf.Tensor:
             shown = self._decoder(codes, training=False)
-            return self._estimator(shown, training=False)
+            return self._estimator.read(self._features(shown), training=False)
 
         read = read_of(made[0])
         gap = tf.reduce_mean(tf.abs(made[0] - made[1]), axis=-1)
