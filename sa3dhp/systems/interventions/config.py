@@ -136,10 +136,11 @@ class Config:
         """Checks what ties values to each other.
 
         Raises:
-            InputError: if nothing is unlabelled, a stride is not 1 or 2, or the stored
-                pictures are smaller than what the network sees.
+            InputError: if nothing is unlabelled, a stride is not 1 or 2, what keeps its
+                weights has none, or the stored pictures are smaller than what the
+                network sees.
         """
-        data = self.data
+        data, frozen = self.data, self.estimator.frozen_up_to
         if not data.unlabelled:
             raise errors.InputError(
                 "data.unlabelled: got [], expected a place or more, such as "
@@ -149,6 +150,11 @@ class Config:
             raise errors.InputError(
                 f"estimator.strides: got {list(self.estimator.strides)}, expected a 1 "
                 "or a 2 for each deconvolution, such as [1, 2, 2]"
+            )
+        if frozen != "nothing" and self.estimator.weights == "none":
+            raise errors.InputError(
+                f"estimator.frozen_up_to: got {frozen}, expected nothing where "
+                "estimator.weights is none: they would stay as they were drawn"
             )
         if data.stored_size < data.image_size:
             raise errors.InputError(
