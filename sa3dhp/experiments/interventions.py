@@ -40,7 +40,7 @@ _POSES, _DOTS = 6, 50  # of the figure
 _NEEDS = {
     "vae": (),
     "source": (),
-    "reader": ("vae", "source"),
+    "reader": ("vae",),
     "generator": ("reader",),
     "estimator": ("source",),
 }
@@ -269,7 +269,7 @@ def trained(config: configs.Config, stage: str, folder: pathlib.Path) -> pathlib
 
 def _needs(config: configs.Config, stage: str) -> tuple[str, ...]:
     if stage == "estimator" and config.estimator.method == "counterfactual":
-        return ("generator",)
+        return ("generator", "source")
     return _NEEDS[stage]
 
 
@@ -289,7 +289,8 @@ def _settings(config: configs.Config, stage: str) -> dict:
     elif stage == "source":
         own |= {**form, **fit, "steps": c["source_steps"]}
     elif stage == "reader":
-        own |= {**form, **fit, "steps": c["reader_steps"]}
+        its = ("reader_steps", "reader_rate", "batch_size")
+        own |= {key: values["generator"][key] for key in its}
     elif stage == "generator":
         own |= {"generator": values["generator"], "unlabelled": data["unlabelled"]}
     else:
@@ -311,9 +312,9 @@ def clusters(config: configs.Config, home: pathlib.Path) -> dict[str, float]:
     Returns:
         `between_within`, the variance of the mean features of poses over that within
         one pose under other noises; `read_back`, the mean absolute difference of a pose
-        and what the reader reads in its counterfactual picture, half sides;
+        and what the adapted f and h read in its counterfactual picture, half sides;
         `read_decoded`, the same of unseen pictures of the source that passed E and M;
-        `read_real`, of these pictures and f and h of the source.
+        `read_real`, of these pictures as they are.
     """
     made = networks_.Networks(config, home / "checkpoints")
     side = sources.place(config, config.data.source, unseen=True)
@@ -322,14 +323,13 @@ def clusters(config: configs.Config, home: pathlib.Path) -> dict[str, float]:
     means = features.mean(axis=1)
     within = np.mean(np.sum((features - means[:, None]) ** 2, axis=-1))
     between = np.mean(np.sum((means - means.mean(axis=0)) ** 2, axis=-1))
-    reader, (encoder, decoder) = made.estimator(networks_.READER), made.vae()
-    read = predictions.read(reader, predictions.shown(decoder, features[:, 0]))
-    source = made.estimator(networks_.SOURCE)
+    network, (encoder, decoder) = made.estimator(), made.vae()
+    read = predictions.read(network, predictions.shown(decoder, features[:, 0]))
     return {
         "between_within": float(between / max(within, 1e-12)),
         "read_back": float(np.nanmean(abs(read - known))),
-        "read_decoded": predictions.difference(reader, side, (encoder, decoder)),
-        "read_real": predictions.difference(source, side),
+        "read_decoded": predictions.difference(network, side, (encoder, decoder)),
+        "read_real": predictions.difference(network, side),
     }
 
 
@@ -434,9 +434,9 @@ def markdown(found: Mapping) -> str:
         "at its own size, on as many unlabelled ones. *Knows*: raw pictures of the "
         "target (R) or nothing of it (N). *Between / within*: variance of g's features "
         "between poses over that between noises. *Read back*: error of poses, percent "
-        "of half a side, that the reader reads in counterfactual pictures / in those "
-        "of the source that passed E and M / that f and h of the source read in these "
-        "as they are. "
+        "of half a side, that the adapted f and h read in counterfactual pictures of "
+        "poses that never trained / in their own pictures passed through E and M / in "
+        "these as they are. "
         "Changes: mean, 95 % interval of a paired bootstrap over pictures. Paper: "
         "change from its source only, mean of its four targets; by size, MPJPE on "
         "3DPW.",

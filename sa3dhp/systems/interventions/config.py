@@ -21,7 +21,7 @@ from sa3dhp.config import positive, share
 STAGES = {
     "vae": "vae_encoder",
     "source": "estimator_source",
-    "reader": "estimator_reader",
+    "reader": "code_reader",
     "generator": "generator",
     "estimator": "estimator",
 }
@@ -77,11 +77,13 @@ class Generator:
     """g and D ([C] Table 1)."""
 
     noise_size: int = positive(128)  # [D]
-    pose_weight: float = 10.0  # of the pose that is read back [D]
+    pose_weight: float = 100.0  # of the pose that is read back [D]
     apart_weight: float = 0.1  # of the reward for listening to the noise [D]
     steps: int = positive(30_000, may_change=True)  # [D]
     batch_size: int = positive(64)  # [D]
-    learning_rate: float = 2e-4  # Adam [D]
+    learning_rate: float = 5e-4  # Adam [D]
+    reader_steps: int = positive(20_000, may_change=True)  # of the stage `reader` [D]
+    reader_rate: float = 1e-3  # Adam, of R [D]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,9 +102,6 @@ class Estimator:
     # Of how far volumes are from normal ones around the labels, see
     # `integral.heat_error`, beside the difference of the poses [D].
     heat_weight: float = 0.0
-    # Of the stage `reader`, where f and h learn to read labelled pictures as M makes
-    # them, M(E(x)), for g alone: all methods start from the stage `source` [D].
-    reader_steps: int = positive(20_000, may_change=True)
     # What the stage `estimator` adds to the labels of the source.
     method: Method = "counterfactual"
     method_weight: float = 1.0  # of that [D]

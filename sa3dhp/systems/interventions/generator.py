@@ -1,4 +1,4 @@
-"""Generator g of features and its discriminator D ([C] 1, Table 1)."""
+"""Generator g of features, its discriminator D ([C] 1, Table 1), and its reader R."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import tensorflow as tf
 
 _WIDTH = 1024
 _DROPOUT = 0.5
+_READ = 512
 
 
 class Generator(tf.keras.Model):
@@ -72,3 +73,26 @@ class Discriminator(tf.keras.Model):
     def call(self, features: tf.Tensor) -> tf.Tensor:
         """Returns logits `[B]`, float32, of features `[B, code_size]`."""
         return self._logit(self._hidden(features))[:, 0]
+
+
+class CodeReader(tf.keras.Model):
+    """R: a feature to the pose that is in it [D]."""
+
+    def __init__(self, num_points: int, code_size: int = 256, name: str = "R"):
+        """Builds the network for poses of `num_points` joints."""
+        super().__init__(name=name, dtype="float32")
+        self.num_points = num_points
+        layers = tf.keras.layers
+        self._dense = [
+            layers.Dense(_READ, "relu", name="fc_0"),
+            layers.Dense(_READ, "relu", name="fc_1"),
+            layers.Dense(3 * num_points, dtype="float32", name="fc_2"),
+        ]
+        self(tf.zeros([1, code_size]))
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        """Returns poses `[B, P, 3]`, half sides, float32, of `[B, code_size]`."""
+        x = features
+        for layer in self._dense:
+            x = layer(x)
+        return tf.reshape(x, [-1, self.num_points, 3])

@@ -12,12 +12,11 @@ from sa3dhp.training import precision, store
 _COMMAND = "python tools/pretrain.py --system=interventions"
 _POINTS = sources.SKELETON.num_joints
 SOURCE = "estimator_source"  # f and h before they are adapted
-READER = "estimator_reader"  # the same, after M's pictures of labelled ones
 _STAGES = {
     "vae_encoder": "vae",
     "vae_decoder": "vae",
     SOURCE: "source",
-    READER: "reader",
+    "code_reader": "reader",
     "generator": "generator",
     "discriminator": "generator",
     "estimator": "estimator",
@@ -48,6 +47,11 @@ class Networks:
         self._seed("generator")
         c = self._config
         return generator.Generator(_POINTS, c.generator.noise_size, c.vae.code_size)
+
+    def new_reader(self) -> generator.CodeReader:
+        """Returns R."""
+        self._seed("reader")
+        return generator.CodeReader(_POINTS, self._config.vae.code_size)
 
     def new_discriminator(self) -> generator.Discriminator:
         """Returns D."""
@@ -83,6 +87,12 @@ class Networks:
         self.store.load("vae_encoder", encoder, image_size=encoder.image_size)
         self.store.load("vae_decoder", decoder, image_size=decoder.image_size)
         return encoder, decoder
+
+    def reader(self) -> generator.CodeReader:
+        """Returns the trained R; raises `InputError` if it is not there."""
+        network = self.new_reader()
+        self.store.load("code_reader", network)
+        return network
 
     def generator(self) -> generator.Generator:
         """Returns the trained g; raises `InputError` if it is not there."""

@@ -16,9 +16,10 @@ from sa3dhp.export import saved_model
 from sa3dhp.models import folded, integral
 from sa3dhp.systems.interventions import config as configs
 from sa3dhp.systems.interventions import networks as networks_
-from sa3dhp.systems.interventions import predictions, serving, sources, vae
+from sa3dhp.systems.interventions import predictions, serving, sources
 from sa3dhp.systems.interventions.steps import estimator as estimator_step
 from sa3dhp.systems.interventions.steps import generator as generator_step
+from sa3dhp.systems.interventions.steps import reader as reader_step
 from sa3dhp.systems.interventions.steps import vae as vae_step
 from sa3dhp.training import loop, replicas
 from sa3dhp.training import stage as stages_
@@ -139,37 +140,44 @@ class Stages:
         )
 
     def _reader(self) -> stages_.Stage:
-        c = self._config.estimator
+        c = self._config.generator
         with replicas.scope(self._strategy):
-            network = self._networks.estimator(networks_.SOURCE)
-            network.trainable = True
-            step = self._estimator_step(
-                network, estimator_step.Nothing(), c.reader_steps
+            network = self._networks.new_reader()
+            step = reader_step.ReaderStep(
+                network,
+                self._networks.vae()[0],
+                learning_rate=_cosine(c.reader_rate, c.reader_steps),
+                seed=self._seed,
             )
-            through = self._networks.vae()
-        unseen = sources.place(self._config, self._config.data.source, unseen=True)
+        home = self._config.data.source
+        places = [sources.place(self._config, home, unseen) for unseen in (False, True)]
+        known = [self._poses(place) for place in places]
+
+        def make(number: int, unseen: bool = False) -> reader_step.Batch:
+            images, poses_ = sources.labelled_batch(
+                places[unseen], known[unseen], self._seed, number, c.batch_size
+            )
+            return reader_step.Batch(_pixels(images), tf.constant(poses_))
+
         return stages_.Stage(
             "reader",
             step,
-            self._labelled(with_others=False, through=through),
+            pipeline.stream(make),
             c.reader_steps,
-            {networks_.READER: network},
-            lambda: {"decoded": predictions.difference(network, unseen, through)},
-            ("vae_encoder", "vae_decoder", networks_.SOURCE),
-            self._about(),
+            {"code_reader": network},
+            _terms_of(step, make),
+            ("vae_encoder", "vae_decoder"),
         )
 
     def _generator(self) -> stages_.Stage:
         c = self._config.generator
         with replicas.scope(self._strategy):
             network = self._networks.new_generator()
-            encoder, decoder = self._networks.vae()
             step = generator_step.GeneratorStep(
                 network,
                 (discriminator := self._networks.new_discriminator()),
-                encoder=encoder,
-                decoder=decoder,
-                estimator=self._networks.estimator(networks_.READER),
+                encoder=self._networks.vae()[0],
+                reader=self._networks.reader(),
                 learning_rate=c.learning_rate,
                 pose_weight=c.pose_weight,
                 apart_weight=c.apart_weight,
@@ -196,7 +204,7 @@ class Stages:
             c.steps,
             {"generator": network, "discriminator": discriminator},
             _terms_of(step, make),
-            ("vae_encoder", "vae_decoder", networks_.READER),
+            ("vae_encoder", "vae_decoder", "code_reader"),
         )
 
     def _estimator(self) -> stages_.Stage:
@@ -265,23 +273,16 @@ class Stages:
             )
         return estimator_step.Nothing()
 
-    def _labelled(
-        self,
-        *,
-        with_others: bool,
-        through: tuple[vae.Encoder, vae.Decoder] | None = None,
-    ) -> pipeline.Batches:
+    def _labelled(self, *, with_others: bool) -> pipeline.Batches:
         """Batches of labelled pictures under changing light, and others if asked.
 
         Args:
             with_others: whether as many pictures of the unlabelled places come too.
-            through: E and M, which the labelled pictures pass through.
         """
         c, data = self._config.estimator, self._config.data
         pictures = sources.place(self._config, data.source)
         known = self._poses(pictures)
         change = tf.function(augment.photometric, autograph=False)
-        decode = tf.function(_through(through), autograph=False) if through else None
 
         def make(number: int) -> estimator_step.Batch:
             images, poses_ = sources.labelled_batch(
@@ -289,11 +290,8 @@ class Stages:
             )
             count = c.batch_size if with_others else 0
             others = self._unlabelled(number, count, with_source=False)
-            known_ = _pixels(images)
-            if decode is not None:
-                known_ = tf.clip_by_value(decode(known_), 0.0, 1.0)
             shown = change(
-                tf.concat([known_, _pixels(others)], axis=0),
+                _pixels(np.concatenate([images, others])),
                 tf.constant([self._seed, number], tf.int64),
                 data.augmentation,
             )
@@ -371,11 +369,6 @@ def make(
 ) -> Stages:
     """Returns the stages whose networks are kept in `folder`."""
     return Stages(config, networks_.Networks(config, folder), strategy)
-
-
-def _through(networks: tuple[vae.Encoder, vae.Decoder]) -> Callable:
-    encoder, decoder = networks
-    return lambda images: decoder(encoder.features(images), training=False)
 
 
 def _terms_of(step: Any, make: Callable[..., Any]) -> Callable[[], dict[str, float]]:

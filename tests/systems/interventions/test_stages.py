@@ -39,14 +39,14 @@ def test_all_stages_run_one_after_the_other(load, tmp_path):
     assert np.isfinite(list(measured.values())).all()
     want = {f"estimator/{p}_{m}" for p in ("source", "target") for m in ("mpjpe",)}
     assert want <= set(measured) and "generator/pose" in measured
-    assert "reader/decoded" in measured
+    assert "reader/pose" in measured
     for sheet, rows in ((stages.DECODED, 4), (stages.COUNTERFACTUAL, 6)):
         height = cv2.imread(str(tmp_path / sheet)).shape[0]
         assert height == rows * 32 + (rows + 1) * 2
     made = networks.Networks(config, tmp_path / "checkpoints")
     trained_on = made.store.meta("estimator")["trained_on"]
     assert set(trained_on) == {networks.SOURCE, "vae_decoder", "generator"}
-    assert networks.READER in made.store.meta("generator")["trained_on"]
+    assert "code_reader" in made.store.meta("generator")["trained_on"]
     # The exported model says what the run is measured by.
     side = sources.place(config, "street", unseen=True)
     images = side.images(np.arange(len(side)))
@@ -66,7 +66,7 @@ def test_each_stage_moves_its_own_networks_alone(load, tmp_path):
     owned = {
         "vae": {"vae_encoder", "vae_decoder"},
         "source": {networks.SOURCE},
-        "reader": {networks.READER},
+        "reader": {"code_reader"},
         "generator": {"generator", "discriminator"},
         "estimator": {"estimator"},
     }

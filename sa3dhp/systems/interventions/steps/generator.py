@@ -1,4 +1,4 @@
-"""Stage 4: g against D, with the pose kept; E, M, f and h stay as they are."""
+"""Stage 4: g against D, with the pose kept; E and R stay as they are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from sa3dhp.losses import adversarial
-from sa3dhp.models import folded, integral
+from sa3dhp.models import integral
 from sa3dhp.systems.interventions import generator, vae
 from sa3dhp.training import optimisation, replicas
 
@@ -28,8 +28,8 @@ class GeneratorStep:
     """Trains g and D in turn; each has its own Adam.
 
     The terms: `real` and `made`, D's cross-entropy; `fooled`, g's own; `pose`, the
-    distance of the pose that f and h read in M's picture from the one that was asked
-    for; `apart`, how far features of one pose with other noise lie apart, per noise.
+    distance of the pose that R reads in g's feature from the one that was asked for;
+    `apart`, how far features of one pose with other noise lie apart, per noise.
     """
 
     def __init__(
@@ -38,8 +38,7 @@ class GeneratorStep:
         discriminator: generator.Discriminator,
         *,
         encoder: vae.Encoder,
-        decoder: vae.Decoder,
-        estimator: integral.IntegralRegressor,
+        reader: generator.CodeReader,
         learning_rate: Any,
         pose_weight: float,
         apart_weight: float,
@@ -51,16 +50,14 @@ class GeneratorStep:
             network: g.
             discriminator: D.
             encoder: E, frozen.
-            decoder: M, frozen.
-            estimator: f and h of the source, frozen.
+            reader: R, frozen.
             learning_rate: a number or a Keras schedule.
             pose_weight: of `pose`.
             apart_weight: of the reward for `apart`, against a g that forgets its noise.
             seed: of noise.
         """
         self._generator, self._discriminator = network, discriminator
-        self._encoder, self._decoder, self._estimator = encoder, decoder, estimator
-        self._features = folded.fold_backbone(estimator.backbone, estimator.image_size)
+        self._encoder, self._reader = encoder, reader
         self._pose_weight, self._apart_weight = pose_weight, apart_weight
         self._seed = seed
         self._optimizers = {
@@ -96,12 +93,7 @@ class GeneratorStep:
         real = self._discriminator(features)
         judged = self._discriminator(made[0])
 
-        @replicas.shared
-        def read_of(codes: tf.Tensor) -> tf.Tensor:
-            shown = self._decoder(codes, training=False)
-            return self._estimator.read(self._features(shown), training=False)
-
-        read = read_of(made[0])
+        read = self._reader(made[0])
         gap = tf.reduce_mean(tf.abs(made[0] - made[1]), axis=-1)
         gap /= tf.reduce_mean(tf.abs(noise[0] - noise[1]), axis=-1)
         return {

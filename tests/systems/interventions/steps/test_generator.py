@@ -4,22 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sa3dhp.models import integral
 from sa3dhp.systems.interventions import generator, vae
 from sa3dhp.systems.interventions.steps import generator as step_
-
-pytestmark = pytest.mark.usefixtures("small_backbone")
 
 
 @pytest.fixture
 def parts():
-    frozen = {
-        "encoder": vae.Encoder(32, 8),
-        "decoder": vae.Decoder(32, 8),
-        "estimator": integral.IntegralRegressor(
-            17, 32, strides=(1,), channels=4, depth_cells=4
-        ),
-    }
+    frozen = {"encoder": vae.Encoder(32, 8), "reader": generator.CodeReader(17, 8)}
     return generator.Generator(17, 3, 8), generator.Discriminator(8), frozen
 
 
@@ -81,6 +72,14 @@ def test_a_joint_that_is_not_known_is_not_asked_for(parts, batch):
     assert all(np.isfinite(list(terms.values())).all() for terms in found)
     for model in step.models.values():
         assert all(np.isfinite(v.numpy()).all() for v in model.weights)
+
+
+def test_the_pose_that_is_asked_for_is_in_the_feature(parts, batch):
+    step = _step(parts, pose_weight=100.0, apart_weight=0.0, learning_rate=1e-2)
+    codes = np.random.default_rng(0).uniform(-0.9, 0.9, (4, 8)).astype(np.float32)
+    there = batch._replace(poses=parts[2]["reader"](codes))  # R reads these somewhere
+    found = [float(step(there)["pose"]) for _ in range(60)]
+    assert np.mean(found[-5:]) < 0.8 * np.mean(found[:3])
 
 
 def test_terms_are_told_unweighted(parts, batch):
