@@ -34,7 +34,9 @@ def _hashes(workdir):
 
 
 def test_all_stages_run_one_after_the_other(load, tmp_path):
-    config = load()
+    # At this rate volumes are no longer even: of points that lie in one place the limbs'
+    # length would be next to nothing, and millimetres all rounding.
+    config = load("estimator.learning_rate=0.01")
     measured = _train(config, tmp_path, *configs.STAGES)
     assert np.isfinite(list(measured.values())).all()
     want = {f"estimator/{p}_{m}" for p in ("source", "target") for m in ("mpjpe",)}
@@ -52,7 +54,7 @@ def test_all_stages_run_one_after_the_other(load, tmp_path):
     images = side.images(np.arange(len(side)))
     exported = prediction.predict(tmp_path / stages.MODEL, images)
     pred, truth, information = job.predicted(tmp_path)
-    np.testing.assert_allclose(exported.joints, pred.joints, atol=0.05)
+    np.testing.assert_allclose(exported.joints, pred.joints, atol=0.01)
     assert information == "R" and truth.joints.shape == (6, 17, 3)
     limbs = sources.limbs(pred.joints).mean(axis=1)
     np.testing.assert_allclose(limbs, made.size(), rtol=1e-4)
