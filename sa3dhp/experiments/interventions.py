@@ -124,22 +124,28 @@ def rows(name: str, config: configs.Config) -> tuple[Row, ...]:
                 )
             )
     if data.kind == "world":  # what the shipped model knows
-        name, start = "relation distillation", ("shipped",)
-        found.append(Row("shipped", f"source model of {name}", (), method="shipped"))
-        for mark, title, place in (
-            ("", "SD + TD", data.target),
-            ("_ud", "SD + UD", data.others[0]),
-        ):
-            found.append(
-                Row(
-                    f"distilled{mark}",
-                    f"{name} ({title})",
-                    (f"data.unlabelled=[{place}]",),
-                    start,
-                    "distilled",
-                )
-            )
+        found += _of_distillation(data)
     return tuple(found)
+
+
+def _of_distillation(data: configs.Data) -> list[Row]:
+    """The rows of relation distillation: the shipped model, and that adapted."""
+    name = "relation distillation"
+    found = [Row("shipped", f"source model of {name}", (), method="shipped")]
+    for mark, title, place in (
+        ("", "SD + TD", data.target),
+        ("_ud", "SD + UD", data.others[0]),
+    ):
+        found.append(
+            Row(
+                f"distilled{mark}",
+                f"{name} ({title})",
+                (f"data.unlabelled=[{place}]",),
+                ("shipped",),
+                "distilled",
+            )
+        )
+    return found
 
 
 def _of(method: str, places: Sequence[str]) -> tuple[str, ...]:

@@ -34,8 +34,8 @@ def _hashes(workdir):
 
 
 def test_all_stages_run_one_after_the_other(load, tmp_path):
-    # At this rate volumes are no longer even: of points that lie in one place the limbs'
-    # length would be next to nothing, and millimetres all rounding.
+    # At this rate volumes are no longer even: of points that lie in one place the
+    # limbs' length would be next to nothing, and millimetres all rounding.
     config = load("estimator.learning_rate=0.01")
     measured = _train(config, tmp_path, *configs.STAGES)
     assert np.isfinite(list(measured.values())).all()
