@@ -31,6 +31,13 @@ def test_the_tables_rows_are_the_papers():
     }
     assert set(interventions._PAPER) <= set(found) and len(found) == len(table)
     assert found["dann"] == ("dann", ("street",))
+    weights = {
+        row.id: configure(row.overrides).estimator.method_weight
+        for row in table
+        if row.method is None
+    }
+    assert weights["dan"] == weights["dan_uds"] == 0.1 and weights["ddc"] == 0.01
+    assert weights["counterfactual"] == configure().estimator.method_weight
     assert found["counterfactual_ud"] == ("counterfactual", ("hall",))
     others = ("hall", "night", "park")
     assert found["counterfactual_uds"] == ("counterfactual", others)

@@ -109,6 +109,7 @@ class Estimator:
     steps: int = positive(50_000, may_change=True)  # of the stage `estimator` [D]
     batch_size: int = positive(32)  # labelled pictures [D]
     learning_rate: float = 1e-4  # Adam [D]
+    clip_norm: float = 0.0  # largest norm of the gradient; 0 for no limit [D]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -247,6 +247,7 @@ class Stages:
             network,
             extra,
             learning_rate=_cosine(c.learning_rate, steps),
+            clip_norm=c.clip_norm or None,
             heat_weight=c.heat_weight,
             features=features,
             variables=variables,

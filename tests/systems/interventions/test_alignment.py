@@ -62,6 +62,16 @@ def test_features_pass_and_their_gradient_comes_back_turned():
     np.testing.assert_allclose(tape.gradient(loss, x), [[-1.0, -2.0]])
 
 
+def test_a_classifier_sees_features_of_one_length():
+    x = tf.Variable([[3.0, 4.0], [0.3, -0.4]])
+    with tf.GradientTape() as tape:
+        found = alignment.of_unit_length(x)
+        loss = tf.reduce_sum(found * [[1.0, 2.0]])
+    np.testing.assert_allclose(found, [[0.6, 0.8], [0.6, -0.8]], atol=1e-6)
+    along = tf.reduce_sum(tape.gradient(loss, x) * x, axis=-1)
+    np.testing.assert_allclose(along, 0, atol=1e-6)  # none to make them longer
+
+
 def test_strength_grows_from_nothing_to_one():
     found = [float(alignment.schedule(tf.constant(p))) for p in (0.0, 0.1, 1.0)]
     np.testing.assert_allclose(found, [0, 0.46212, 0.99991], atol=1e-4)

@@ -118,7 +118,9 @@ class Dann:
         progress = tf.cast(step, tf.float32) / self._num_steps
         strength = self._weight * alignment.schedule(progress)
         logits = [
-            self._classifier(alignment.reversed_gradient(x, strength))
+            self._classifier(
+                alignment.reversed_gradient(alignment.of_unit_length(x), strength)
+            )
             for x in (seen.source, seen.others)
         ]
         found = adversarial.cross_entropy(adversarial.REAL, logits[0])
@@ -176,6 +178,7 @@ class EstimatorStep:
         extra: Extra,
         *,
         learning_rate: Any,
+        clip_norm: float | None = None,
         heat_weight: float = 0.0,
         features: Callable[[tf.Tensor], tf.Tensor] | None = None,
         variables: Sequence[tf.Variable] | None = None,
@@ -186,6 +189,7 @@ class EstimatorStep:
             network: f and h.
             extra: `Nothing`, `Mmd`, `Dann` or `Counterfactual`.
             learning_rate: a number or a Keras schedule.
+            clip_norm: largest norm of the gradient; None for no limit.
             heat_weight: of `integral.heat_error` of the labelled pictures.
             features: f on fixed statistics, see `folded.fold_backbone`; without it the
                 batch norm of f uses the batch's, as that of h always does.
@@ -197,7 +201,9 @@ class EstimatorStep:
         self._variables = list(variables or network.trainable_weights)
         for model in extra.models.values():
             self._variables += model.trainable_weights
-        self._optimizer = optimisation.adam(learning_rate, self._variables)
+        self._optimizer = optimisation.adam(
+            learning_rate, self._variables, clip_norm=clip_norm
+        )
         self._strategy = tf.distribute.get_strategy()
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
 

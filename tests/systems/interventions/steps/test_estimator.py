@@ -98,6 +98,17 @@ def test_volumes_are_led_to_where_the_points_are(network, batch):
     np.testing.assert_allclose(loss, found["pose"] + 0.5 * found["heat"], rtol=1e-5)
 
 
+def test_the_gradient_is_limited(network, batch):
+    limit = 1e-12  # far below Adam's epsilon: nothing moves
+    step = estimator.EstimatorStep(
+        network, estimator.Nothing(), learning_rate=1e-2, clip_norm=limit
+    )
+    before = [v.numpy() for v in network.trainable_weights]
+    step(batch)
+    for old, new in zip(before, network.trainable_weights):
+        np.testing.assert_allclose(new, old, atol=1e-6)
+
+
 def test_what_is_frozen_keeps_its_weights_and_statistics():
     network = integral.IntegralRegressor(
         17, 32, strides=(1,), channels=4, depth_cells=4, name="estimator"
