@@ -36,7 +36,7 @@ def test_the_tables_rows_are_the_papers():
         for row in table
         if row.method is None
     }
-    assert weights["dan"] == weights["dan_uds"] == 0.1 and weights["ddc"] == 0.01
+    assert weights["dan"] == weights["dan_uds"] == 0.1 and weights["ddc"] == 0.001
     assert weights["counterfactual"] == configure().estimator.method_weight
     assert found["counterfactual_ud"] == ("counterfactual", ("hall",))
     others = ("hall", "night", "park")
