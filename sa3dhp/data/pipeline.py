@@ -39,6 +39,7 @@ STREAMS = {
     "scenes": 47,
     "turns": 48,
     "canonical": 49,
+    "refinement": 50,
 }
 
 

@@ -40,6 +40,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "teacher": (),
     "alignment": ("poses", "teacher"),
     "equivariance": ("alignment",),
+    "refinement": ("equivariance",),
 }
 
 
@@ -74,13 +75,15 @@ def rows(name: str) -> tuple[Row, ...]:
             Row("ws", "student, Ws", ("student.labels=2d",), against=(_TEACHER,)),
             Row("fs", "student, Fs", ("student.labels=3d",), against=(_TEACHER,)),
         )
+    labels = ("student.labels=3d",)
     return (
         distl,
         Row("recon", "+ L_recon", ("student.adapt=false",), "alignment", ("distl",)),
         Row("adapt", "+ L_adapt", (), "alignment", ("recon",)),
         Row("ss", "+ L_ss (Us)", (), against=("adapt", "distl")),
         Row("ws", "Ws: and 2D labels", ("student.labels=2d",), against=("ss",)),
-        Row("fs", "Fs: and 3D labels", ("student.labels=3d",), against=("ws",)),
+        Row("fs", "Fs: and 3D labels", labels, against=("ws",)),
+        Row("refined", "Fs, H' looks again", labels, "refinement", ("fs",)),
     )
 
 
@@ -147,9 +150,10 @@ def _settings(config: configs.Config, stage: str) -> dict:
         seen = {key: value for key, value in data.items() if key not in left_out}
         own |= {"teacher": values["teacher"], "data": seen}
     else:
-        late = {"equivariance_steps", "equivariance_rate", "turn_deg", "sized"}
+        late = {"refinement_steps"} if stage != "refinement" else set()
         if stage == "alignment":
-            student = {key: x for key, x in student.items() if key not in late}
+            late |= {"equivariance_steps", "equivariance_rate", "turn_deg", "sized"}
+        student = {key: x for key, x in student.items() if key not in late}
         own |= {"student": student, "data": data}
     own["before"] = [_settings(config, name) for name in _NEEDS[stage]]
     return own
@@ -168,9 +172,11 @@ def _measure(row: Row, config: configs.Config, folder: pathlib.Path) -> dict:
             points = _taught(taught, seen.images)
             joints = [np.zeros((*one.shape[:2], 3)) for one in points]
         else:
-            student = configs.STAGES[row.stage]
-            composer = made.trained(student)
-            joints, points = predictions.see(composer, *taught, seen.images)
+            refiner = made.refiner() if row.stage == "refinement" else None
+            name = networks_.STUDENT if refiner else configs.STAGES[row.stage]
+            joints, points = predictions.see(
+                made.trained(name), *taught, seen.images, refiner
+            )
         pairs = scoring.match(joints, points, *truth, size)
         overall = scoring.measure_points(pairs, size)
         if row.id != _TEACHER:

@@ -44,23 +44,36 @@ class Camera:
         return tf.exp(low + (depth + 1.0) * (high - low) / 2.0)
 
     def placed(
-        self, joints: tf.Tensor, roots: tf.Tensor, depth: tf.Tensor
+        self,
+        joints: tf.Tensor,
+        roots: tf.Tensor,
+        depth: tf.Tensor,
+        zoom: tf.Tensor | float = 1.0,
     ) -> tf.Tensor:
         """Returns T_G, people in the camera ([P] suppl. 2.1c).
 
         Args:
             joints: `[..., J, 3]`, mm, root-relative.
             roots: `[..., 2]`, the pelvis in the picture, pixels.
-            depth: `[...]`, d of the pelvis.
+            depth: `[...]`, d of the pelvis, of its distance divided by `zoom`.
+            zoom: `[...]`, of a longer lens, see `refinement.Look`.
 
         Returns:
             `[..., J, 3]`, mm, camera frame.
         """
         along = self.millimetres(depth)[..., None]
         across = (roots - self.middle) / (self.focal * self.size) * along
+        # A longer lens shows who is farther away as far from the middle.
+        along *= tf.convert_to_tensor(zoom)[..., None]
         return joints + tf.concat([across, along], axis=-1)[..., None, :]
 
-    def projected(self, joints: tf.Tensor) -> tf.Tensor:
-        """Returns T_K, where joints `[..., 3]`, mm, fall in the picture, pixels."""
+    def projected(self, joints: tf.Tensor, zoom: tf.Tensor | float = 1.0) -> tf.Tensor:
+        """Returns T_K, where joints `[..., J, 3]`, mm, fall in the picture, pixels.
+
+        Args:
+            joints: camera frame.
+            zoom: `[...]`, of a longer lens, see `refinement.Look`.
+        """
         along = tf.maximum(joints[..., 2:], 1.0)  # nobody stands behind the camera
-        return self.middle + self.focal * self.size * joints[..., :2] / along
+        focal = self.focal * self.size * tf.convert_to_tensor(zoom)[..., None, None]
+        return self.middle + focal * joints[..., :2] / along

@@ -26,7 +26,11 @@ class Composer:
     camera: cameras.Camera
 
     def people(
-        self, features: tf.Tensor, roots: tf.Tensor, training: bool | None = None
+        self,
+        features: tf.Tensor,
+        roots: tf.Tensor,
+        training: bool | None = None,
+        zoom: tf.Tensor | float = 1.0,
     ) -> tf.Tensor:
         """Returns P, the people of pictures or scenes.
 
@@ -34,10 +38,13 @@ class Composer:
             features: v, `[B, 28, 28, C]`, of E or of G.
             roots: `[B, N, 2]`, pixels; rows without anybody hold any place.
             training: whether batch norm uses the batch's statistics.
+            zoom: `[B, N]`, of a longer lens, see `refinement.Look`.
 
         Returns:
             `[B, N, 17, 3]`, mm, camera frame.
         """
         s = self.network(features, training=training)
         person = representation.pooled(s, roots, self.camera.size)
-        return representation.composed(person, roots, self.prior.decode, self.camera)
+        return representation.composed(
+            person, roots, self.prior.decode, self.camera, zoom
+        )

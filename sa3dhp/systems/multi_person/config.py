@@ -23,12 +23,14 @@ STAGES = {
     "teacher": "teacher_maps",
     "alignment": "student_aligned",
     "equivariance": "student",
+    "refinement": "refiner",
 }
 READS = {
     "poses": "poses",
     "teacher": "pictures",
     "alignment": "pictures",
     "equivariance": "pictures",
+    "refinement": "pictures",
 }
 SHIPPED = "configs/multi_person_world.yaml"
 MEASURED = "of pictures and poses that never trained"  # over the numbers of a stage
@@ -104,8 +106,10 @@ class Student:
     steps: int = positive(100_000, may_change=True)  # of phase 1, the first in it [D]
     # Of phase 2 (L_recon and L_ss; G stays).
     equivariance_steps: int = positive(500_000, may_change=True)
-    batch_size: int = positive(8)  # ([P] 4)
-    learning_rate: float = 1e-4  # of each Adam ([P] 4)
+    # Of H', which sees people one by one ([P] suppl.) [D].
+    refinement_steps: int = positive(100_000, may_change=True)
+    batch_size: int = positive(8)  # ([P] 4); people, of H'
+    learning_rate: float = 1e-4  # of each Adam ([P] 4), of H' too
     equivariance_rate: float = 1e-5  # of phase 2 ([P] 4)
     turn_deg: float = 20.0  # of T_s, at most either way [D]
     sized: bool = False  # ours: L_ss in the sizes of the people, not in pixels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 
@@ -9,7 +10,7 @@ from sa3dhp.models import pose_autoencoder, pose_prior
 from sa3dhp.systems.multi_person import camera as cameras
 from sa3dhp.systems.multi_person import composer as composers
 from sa3dhp.systems.multi_person import config as configs
-from sa3dhp.systems.multi_person import maps, poses, student, teacher
+from sa3dhp.systems.multi_person import maps, poses, refinement, student, teacher
 from sa3dhp.training import precision, store
 
 _COMMAND = "python tools/pretrain.py --system=multi_person"
@@ -17,11 +18,13 @@ POSES = ("canonical_encoder", "canonical_decoder")
 TEACHER = ("teacher_trunk", "teacher_maps")
 ALIGNED = ("student_aligned", "map_encoder")
 STUDENT = "student"
+REFINER = "refiner"
 _STAGES = {
     **dict.fromkeys((store.BONES, *POSES), "poses"),
     **dict.fromkeys(TEACHER, "teacher"),
     **dict.fromkeys(ALIGNED, "alignment"),
     STUDENT: "equivariance",
+    REFINER: "refinement",
 }
 
 
@@ -111,6 +114,19 @@ class Networks:
     def composer(self, network: student.Student) -> composers.Composer:
         """Returns M H."""
         return composers.Composer(network, self.prior, self.camera)
+
+    def new_refiner(self) -> composers.Composer:
+        """Returns M H' before its training, H after phase 2; raises `InputError`."""
+        return self._of_one(STUDENT)
+
+    def refiner(self) -> composers.Composer:
+        """Returns the trained M H'; raises `InputError`."""
+        return self._of_one(REFINER)
+
+    def _of_one(self, name: str) -> composers.Composer:
+        """M with another camera, that of `refinement`, and a network by name."""
+        one = self.trained(name)
+        return dataclasses.replace(one, camera=refinement.camera_of(one.camera))
 
     def trained(self, name: str = STUDENT) -> composers.Composer:
         """Returns M H after phase 2, or by another name; raises `InputError`."""

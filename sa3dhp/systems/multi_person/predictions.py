@@ -10,13 +10,14 @@ import numpy as np
 import tensorflow as tf
 
 from sa3dhp.systems.multi_person import composer as composers
-from sa3dhp.systems.multi_person import maps, sources, teacher
+from sa3dhp.systems.multi_person import maps, refinement, sources, teacher
 from sa3dhp.visualisation import grids
 
 SKELETON = sources.SKELETON
 PELVIS = maps.JOINTS.index("pelvis")
 THRESHOLD = 0.3  # height of a peak that is a person [D]
 MOST = 16  # people in a picture
+_NEAR = 4.0  # cells, how far from where it was seen H' looks for a pelvis [D]
 _BATCH = 32
 _COLORS = ((0, 200, 0), (220, 40, 40), (40, 90, 240), (230, 200, 0), (200, 0, 200))
 
@@ -67,8 +68,9 @@ def everybody(
     reader: teacher.MapReader,
     images: tf.Tensor,
     most: int = MOST,
+    refiner: composers.Composer | None = None,
 ) -> dict[str, tf.Tensor]:
-    """Returns the people of pictures, in one shot.
+    """Returns the people of pictures, in one shot, or with a second look at each.
 
     Args:
         composer: M H.
@@ -76,6 +78,7 @@ def everybody(
         reader: F, of which the pelvis map is used.
         images: `[B, S, S, 3]`, RGB in [0, 1].
         most: N.
+        refiner: M H', for the second look.
 
     Returns:
         `joints [B, N, 17, 3]`, mm, camera frame; `points [B, N, 17, 2]`, pixels;
@@ -85,12 +88,56 @@ def everybody(
     heat = reader(features, training=False)[..., PELVIS]
     roots, heights = roots_of(heat, composer.camera.size, most)
     joints = composer.people(features, roots, training=False)
+    points = composer.camera.projected(joints)
+    if refiner is not None:
+        there = tf.cast(tf.where(heights > 0), tf.int32)  # picture and row
+        shown = tf.gather(images, there[:, 0])
+        again = _again(refiner, trunk, reader, shown, tf.gather_nd(points, there))
+        joints = tf.tensor_scatter_nd_update(joints, there, again)
+        points = composer.camera.projected(joints)
     return {
         "joints": joints,
-        "points": composer.camera.projected(joints),
+        "points": points,
         "score": heights,
         "count": tf.reduce_sum(tf.cast(heights > 0, tf.int32), axis=1),
     }
+
+
+def _again(
+    refiner: composers.Composer,
+    trunk: teacher.Trunk,
+    reader: teacher.MapReader,
+    images: tf.Tensor,
+    points: tf.Tensor,
+) -> tf.Tensor:
+    """People `[K, 17, 3]`, mm, by a second look ([P] suppl., Fig. 6).
+
+    Args:
+        refiner: M H'.
+        trunk: E.
+        reader: F.
+        images: `[K, S, S, 3]`, one of each person.
+        points: `[K, 17, 2]`, pixels, as they are seen at first.
+    """
+    camera = refiner.camera
+    look = refinement.towards(points, camera)
+    features = trunk(refinement.crops(images, look, camera), training=False)
+    heat = reader(features, training=False)[..., PELVIS]
+    expected = refinement.moved(points, look, camera)[:, SKELETON.root]
+    roots = _root_near(heat, expected, camera.size)
+    joints = refiner.people(features, roots[:, None], False, look.zoom[:, None])
+    return refinement.back(joints[:, 0], look)
+
+
+def _root_near(pelvis: tf.Tensor, expected: tf.Tensor, size: int) -> tf.Tensor:
+    """The highest peak near a place `[K, 2]`, pixels; that place if there is none."""
+    cells = pelvis.shape[1]
+    along = (tf.range(cells, dtype=tf.float32) + 0.5) * (size / cells) - 0.5
+    places = tf.stack(tf.meshgrid(along, along), axis=-1)  # x, y
+    away = tf.norm(places - expected[:, None, None], axis=-1)
+    near = tf.where(away <= _NEAR * size / cells, pelvis, 0.0)
+    roots, heights = roots_of(near, size, 1)
+    return tf.where(heights > 0, roots[:, 0], expected)
 
 
 def see(
@@ -98,9 +145,13 @@ def see(
     trunk: teacher.Trunk,
     reader: teacher.MapReader,
     images: np.ndarray,
+    refiner: composers.Composer | None = None,
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Returns joints `[n, 17, 3]`, mm, and points `[n, 17, 2]` of pictures uint8."""
-    run = tf.function(lambda x: everybody(composer, trunk, reader, x), autograph=False)
+    run = tf.function(
+        lambda x: everybody(composer, trunk, reader, x, refiner=refiner),
+        autograph=False,
+    )
     joints, points = [], []
     for start in range(0, len(images), _BATCH):
         found = run(sources.pixels(images[start : start + _BATCH]))

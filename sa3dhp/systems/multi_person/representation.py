@@ -64,6 +64,7 @@ def composed(
     roots: tf.Tensor,
     decode: Callable[[tf.Tensor], tf.Tensor],
     camera: cameras.Camera,
+    zoom: tf.Tensor | float = 1.0,
 ) -> tf.Tensor:
     """Returns M, the people of a scene in the camera ([P] suppl. 2.1).
 
@@ -72,6 +73,7 @@ def composed(
         roots: `[B, N, 2]`, pixels.
         decode: FK Psi, from z `[K, 32]` to canonical poses `[K, J, 3]`, mm.
         camera: the fixed one.
+        zoom: `[B, N]`, of a longer lens, see `refinement.Look`.
 
     Returns:
         `[B, N, J, 3]`, mm, camera frame.
@@ -80,7 +82,7 @@ def composed(
     shape = tf.concat([tf.shape(roots)[:2], tf.shape(flat)[1:]], axis=0)
     rotations = canonical.from_angles(person.angles)
     joints = canonical.turned(tf.reshape(flat, shape), rotations)
-    return camera.placed(joints, roots, person.depth)
+    return camera.placed(joints, roots, person.depth, zoom)
 
 
 def written(person: Person, roots: tf.Tensor, size: int) -> tf.Tensor:

@@ -20,6 +20,7 @@ def of_composer(
     *,
     run: Mapping,
     most: int = predictions.MOST,
+    refiner: composers.Composer | None = None,
 ) -> described.Described:
     """Returns pictures uint8 `[B, H, W, 3]` -> everybody, padded to `most` rows.
 
@@ -29,18 +30,20 @@ def of_composer(
         reader: F.
         run: JSON values about the run, stored as `run`.
         most: people of a picture, at most.
+        refiner: M H', for a second look at each person.
     """
     camera, prior = composer.camera, composer.prior
     size = camera.size
 
     def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
         shown = servings.resized(images, size)
-        found = predictions.everybody(composer, trunk, reader, shown, most)
+        found = predictions.everybody(composer, trunk, reader, shown, most, refiner)
         points = (found["points"] + 0.5) / size
         return {**found, "points": points}
 
+    networks = [x.network for x in (composer, refiner) if x is not None]
     weights = [
-        *composer.network.weights,
+        *(weight for network in networks for weight in network.weights),
         *prior.decoder.weights,
         *trunk.weights,
         *reader.weights,
@@ -61,7 +64,8 @@ def of_composer(
         ),
         "focal": camera.focal,
         "image_size": size,
-        "weights_hash": checkpoint.weights_hash(composer.network),
+        "weights_hash": checkpoint.weights_hash(networks[-1]),
+        "looks": len(networks),  # at each person
         "run": dict(run),
     }
     spec = tf.TensorSpec([None, None, None, 3], tf.uint8, "images")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import zlib
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 import tensorflow as tf
 
+from sa3dhp import errors
 from sa3dhp.data import augment, pipeline
 from sa3dhp.synthetic import crowd, domain, world
 from sa3dhp.systems.multi_person import camera as cameras
@@ -18,6 +20,7 @@ from sa3dhp.systems.multi_person import (
     grouping,
     maps,
     poses,
+    refinement,
     scenes,
     teacher,
 )
@@ -29,6 +32,8 @@ _CHUNK = 50  # crowds that are drawn from one seed
 _UNSEEN = 1 << 20  # the first chunk of crowds that never train
 _MOTIONS = 2000  # of the embedded world, that captured poses come from
 _BATCH = 32
+_SHIFT, _SCALE = 0.05, 0.15  # how crops that train differ: middle, logarithm of side
+_AWAY = 1 / 6  # sides of a crop, how far a pelvis may be from where it was seen
 
 
 def check(config: configs.Config, *uses: str) -> dict[str, str]:
@@ -175,16 +180,23 @@ def seen_by_teacher(
     trunk: teacher.Trunk, reader: teacher.MapReader, images: np.ndarray, people: int
 ) -> np.ndarray:
     """Returns k_q of pictures uint8: `[B, people, 17, 2]`, pixels; unknown = NaN."""
-    run = tf.function(
-        lambda x: reader(trunk(x, training=False), training=False), autograph=False
-    )
-    size = images.shape[1]
+    run, size = _looking(trunk, reader), images.shape[1]
     found = np.full((len(images), people, SKELETON.num_joints, 2), np.nan, np.float32)
     for start in range(0, len(images), _BATCH):
         for n, heat in enumerate(run(pixels(images[start : start + _BATCH])).numpy()):
             persons = grouping.people(heat)[:people]
             found[start + n, : len(persons)] = in_pixels(persons, size)
     return found
+
+
+@functools.lru_cache(maxsize=2)  # traced once for all that H' trains on
+def _looking(
+    trunk: teacher.Trunk, reader: teacher.MapReader
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """F E."""
+    return tf.function(
+        lambda x: reader(trunk(x, training=False), training=False), autograph=False
+    )
 
 
 def truth_of(
@@ -276,7 +288,127 @@ class StudentBatches:
             scene_joints=tf.constant(drawn.joints),
             scene_roots=tf.constant(drawn.roots),
             scene_there=tf.constant(drawn.there),
+            zoom=tf.ones(points.shape[:2]),
+            scene_zoom=tf.ones(drawn.there.shape),
         )
+
+
+class RefinementBatches:
+    """The same for H': crops of the people that the teacher sees, and of scenes.
+
+    There is one person to a row of a batch, `[B, 1, ...]`, the one that a look is at;
+    others may be in its crop. The teacher looks at each crop anew.
+    """
+
+    def __init__(
+        self,
+        config: configs.Config,
+        camera: cameras.Camera,
+        trunk: teacher.Trunk,
+        reader: teacher.MapReader,
+    ) -> None:
+        """Lets the teacher look at all pictures once; arguments as `StudentBatches`.
+
+        Raises:
+            InputError: if it sees nobody in any of them.
+        """
+        self._config, self._camera, self._networks = config, camera, (trunk, reader)
+        data = config.data
+        self._crowds = crowds(config, data.target)
+        images = self._crowds.images
+        self._seen = seen_by_teacher(trunk, reader, images, data.people)
+        self._labels = truth_of(self._seen, self._crowds, data.image_size)
+        self._people = np.argwhere(np.isfinite(self._seen[:, :, SKELETON.root, 0]))
+        if not len(self._people):
+            raise errors.InputError(
+                f"{data.target}: the teacher sees nobody in {len(images)} pictures, "
+                "expected people to crop; train it longer (teacher.steps)"
+            )
+        self._poses = canonical_poses(config)
+
+    def make(self, step: int) -> student_step.Batch:
+        """Returns the batch of a step."""
+        config, camera = self._config, self._camera
+        size, count = camera.size, config.student.batch_size
+        rng = pipeline.rng(config.training.seed, "refinement", step)
+        rows = self._people[rng.integers(len(self._people), size=count)]
+        picture, person = rows.T
+        look = _look(rng, self._seen[picture, person], camera)
+        images = refinement.crops(pixels(self._crowds.images[picture]), look, camera)
+        points = self._seen_again(images, rows, look)
+        joints, true_points = (x[picture, person] for x in self._labels)
+        images = _lit(config, images, step)
+        scene_joints, scene_points, there, scene_look = self._scenes(rng)
+        drawn = [
+            maps.draw(in_cells(one[row], size)) for one, row in zip(scene_points, there)
+        ]
+        return student_step.Batch(
+            images=images,
+            roots=tf.constant(points[:, None, SKELETON.root]),
+            points=tf.constant(points[:, None]),
+            turned=images,
+            turns=tf.zeros([count, 2, 3]),
+            flipped=tf.zeros([count], tf.bool),
+            joints=refinement.into(joints, look)[:, None],
+            true_points=refinement.moved(true_points, look, camera)[:, None],
+            maps=tf.constant(np.stack(drawn)),
+            scene_joints=scene_joints[:, None],
+            scene_roots=tf.constant(scene_points[:, :1, SKELETON.root]),
+            scene_there=tf.ones([count, 1], tf.bool),
+            zoom=look.zoom[:, None],
+            scene_zoom=scene_look.zoom[:, None],
+        )
+
+    def _seen_again(
+        self, images: tf.Tensor, rows: np.ndarray, look: refinement.Look
+    ) -> np.ndarray:
+        """k_q of the person that a crop is of `[B, 17, 2]`, pixels of the crop.
+
+        Where the teacher sees nobody there, all but the expected pelvis is NaN.
+        """
+        root, size, people = SKELETON.root, self._camera.size, self._config.data.people
+        before = refinement.moved(self._seen[tuple(rows.T)], look, self._camera).numpy()
+        bytes_ = np.rint(255.0 * images.numpy()).astype(np.uint8)
+        again = seen_by_teacher(*self._networks, bytes_, people)
+        away = np.linalg.norm(again[:, :, root] - before[:, None, root], axis=-1)
+        away = np.nan_to_num(away, nan=np.inf)
+        nearest = again[np.arange(len(again)), away.argmin(axis=1)]
+        unknown = np.full_like(before, np.nan)
+        unknown[:, root] = before[:, root]
+        found = away.min(axis=1) < _AWAY * size
+        return np.where(found[:, None, None], nearest, unknown)
+
+    def _scenes(
+        self, rng: np.random.Generator
+    ) -> tuple[tf.Tensor, np.ndarray, np.ndarray, refinement.Look]:
+        """Scenes, each seen by a look at its first person.
+
+        Returns:
+            That person `[B, 17, 3]`, mm, turned camera; all people `[B, N, 17, 2]`,
+            pixels of the crop; who of them is there, `[B, N]`; the looks.
+        """
+        drawn = scenes.draw(
+            self._poses,
+            rng,
+            count=self._config.student.batch_size,
+            people=self._config.data.people,
+            camera=self._camera,
+            upright=poses.UPRIGHT,
+        )
+        points = self._camera.projected(drawn.joints)
+        look = _look(rng, points[:, 0], self._camera)
+        each = refinement.Look(look.turn[:, None], look.zoom[:, None])
+        moved = refinement.moved(points, each, self._camera).numpy()
+        return refinement.into(drawn.joints[:, 0], look), moved, drawn.there, look
+
+
+def _look(
+    rng: np.random.Generator, points: np.ndarray, camera: cameras.Camera
+) -> refinement.Look:
+    """Looks at people `[B, 17, 2]`, pixels, a little off."""
+    shift = rng.uniform(-_SHIFT, _SHIFT, (len(points), 2))
+    scale = np.exp(rng.uniform(-_SCALE, _SCALE, len(points)))
+    return refinement.towards(points, camera, np.float32(shift), np.float32(scale))
 
 
 def _turns(

@@ -34,6 +34,7 @@ from sa3dhp.training import stage as stages_
 from sa3dhp.training.steps import pose_autoencoder as pose_step
 
 MODEL = "saved_model"  # in the workdir
+REFINED = "saved_model_refined"  # the same with a second look at each person
 SHEET = "people.png"  # unseen pictures: truth, teacher, student
 _SHOWN = 6  # pictures of a sheet
 
@@ -56,6 +57,7 @@ class Stages:
             "teacher": self._teacher,
             "alignment": self._alignment,
             "equivariance": self._equivariance,
+            "refinement": self._refinement,
         }
 
     @property
@@ -74,8 +76,9 @@ class Stages:
             Rows of stage, name of a measure, and its value on what never trained.
         """
         folder = pathlib.Path(workdir)
-        if name == "equivariance":
-            saved_model.check(folder / MODEL)  # before the work, not after
+        exported = {"equivariance": MODEL, "refinement": REFINED}.get(name)
+        if exported:
+            saved_model.check(folder / exported)  # before the work, not after
         training = self._config.training
         measured = stages_.train(
             self._make[name](),
@@ -85,8 +88,11 @@ class Stages:
             log_every=training.log_every,
             checkpoint_every=training.checkpoint_every,
         )
+        if exported:
+            refined = name == "refinement"
+            made = _exported(self._networks, measured, refined=refined)
+            saved_model.write(folder / exported, made)
         if name == "equivariance":
-            saved_model.write(folder / MODEL, _exported(self._networks, measured))
             self._draw(folder / SHEET, self._networks.trained())
         return [(name, *item) for item in measured.items()]
 
@@ -184,6 +190,38 @@ class Stages:
             train_maps=False,
         )
 
+    def _refinement(self) -> stages_.Stage:
+        c = self._config.student
+        with replicas.scope(self._strategy):
+            trunk, reader = self._networks.teacher()
+            _, map_encoder = self._networks.aligned()
+            refiner = self._networks.new_refiner()
+            refiner.network.trainable = True
+            rate = _cosine(c.learning_rate, c.refinement_steps)
+            rates = {"distl": rate, **({"recon": rate} if c.scenes else {})}
+            step = student_step.StudentStep(
+                refiner,
+                map_encoder,
+                trunk,
+                reader,
+                rates={**rates, **self._labels(c.learning_rate)},
+                train_maps=False,
+            )
+        batches = sources.RefinementBatches(
+            self._config, self._networks.camera, trunk, reader
+        )
+        first = self._networks.trained()
+        used = (*networks_.POSES, *networks_.TEACHER, *networks_.ALIGNED)
+        return stages_.Stage(
+            "refinement",
+            step,
+            pipeline.stream(batches.make),
+            c.refinement_steps,
+            {networks_.REFINER: refiner.network},
+            lambda: self._measured(first, (trunk, reader), refiner),
+            (*used, networks_.STUDENT),
+        )
+
     def _labels(self, rate: float) -> dict[str, float]:
         """The losses of true labels (Ws, Fs), and their rate."""
         known = {"none": (), "2d": ("labels_2d",), "3d": ("labels_2d", "labels_3d")}
@@ -217,14 +255,6 @@ class Stages:
             self._config, self._networks.camera, trunk, reader
         )
 
-        def measure() -> dict[str, float]:
-            found = {}
-            for side, place in self._places().items():
-                pairs = self._seen(place, composer, trunk, reader)
-                for key, value in scoring.measure(pairs).items():
-                    found[f"{side}_{key}"] = value
-            return found
-
         used = (*networks_.POSES, *networks_.TEACHER)
         before = networks_.ALIGNED if name == "equivariance" else ()
         return stages_.Stage(
@@ -233,7 +263,7 @@ class Stages:
             pipeline.stream(batches.make),
             num_steps,
             kept,
-            measure,
+            lambda: self._measured(composer, (trunk, reader)),
             (*used, *before),
         )
 
@@ -241,17 +271,21 @@ class Stages:
         """The places that it is measured in, by their part."""
         return sources.measured(self._config)
 
-    def _seen(
+    def _measured(
         self,
-        place: str,
         composer: composers.Composer,
-        trunk: teacher.Trunk,
-        reader: teacher.MapReader,
-    ) -> scoring.Pairs:
-        """What the student sees in unseen pictures of a place, and the truth."""
-        found = sources.crowds(self._config, place, unseen=True)
-        joints, points = predictions.see(composer, trunk, reader, found.images)
-        return scoring.match(joints, points, *self._truth(place), found.images.shape[1])
+        taught: tuple[teacher.Trunk, teacher.MapReader],
+        refiner: composers.Composer | None = None,
+    ) -> dict[str, float]:
+        """The numbers of each place's unseen pictures."""
+        found = {}
+        for side, place in self._places().items():
+            images = sources.crowds(self._config, place, unseen=True).images
+            seen = predictions.see(composer, *taught, images, refiner)
+            pairs = scoring.match(*seen, *self._truth(place), images.shape[1])
+            for key, value in scoring.measure(pairs).items():
+                found[f"{side}_{key}"] = value
+        return found
 
     def _seen_by_teacher(
         self, place: str, trunk: teacher.Trunk, reader: teacher.MapReader
@@ -296,10 +330,15 @@ def exported(config: configs.Config, folder: str | os.PathLike) -> described.Des
 
 
 def _exported(
-    made: networks_.Networks, measured: Mapping[str, float]
+    made: networks_.Networks, measured: Mapping[str, float], refined: bool = False
 ) -> described.Described:
     run = {"system": "multi_person", "measured": dict(measured)}
-    return serving.of_composer(made.trained(), *made.teacher(), run=run)
+    return serving.of_composer(
+        made.trained(),
+        *made.teacher(),
+        run=run,
+        refiner=made.refiner() if refined else None,
+    )
 
 
 class _After(tf.keras.optimizers.schedules.LearningRateSchedule):

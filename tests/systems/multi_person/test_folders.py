@@ -26,6 +26,7 @@ ONCE = (
     "teacher.steps=1",
     "student.steps=1",
     "student.equivariance_steps=1",
+    "student.refinement_steps=1",
 )
 CONFIG = pathlib.Path(__file__).resolve().parents[3] / "configs/multi_person_muco.yaml"
 
@@ -226,7 +227,7 @@ def run(muco, tmp_path_factory):
     made = stages.make(config, workdir / "checkpoints")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sources, "seen_by_teacher", seen)
-        patch.setattr(stages, "_exported", lambda networks, measured: None)
+        patch.setattr(stages, "_exported", lambda *_, **__: None)
         patch.setattr(stages.saved_model, "write", lambda path, described: None)
         rows = [row for name in configs.STAGES for row in made.train(name, workdir)]
     tf.config.run_functions_eagerly(False)

@@ -31,6 +31,7 @@ OWNED = {
     "teacher": set(networks.TEACHER),
     "alignment": set(networks.ALIGNED),
     "equivariance": {networks.STUDENT},
+    "refinement": {networks.REFINER},
 }
 
 
@@ -76,22 +77,27 @@ def test_each_stage_leaves_its_own_networks_and_those_before_it_alone(run):
         values = list(measured[name].values())
         assert values and np.isfinite(values).all()
     assert before[networks.STUDENT] != before[networks.ALIGNED[0]]
+    assert before[networks.REFINER] != before[networks.STUDENT]
     last = measured["equivariance"]
     assert {"equivariance/target_pck_rel", "equivariance/source_recall"} <= set(last)
 
 
-def test_the_exported_model_says_what_the_networks_say(run, load):
+@pytest.mark.parametrize("looks", [1, 2])
+def test_the_exported_model_says_what_the_networks_say(run, load, looks):
     workdir = run[0]
     assert cv2.imread(str(workdir / stages.SHEET)).shape[0] > 3 * 3 * 56
-    model = tf.saved_model.load(str(workdir / stages.MODEL))
+    name = stages.MODEL if looks == 1 else stages.REFINED
+    model = tf.saved_model.load(str(workdir / name))
     about = json.loads(model.signatures["describe"]()["json"].numpy())
     assert about["units"] == "mm" and about["joint_names"][0] == "pelvis"
-    assert about["focal"] == load().data.focal
+    assert about["focal"] == load().data.focal and about["looks"] == looks
     images = sources.crowds(load(), "street", unseen=True).images
     told = model.signatures["serving_default"](tf.constant(images))
     made = networks.Networks(load(), workdir / "checkpoints")
     composer, teacher = made.trained(), made.teacher()
-    want = predictions.everybody(composer, *teacher, sources.pixels(images))
+    refiner = made.refiner() if looks == 2 else None
+    shown = sources.pixels(images)
+    want = predictions.everybody(composer, *teacher, shown, refiner=refiner)
     for name in ("joints", "score", "count"):
         np.testing.assert_allclose(told[name], want[name], rtol=1e-3, atol=0.5)
     assert told["joints"].shape == (4, predictions.MOST, 17, 3)

@@ -38,6 +38,8 @@ class Batch(NamedTuple):
         scene_joints: `[B', N', 17, 3]`, mm, P_syn.
         scene_roots: `[B', N', 2]`, pixels.
         scene_there: `[B', N']`, whether a row is a person.
+        zoom: `[B, N]`, of the lens that sees a person; 1 but for H', see `refinement`.
+        scene_zoom: `[B', N']`, the same of scenes.
     """
 
     images: tf.Tensor
@@ -52,6 +54,8 @@ class Batch(NamedTuple):
     scene_joints: tf.Tensor
     scene_roots: tf.Tensor
     scene_there: tf.Tensor
+    zoom: tf.Tensor
+    scene_zoom: tf.Tensor
 
 
 class StudentStep:
@@ -150,12 +154,14 @@ class StudentStep:
             return {}
 
         @replicas.shared
-        def people_in(images: tf.Tensor, roots: tf.Tensor) -> tf.Tensor:
+        def people_in(
+            images: tf.Tensor, roots: tf.Tensor, zoom: tf.Tensor
+        ) -> tf.Tensor:
             features = tf.stop_gradient(self._trunk(images, training=False))
-            return see.people(features, roots, training)
+            return see.people(features, roots, training, zoom)
 
-        people = people_in(batch.images, batch.roots)
-        points = see.camera.projected(people)
+        people = people_in(batch.images, batch.roots, batch.zoom)
+        points = see.camera.projected(people, batch.zoom)
         size, terms = see.camera.size, {}
         if "distl" in used:
             terms["distl"] = _points_error(points, batch.points, size)
@@ -165,7 +171,8 @@ class StudentStep:
             terms["labels_3d"] = _error_3d(people, batch.joints) / self.UNIT_MM
         if "ss" in used:
             expected, roots, seen = self._moved_points(points, batch)
-            again = see.camera.projected(people_in(batch.turned, roots))
+            again = people_in(batch.turned, roots, batch.zoom)
+            again = see.camera.projected(again, batch.zoom)
             unseen = tf.where(seen[..., None, None], 0.0, float("nan"))
             if self._sized:
                 (again, expected), size = own_size(again, expected), 1
@@ -192,15 +199,17 @@ class StudentStep:
             return {}
 
         @replicas.shared
-        def seen(maps: tf.Tensor, roots: tf.Tensor) -> dict[str, tf.Tensor]:
+        def seen(
+            maps: tf.Tensor, roots: tf.Tensor, zoom: tf.Tensor
+        ) -> dict[str, tf.Tensor]:
             features, found = self._map_encoder(maps), {}
             if "recon" in used:
-                found["recon"] = self._composer.people(features, roots, training)
+                found["recon"] = self._composer.people(features, roots, training, zoom)
             if "adapt" in used:
                 found["adapt"] = self._reader(features, training=False)
             return found
 
-        found = seen(batch.maps, batch.scene_roots)
+        found = seen(batch.maps, batch.scene_roots, batch.scene_zoom)
         if "recon" in used:
             nobody = tf.where(batch.scene_there[..., None, None], 0.0, float("nan"))
             truth = batch.scene_joints + nobody
