@@ -197,7 +197,7 @@ def _taught(
     """Points of the people that the teacher sees in each picture."""
     trunk, reader = networks
     seen = sources.seen_by_teacher(trunk, reader, images, predictions.MOST)
-    return [one[np.isfinite(one[:, sources.SKELETON.root, 0])] for one in seen]
+    return [one[np.isfinite(one[:, reader.layout.root, 0])] for one in seen]
 
 
 def summarise(name: str, table: Sequence[Row], records: Sequence[Mapping]) -> dict:

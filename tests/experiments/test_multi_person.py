@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from sa3dhp.experiments import multi_person
 from sa3dhp.systems.multi_person import config as configs
-from sa3dhp.systems.multi_person import predictions, scoring, sources
+from sa3dhp.systems.multi_person import maps, scoring, sources
 
 FACTS = {"command": "tools/reproduce.py", "commit": "abc"}
 
@@ -41,7 +41,7 @@ def small_trunk():
 @pytest.fixture
 def found_by_all(monkeypatch):
     """Every peak is a person, every pair a match: what is not trained is measured."""
-    monkeypatch.setattr(predictions, "THRESHOLD", -1e9)
+    monkeypatch.setattr(maps, "OWN", dataclasses.replace(maps.OWN, peak=-1e9))
     monkeypatch.setattr(scoring, "FAR", 9.0)
     config = _configure()()
     seen = small_multi_person.clairvoyant(config)

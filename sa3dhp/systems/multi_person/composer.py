@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from sa3dhp.models import pose_prior
 from sa3dhp.systems.multi_person import camera as cameras
-from sa3dhp.systems.multi_person import representation, student
+from sa3dhp.systems.multi_person import maps, representation, student
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -19,11 +19,13 @@ class Composer:
         network: H.
         prior: the frozen decoder Psi with its bones, of canonical poses.
         camera: the fixed one.
+        layout: of the teacher's maps: its anchor is where a person is.
     """
 
     network: student.Student
     prior: pose_prior.PosePrior
     camera: cameras.Camera
+    layout: maps.Layout = maps.OWN
 
     def people(
         self,
@@ -45,6 +47,9 @@ class Composer:
         """
         s = self.network(features, training=training)
         person = representation.pooled(s, roots, self.camera.size)
-        return representation.composed(
-            person, roots, self.prior.decode, self.camera, zoom
-        )
+        return representation.composed(person, roots, self._decoded, self.camera, zoom)
+
+    def _decoded(self, latent: tf.Tensor) -> tf.Tensor:
+        """FK Psi, canonical poses around the anchor: a rotation moves that nowhere."""
+        joints = self.prior.decode(latent)
+        return joints - joints[..., self.layout.root, None, :]

@@ -81,15 +81,24 @@ class Poses:
 
 @dataclasses.dataclass(frozen=True)
 class Teacher:
-    """E and F, trained on the source's 2D labels and then frozen."""
+    """E and F, trained on the source's 2D labels and then frozen.
 
-    # 'imagenet', 'none', a Keras weights file or an .npz, as for the image encoder.
+    A published one, a frozen graph (`.pb`, see `frozen`), is taken as it is.
+    """
+
+    # 'imagenet', 'none', a Keras weights file or an .npz, as for the image encoder; or
+    # a frozen graph of both E and F.
     weights: str = "imagenet"
     features: int = positive(1024)  # channels of v ([P] 3.1.2)
     width: int = positive(128)  # of F's convolutions (Cao et al.)
     steps: int = positive(50_000, may_change=True)  # [D]
     batch_size: int = positive(8)  # [D]
     learning_rate: float = 1e-3  # [D]
+
+    @property
+    def published(self) -> bool:
+        """Whether nothing of it trains here."""
+        return self.weights.endswith(".pb")
 
 
 @dataclasses.dataclass(frozen=True)

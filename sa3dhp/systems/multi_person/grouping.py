@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from scipy import ndimage, optimize
 
@@ -9,9 +11,8 @@ from sa3dhp.systems.multi_person import maps
 
 SKELETON = maps.SKELETON
 _SAMPLES = 8  # along a limb [D]
-_ALIGNED = 0.35  # mean agreement with the field that a limb needs [D]
+_MOST = 40  # peaks of a map, the highest: noise has hundreds [D]
 _JOINTS = 4  # that a person needs [D]
-ROOT = SKELETON.root
 
 
 def peaks(heat: np.ndarray, threshold: float = 0.3) -> np.ndarray:
@@ -42,26 +43,30 @@ def peaks(heat: np.ndarray, threshold: float = 0.3) -> np.ndarray:
     return np.stack([x, y, values], axis=1)[order]
 
 
-def people(found: np.ndarray) -> np.ndarray:
+def people(found: np.ndarray, layout: maps.Layout = maps.OWN) -> np.ndarray:
     """Returns the people of a picture's maps.
 
-    Limb by limb, from the pelvis outwards, peaks of its two joints are matched so that
+    Limb by limb, from the anchor outwards, peaks of its two joints are matched so that
     together they agree best with the limb's field; a matched limb adds its far joint to
-    the person of its near one. People without a pelvis are left out: s has no cell for
-    them.
+    the person of its near one. People without an anchor are left out: s has no cell
+    for them. A pelvis without a map is where both hips are.
 
     Args:
-        found: `[H, W, 43]`, see `maps`.
+        found: `[H, W, channels]`, see `maps`.
+        layout: of the maps.
 
     Returns:
         `[N, 17, 2]`, cells; NaN where a joint was not found.
     """
-    heats = {name: peaks(found[..., n]) for n, name in enumerate(maps.JOINTS)}
-    fields = found[..., len(maps.JOINTS) :].reshape(*found.shape[:2], -1, 2)
-    roots = heats["pelvis"]
+    heats = {
+        name: peaks(found[..., n], layout.peak)[:_MOST]
+        for n, name in enumerate(layout.joints)
+    }
+    fields = found[..., len(layout.joints) :].reshape(*found.shape[:2], -1, 2)
+    roots = heats[layout.anchor]
     persons = np.full((len(roots), SKELETON.num_joints, 2), np.nan)
-    persons[:, SKELETON.index("pelvis")] = roots[:, :2]
-    for near, far, limb, sign in _ORDER:
+    persons[:, layout.root] = roots[:, :2]
+    for near, far, limb, sign in _outwards(layout):
         start, ends = persons[:, SKELETON.index(near)], heats[far]
         scores = np.full((len(persons), len(ends)), -1.0)
         for i in np.flatnonzero(np.isfinite(start[:, 0])):
@@ -70,16 +75,20 @@ def people(found: np.ndarray) -> np.ndarray:
                     fields[..., limb, :], start[i], end[:2]
                 )
         for i, j in zip(*optimize.linear_sum_assignment(-scores)):
-            if scores[i, j] >= _ALIGNED:
+            if scores[i, j] >= layout.aligned:
                 persons[i, SKELETON.index(far)] = ends[j, :2]
+    if "pelvis" not in layout.joints:
+        hips = [SKELETON.index(f"{side}_hip") for side in ("left", "right")]
+        persons[:, SKELETON.root] = persons[:, hips].mean(axis=1)
     whole = np.isfinite(persons[..., 0]).sum(axis=1) >= _JOINTS
     return persons[whole]
 
 
-def _outwards() -> list[tuple[str, str, int, float]]:
-    """Limbs from the pelvis outwards: near joint, far joint, number, sense."""
-    order, known = [], {"pelvis"}
-    left = dict(enumerate(maps.LIMBS))
+@functools.cache
+def _outwards(layout: maps.Layout) -> list[tuple[str, str, int, float]]:
+    """Limbs from the anchor outwards: near joint, far joint, number, sense."""
+    order, known = [], {layout.anchor}
+    left = dict(enumerate(layout.limbs))
     while left:
         for number, (parent, child) in list(left.items()):
             if parent in known or child in known:
@@ -89,9 +98,6 @@ def _outwards() -> list[tuple[str, str, int, float]]:
                 known.add(far)
                 del left[number]
     return order
-
-
-_ORDER = _outwards()
 
 
 def _agreement(field: np.ndarray, start: np.ndarray, end: np.ndarray) -> float:

@@ -97,6 +97,7 @@ def on_dataset(
 def target_information(config: configs.Config) -> str:
     """Returns the class of what a run knows of its target, see `protocol`."""
     # A teacher of the same place has seen its 2D labels.
-    taught = "G" if config.data.source == config.data.target else "R"
+    same = config.data.source == config.data.target
+    taught = "G" if same and not config.teacher.published else "R"
     labels = {"none": taught, "2d": "G", "3d": "L"}
     return labels[config.student.labels]

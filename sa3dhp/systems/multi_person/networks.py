@@ -6,11 +6,19 @@ import dataclasses
 import functools
 import os
 
+from sa3dhp import errors
 from sa3dhp.models import pose_autoencoder, pose_prior
 from sa3dhp.systems.multi_person import camera as cameras
 from sa3dhp.systems.multi_person import composer as composers
 from sa3dhp.systems.multi_person import config as configs
-from sa3dhp.systems.multi_person import maps, poses, refinement, student, teacher
+from sa3dhp.systems.multi_person import (
+    frozen,
+    maps,
+    poses,
+    refinement,
+    student,
+    teacher,
+)
 from sa3dhp.training import precision, store
 
 _COMMAND = "python tools/pretrain.py --system=multi_person"
@@ -46,6 +54,11 @@ class Networks:
         data = self._config.data
         return cameras.Camera(data.image_size, data.focal, data.near_mm, data.far_mm)
 
+    @property
+    def layout(self) -> maps.Layout:
+        """Of the teacher's maps."""
+        return maps.COCO if self._config.teacher.published else maps.OWN
+
     def new_poses(
         self,
     ) -> tuple[pose_autoencoder.PoseEncoder, pose_autoencoder.PoseDecoder]:
@@ -68,6 +81,8 @@ class Networks:
         """
         self._seed("teacher")
         c, size = self._config.teacher, self._config.data.image_size
+        if c.published:
+            return self._published()
         weights = None if bare or c.weights == "none" else c.weights
         trunk = teacher.Trunk(size, c.features, weights)
         return trunk, teacher.MapReader(c.features, c.width)
@@ -77,7 +92,7 @@ class Networks:
         self._seed("student")
         c = self._config
         return student.Student(
-            c.teacher.features, teacher.CELLS, c.student.width, STUDENT
+            c.teacher.features, self.layout.cells, c.student.width, STUDENT
         )
 
     def new_map_encoder(self) -> student.MapEncoder:
@@ -85,7 +100,12 @@ class Networks:
         self._seed("map_encoder")
         c = self._config
         return student.MapEncoder(
-            maps.CHANNELS, c.teacher.features, c.student.map_width, "map_encoder"
+            self.layout.channels,
+            c.teacher.features,
+            c.student.map_width,
+            # As E's features, of which those of ours end in a ReLU.
+            None if c.teacher.published else "relu",
+            "map_encoder",
         )
 
     @functools.cached_property
@@ -99,9 +119,24 @@ class Networks:
 
     def teacher(self) -> tuple[teacher.Trunk, teacher.MapReader]:
         """Returns the trained E and F; raises `InputError` if they are not there."""
-        trunk, reader = self.new_teacher(bare=True)
+        programs = self.store.meta(TEACHER[0]).get("programs")
+        if programs is None:
+            trunk, reader = self.new_teacher(bare=True)
+        else:  # the file it was read from is not needed any more
+            trunk, reader = frozen.of_programs(programs, self._config.data.image_size)
         self.store.load(TEACHER[0], trunk, image_size=trunk.image_size)
         self.store.load(TEACHER[1], reader)
+        return trunk, reader
+
+    def _published(self) -> tuple[frozen.Trunk, frozen.MapReader]:
+        """E and F of the configuration's file; raises `InputError`."""
+        c = self._config.teacher
+        trunk, reader = frozen.read(c.weights, self._config.data.image_size)
+        if trunk.features != c.features:
+            raise errors.InputError(
+                f"teacher.features: got {c.features}, expected {trunk.features}, the "
+                f"channels that {c.weights} has"
+            )
         return trunk, reader
 
     def aligned(self) -> tuple[student.Student, student.MapEncoder]:
@@ -113,7 +148,7 @@ class Networks:
 
     def composer(self, network: student.Student) -> composers.Composer:
         """Returns M H."""
-        return composers.Composer(network, self.prior, self.camera)
+        return composers.Composer(network, self.prior, self.camera, self.layout)
 
     def new_refiner(self) -> composers.Composer:
         """Returns M H' before its training, H after phase 2; raises `InputError`."""

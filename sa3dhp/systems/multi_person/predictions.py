@@ -1,4 +1,4 @@
-"""Everybody in pictures: roots by F's pelvis map, people by M H ([P] 3.4)."""
+"""Everybody in pictures: roots by F's map of the anchor, people by M H ([P] 3.4)."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ import numpy as np
 import tensorflow as tf
 
 from sa3dhp.systems.multi_person import composer as composers
-from sa3dhp.systems.multi_person import maps, refinement, sources, teacher
+from sa3dhp.systems.multi_person import refinement, sources, teacher
 from sa3dhp.visualisation import grids
 
 SKELETON = sources.SKELETON
-PELVIS = maps.JOINTS.index("pelvis")
-THRESHOLD = 0.3  # height of a peak that is a person [D]
 MOST = 16  # people in a picture
-_NEAR = 4.0  # cells, how far from where it was seen H' looks for a pelvis [D]
+_NEAR = (
+    1 / 7
+)  # sides of the picture, how far from where it was seen H' looks for the anchor [D]
 _BATCH = 32
 _COLORS = ((0, 200, 0), (220, 40, 40), (40, 90, 240), (230, 200, 0), (200, 0, 200))
 
 
 def roots_of(
-    pelvis: tf.Tensor, size: int, most: int = MOST
+    pelvis: tf.Tensor, size: int, most: int, least: float
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns where people are, by non-maximum suppression of the pelvis map.
+    """Returns where people are, by non-maximum suppression of a map.
 
     Args:
-        pelvis: `[B, 28, 28]`.
+        pelvis: `[B, 28, 28]`, the map of the anchor.
         size: side of the picture, pixels.
         most: N.
+        least: height of a peak that is a person.
 
     Returns:
         `[B, N, 2]`, pixels, the highest peaks first, and their heights `[B, N]`; 0 for
@@ -38,7 +39,7 @@ def roots_of(
     """
     cells = pelvis.shape[1]
     top = tf.nn.max_pool2d(pelvis[..., None], 3, 1, "SAME")[..., 0]
-    peaks = tf.where((pelvis >= top) & (pelvis >= THRESHOLD), pelvis, 0.0)
+    peaks = tf.where((pelvis >= top) & (pelvis >= least), pelvis, 0.0)
     heights, index = tf.math.top_k(tf.reshape(peaks, [-1, cells * cells]), most)
     row, column = index // cells, index % cells
     shift = _between(pelvis, row, column)
@@ -75,7 +76,7 @@ def everybody(
     Args:
         composer: M H.
         trunk: E.
-        reader: F, of which the pelvis map is used.
+        reader: F, of which the map of the anchor is used.
         images: `[B, S, S, 3]`, RGB in [0, 1].
         most: N.
         refiner: M H', for the second look.
@@ -85,8 +86,9 @@ def everybody(
         `score [B, N]`, the height of the peak, 0 for rows without anybody; `count [B]`.
     """
     features = trunk(images, training=False)
-    heat = reader(features, training=False)[..., PELVIS]
-    roots, heights = roots_of(heat, composer.camera.size, most)
+    layout = composer.layout
+    heat = reader(features, training=False)[..., layout.root_map]
+    roots, heights = roots_of(heat, composer.camera.size, most, layout.peak)
     joints = composer.people(features, roots, training=False)
     points = composer.camera.projected(joints)
     if refiner is not None:
@@ -122,21 +124,24 @@ def _again(
     camera = refiner.camera
     look = refinement.towards(points, camera)
     features = trunk(refinement.crops(images, look, camera), training=False)
-    heat = reader(features, training=False)[..., PELVIS]
-    expected = refinement.moved(points, look, camera)[:, SKELETON.root]
-    roots = _root_near(heat, expected, camera.size)
+    layout = refiner.layout
+    heat = reader(features, training=False)[..., layout.root_map]
+    expected = refinement.moved(points, look, camera)[:, layout.root]
+    roots = _root_near(heat, expected, camera.size, layout.peak)
     joints = refiner.people(features, roots[:, None], False, look.zoom[:, None])
     return refinement.back(joints[:, 0], look)
 
 
-def _root_near(pelvis: tf.Tensor, expected: tf.Tensor, size: int) -> tf.Tensor:
+def _root_near(
+    pelvis: tf.Tensor, expected: tf.Tensor, size: int, least: float
+) -> tf.Tensor:
     """The highest peak near a place `[K, 2]`, pixels; that place if there is none."""
     cells = pelvis.shape[1]
     along = (tf.range(cells, dtype=tf.float32) + 0.5) * (size / cells) - 0.5
     places = tf.stack(tf.meshgrid(along, along), axis=-1)  # x, y
     away = tf.norm(places - expected[:, None, None], axis=-1)
-    near = tf.where(away <= _NEAR * size / cells, pelvis, 0.0)
-    roots, heights = roots_of(near, size, 1)
+    near = tf.where(away <= _NEAR * size, pelvis, 0.0)
+    roots, heights = roots_of(near, size, 1, least)
     return tf.where(heights > 0, roots[:, 0], expected)
 
 

@@ -22,8 +22,8 @@ class Scenes:
     Attributes:
         joints: `[B, N, J, 3]`, mm, camera frame.
         rotations: `[B, N, 3, 3]`, see `canonical.turned`.
-        roots: `[B, N, 2]`, pixels.
-        depth: `[B, N]`, d.
+        roots: `[B, N, 2]`, pixels, of the layout's anchor.
+        depth: `[B, N]`, d of the pelvis.
         there: `[B, N]`, whether a row is a person; the others repeat the first.
         maps: `[B, 28, 28, 43]`.
     """
@@ -44,7 +44,7 @@ def draw(
     people: int,
     camera: cameras.Camera,
     upright: np.ndarray,
-    cells: int = 28,
+    layout: maps.Layout = maps.OWN,
 ) -> Scenes:
     """Returns random scenes of 1 to `people` people in cells of their own.
 
@@ -55,7 +55,7 @@ def draw(
         people: N, at most one for each cell of s.
         camera: that sees them.
         upright: `[3, 3]`, turns a canonical pose to stand and look into the camera.
-        cells: of the sides of the maps.
+        layout: of the maps.
     """
     shape = (count, people)
     there = np.arange(people) < rng.integers(1, people + 1, count)[:, None]
@@ -81,12 +81,12 @@ def draw(
     flat = np.einsum("bnij,bnkj->bnki", rotations, chosen)
     joints = camera.placed(*(np.float32(x) for x in (flat, roots, depth))).numpy()
     points = camera.projected(joints).numpy()
-    in_cells = (points + 0.5) * cells / camera.size - 0.5
-    drawn = [maps.draw(one[row], cells) for one, row in zip(in_cells, there)]
+    in_cells = (points + 0.5) * layout.cells / camera.size - 0.5
+    drawn = [maps.draw(one[row], layout) for one, row in zip(in_cells, there)]
     return Scenes(
         joints,
         rotations.astype(np.float32),
-        roots.astype(np.float32),
+        points[:, :, layout.root].astype(np.float32),
         depth.astype(np.float32),
         there,
         np.stack(drawn),

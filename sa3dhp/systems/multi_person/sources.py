@@ -54,7 +54,11 @@ def check(config: configs.Config, *uses: str) -> dict[str, str]:
     if "pictures" not in uses:
         return {}
     labels = config.student.labels != "none"
-    found = folders.check(data.source, data.image_size, data.focal, labels=True)
+    # A published teacher learns of nobody here; then the source may be the target.
+    taught = not config.teacher.published or data.source != data.target
+    found = folders.check(
+        data.source, data.image_size, data.focal, labels=taught or labels
+    )
     return {
         data.source: found,
         data.target: folders.check(
@@ -161,14 +165,18 @@ def teacher_batch(
     return teacher_step.Batch(images, tf.constant(np.stack(drawn)))
 
 
-def in_cells(points: np.ndarray, size: int) -> np.ndarray:
+def in_cells(
+    points: np.ndarray, size: int, layout: maps.Layout = maps.OWN
+) -> np.ndarray:
     """Returns points in pixels as cells of the maps."""
-    return (points + 0.5) * (teacher.CELLS / size) - 0.5
+    return (points + 0.5) * (layout.cells / size) - 0.5
 
 
-def in_pixels(points: np.ndarray, size: int) -> np.ndarray:
+def in_pixels(
+    points: np.ndarray, size: int, layout: maps.Layout = maps.OWN
+) -> np.ndarray:
     """Returns points in cells of the maps as pixels."""
-    return (points + 0.5) * (size / teacher.CELLS) - 0.5
+    return (points + 0.5) * (size / layout.cells) - 0.5
 
 
 def pixels(images: np.ndarray) -> tf.Tensor:
@@ -184,8 +192,8 @@ def seen_by_teacher(
     found = np.full((len(images), people, SKELETON.num_joints, 2), np.nan, np.float32)
     for start in range(0, len(images), _BATCH):
         for n, heat in enumerate(run(pixels(images[start : start + _BATCH])).numpy()):
-            persons = grouping.people(heat)[:people]
-            found[start + n, : len(persons)] = in_pixels(persons, size)
+            persons = grouping.people(heat, reader.layout)[:people]
+            found[start + n, : len(persons)] = in_pixels(persons, size, reader.layout)
     return found
 
 
@@ -200,19 +208,23 @@ def _looking(
 
 
 def truth_of(
-    seen: np.ndarray, found: crowd.Crowds, size: int
+    seen: np.ndarray,
+    found: crowd.Crowds,
+    size: int,
+    root: int = SKELETON.root,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns labels of the people that the teacher sees, by the nearest pelvis.
+    """Returns labels of the people that the teacher sees, by the nearest anchor.
 
     Args:
         seen: k_q, `[B, N, 17, 2]`, pixels.
         found: the true people of the same pictures.
-        size: side of the pictures, pixels; a pelvis is at most a tenth of it away.
+        size: side of the pictures, pixels; an anchor is at most a tenth of it away.
+        root: the anchor's joint.
 
     Returns:
         `[B, N, 17, 3]`, mm, and `[B, N, 17, 2]`, pixels; NaN where nobody is.
     """
-    root, (rows, people) = SKELETON.root, seen.shape[:2]
+    rows, people = seen.shape[:2]
     joints = np.full((rows, people, SKELETON.num_joints, 3), np.nan, np.float32)
     points = np.full((rows, people, SKELETON.num_joints, 2), np.nan, np.float32)
     gaps = np.linalg.norm(
@@ -248,10 +260,13 @@ class StudentBatches:
             unseen: of pictures and poses that measure.
         """
         self._config, self._camera, self._unseen = config, camera, unseen
+        self._layout = reader.layout
         data = config.data
         self._crowds = crowds(config, data.target, unseen)
         self._seen = seen_by_teacher(trunk, reader, self._crowds.images, data.people)
-        self._labels = truth_of(self._seen, self._crowds, data.image_size)
+        self._labels = truth_of(
+            self._seen, self._crowds, data.image_size, self._layout.root
+        )
         self._poses = canonical_poses(config, unseen)
 
     def make(self, step: int) -> student_step.Batch:
@@ -262,7 +277,7 @@ class StudentBatches:
         points, images = self._seen[rows], self._crowds.images[rows]
         turns, flipped = _turns(rng, len(rows), size, config.student.turn_deg)
         shown = _warped(images, turns)
-        roots = np.nan_to_num(points[:, :, SKELETON.root])
+        roots = np.nan_to_num(points[:, :, self._layout.root])
         light = [pixels(images), pixels(shown)]
         if not self._unseen:
             light = [_lit(config, x, 2 * step + n) for n, x in enumerate(light)]
@@ -273,6 +288,7 @@ class StudentBatches:
             people=config.data.people,
             camera=self._camera,
             upright=poses.UPRIGHT,
+            layout=self._layout,
         )
         joints, true_points = self._labels
         return student_step.Batch(
@@ -313,12 +329,13 @@ class RefinementBatches:
             InputError: if it sees nobody in any of them.
         """
         self._config, self._camera, self._networks = config, camera, (trunk, reader)
+        self._layout = layout = reader.layout
         data = config.data
         self._crowds = crowds(config, data.target)
         images = self._crowds.images
         self._seen = seen_by_teacher(trunk, reader, images, data.people)
-        self._labels = truth_of(self._seen, self._crowds, data.image_size)
-        self._people = np.argwhere(np.isfinite(self._seen[:, :, SKELETON.root, 0]))
+        self._labels = truth_of(self._seen, self._crowds, data.image_size, layout.root)
+        self._people = np.argwhere(np.isfinite(self._seen[:, :, layout.root, 0]))
         if not len(self._people):
             raise errors.InputError(
                 f"{data.target}: the teacher sees nobody in {len(images)} pictures, "
@@ -338,13 +355,15 @@ class RefinementBatches:
         points = self._seen_again(images, rows, look)
         joints, true_points = (x[picture, person] for x in self._labels)
         images = _lit(config, images, step)
+        layout = self._layout
         scene_joints, scene_points, there, scene_look = self._scenes(rng)
         drawn = [
-            maps.draw(in_cells(one[row], size)) for one, row in zip(scene_points, there)
+            maps.draw(in_cells(one[row], size, layout), layout)
+            for one, row in zip(scene_points, there)
         ]
         return student_step.Batch(
             images=images,
-            roots=tf.constant(points[:, None, SKELETON.root]),
+            roots=tf.constant(points[:, None, layout.root]),
             points=tf.constant(points[:, None]),
             turned=images,
             turns=tf.zeros([count, 2, 3]),
@@ -353,7 +372,7 @@ class RefinementBatches:
             true_points=refinement.moved(true_points, look, camera)[:, None],
             maps=tf.constant(np.stack(drawn)),
             scene_joints=scene_joints[:, None],
-            scene_roots=tf.constant(scene_points[:, :1, SKELETON.root]),
+            scene_roots=tf.constant(scene_points[:, :1, layout.root]),
             scene_there=tf.ones([count, 1], tf.bool),
             zoom=look.zoom[:, None],
             scene_zoom=scene_look.zoom[:, None],
@@ -364,9 +383,13 @@ class RefinementBatches:
     ) -> np.ndarray:
         """k_q of the person that a crop is of `[B, 17, 2]`, pixels of the crop.
 
-        Where the teacher sees nobody there, all but the expected pelvis is NaN.
+        Where the teacher sees nobody there, all but the expected anchor is NaN.
         """
-        root, size, people = SKELETON.root, self._camera.size, self._config.data.people
+        root, size, people = (
+            self._layout.root,
+            self._camera.size,
+            self._config.data.people,
+        )
         before = refinement.moved(self._seen[tuple(rows.T)], look, self._camera).numpy()
         bytes_ = np.rint(255.0 * images.numpy()).astype(np.uint8)
         again = seen_by_teacher(*self._networks, bytes_, people)

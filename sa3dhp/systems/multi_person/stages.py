@@ -17,8 +17,8 @@ from sa3dhp.models import pose_prior
 from sa3dhp.synthetic import world
 from sa3dhp.systems.multi_person import composer as composers
 from sa3dhp.systems.multi_person import config as configs
+from sa3dhp.systems.multi_person import networks as networks_
 from sa3dhp.systems.multi_person import (
-    grouping,
     poses,
     predictions,
     scoring,
@@ -26,7 +26,6 @@ from sa3dhp.systems.multi_person import (
     sources,
     teacher,
 )
-from sa3dhp.systems.multi_person import networks as networks_
 from sa3dhp.systems.multi_person.steps import student as student_step
 from sa3dhp.systems.multi_person.steps import teacher as teacher_step
 from sa3dhp.training import loop, replicas
@@ -79,6 +78,8 @@ class Stages:
         exported = {"equivariance": MODEL, "refinement": REFINED}.get(name)
         if exported:
             saved_model.check(folder / exported)  # before the work, not after
+        if name == "teacher" and self._config.teacher.published:
+            return [(name, *item) for item in self._published().items()]
         training = self._config.training
         measured = stages_.train(
             self._make[name](),
@@ -130,24 +131,39 @@ class Stages:
                 trunk, reader, learning_rate=_cosine(c.learning_rate, c.steps)
             )
 
-        def measure() -> dict[str, float]:
-            found = {}
-            for side, place in self._places().items():
-                pairs = self._seen_by_teacher(place, trunk, reader)
-                size = config.data.image_size
-                for key, value in scoring.measure_points(pairs, size).items():
-                    found[f"{side}_{key}"] = value
-            return found
-
         return stages_.Stage(
             "teacher",
             step,
             pipeline.stream(lambda n: sources.teacher_batch(config, n)),
             c.steps,
             dict(zip(networks_.TEACHER, (trunk, reader))),
-            measure,
+            lambda: self._taught(trunk, reader),
             meta={"image_size": config.data.image_size},
         )
+
+    def _published(self) -> dict[str, float]:
+        """Keeps a teacher that needs no training; returns what it sees."""
+        trunk, reader = self._networks.new_teacher()
+        measured = self._taught(trunk, reader)
+        self._networks.store.save(
+            dict(zip(networks_.TEACHER, (trunk, reader))),
+            stage="teacher",
+            measured=measured,
+            image_size=self._config.data.image_size,
+            programs=[trunk.program, reader.program],
+        )
+        return measured
+
+    def _taught(
+        self, trunk: teacher.Trunk, reader: teacher.MapReader
+    ) -> dict[str, float]:
+        """What the teacher sees in each place's unseen pictures."""
+        found, size = {}, self._config.data.image_size
+        for side, place in self._places().items():
+            pairs = self._seen_by_teacher(place, trunk, reader)
+            for key, value in scoring.measure_points(pairs, size).items():
+                found[f"{side}_{key}"] = value
+        return found
 
     def _alignment(self) -> stages_.Stage:
         c = self._config.student
@@ -294,7 +310,7 @@ class Stages:
         found = sources.crowds(self._config, place, unseen=True)
         people, size = predictions.MOST, found.images.shape[1]
         seen = sources.seen_by_teacher(trunk, reader, found.images, people)
-        points = [one[np.isfinite(one[:, grouping.ROOT, 0])] for one in seen]
+        points = [one[np.isfinite(one[:, reader.layout.root, 0])] for one in seen]
         joints = [np.zeros((*one.shape[:2], 3)) for one in points]
         return scoring.match(joints, points, *self._truth(place), size)
 

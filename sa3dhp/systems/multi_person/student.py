@@ -47,7 +47,7 @@ class Student(tf.keras.Model):
 
         Args:
             features: channels of E's and G's features.
-            cells: of their sides; divisible by 4.
+            cells: of their sides; 28 times 1, 2, 4 ...
             width: channels of the innermost map.
             name: of the model.
         """
@@ -64,7 +64,7 @@ class Student(tf.keras.Model):
                 name=f"conv_{number}",
             )
 
-        self._first = convolution(2 * width, 1, 0)  # 28
+        self._first = convolution(2 * width, cells // 28, 0)  # 28
         self._half = convolution(2 * width, 2, 1)  # 14
         self._quarter = convolution(width, 2, 2)  # 7
         self._everywhere = ChannelwiseDense(name="channelwise")
@@ -101,6 +101,7 @@ class MapEncoder(tf.keras.Model):
         channels: int = 43,
         features: int = 1024,
         width: int = 128,
+        activation: str | None = "relu",
         name: str = "G",
     ):
         """Builds the network.
@@ -109,6 +110,7 @@ class MapEncoder(tf.keras.Model):
             channels: of the maps.
             features: of the teacher's trunk.
             width: of the first four convolutions [D].
+            activation: of the last, that of E's features.
             name: of the model.
         """
         super().__init__(name=name, dtype="float32")
@@ -117,9 +119,8 @@ class MapEncoder(tf.keras.Model):
             layers.Conv2D(width, 7, padding="same", name=f"conv_{n}") for n in range(4)
         ]
         self._relu = layers.LeakyReLU(_SLOPE, name="relu")
-        # As E's features, which end in a ReLU.
         self._last = layers.Conv2D(
-            features, 7, padding="same", activation="relu", name="conv_4"
+            features, 7, padding="same", activation=activation, name="conv_4"
         )
         self(tf.zeros([1, 28, 28, channels]))
 

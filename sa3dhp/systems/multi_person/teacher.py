@@ -15,7 +15,7 @@ from sa3dhp import errors
 from sa3dhp.models import backbone
 from sa3dhp.systems.multi_person import maps
 
-CELLS = 28
+CELLS = maps.OWN.cells
 _BLOCKS = ("conv2_block", "conv3_block")  # Res-2 and Res-3, by Keras' names
 
 
@@ -71,7 +71,13 @@ class Trunk(tf.keras.Model):
 
 
 class MapReader(tf.keras.Model):
-    """F."""
+    """F.
+
+    Attributes:
+        layout: of its maps.
+    """
+
+    layout = maps.OWN
 
     def __init__(self, features: int = 1024, width: int = 128, name: str = "F"):
         """Builds the network.
@@ -86,7 +92,7 @@ class MapReader(tf.keras.Model):
         self._second = _convolutions([width, width])
         self._answers = [
             tf.keras.layers.Conv2D(
-                maps.CHANNELS,
+                self.layout.channels,
                 1,
                 # Most of a map is empty: answers begin near 0.
                 kernel_initializer=tf.keras.initializers.RandomNormal(stddev=0.01),

@@ -1,5 +1,6 @@
 """Real data: prepared crowds, plain pictures, and the paper's configuration on them."""
 
+import dataclasses
 import functools
 import pathlib
 
@@ -17,7 +18,7 @@ from sa3dhp.data.preparing import job as preparing
 from sa3dhp.data.preparing import local, units
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.systems.multi_person import config as configs
-from sa3dhp.systems.multi_person import folders, job, predictions, sources, stages
+from sa3dhp.systems.multi_person import folders, job, maps, sources, stages
 
 SKELETON = skeletons.SA3DHP17
 SIZES = units.Settings(64, 56, clips=8)  # the margin of 4 px is cut off
@@ -239,7 +240,7 @@ def test_the_papers_configuration_trains_on_composed_crowds(run, monkeypatch, ea
     assert np.isfinite(list(measured.values())).all()
     assert {"teacher/source_recall", "equivariance/target_pck_rel"} <= set(measured)
     assert cv2.imread(str(workdir / stages.SHEET)).shape[0] > 3 * 3 * 56
-    monkeypatch.setattr(predictions, "THRESHOLD", -1e9)
+    monkeypatch.setattr(maps, "OWN", dataclasses.replace(maps.OWN, peak=-1e9))
     monkeypatch.setattr(job.scoring, "FAR", 9.0)
     pred, truth, information = job.predicted(workdir)
     assert pred.joints.shape == truth.joints.shape and len(pred.joints)

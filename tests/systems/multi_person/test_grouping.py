@@ -22,13 +22,13 @@ def _person(x, y, scale=1.0):
     return np.array([x, y]) + scale * np.array(rows)
 
 
-KNOWN = [SKELETON.index(name) for name in maps.JOINTS]
+KNOWN = [SKELETON.index(name) for name in maps.OWN.joints]
 
 
 def test_a_peak_between_cells_is_found_there():
     person = _person(13.3, 12.6)
     drawn = maps.draw(person[None])
-    found = grouping.peaks(drawn[..., maps.JOINTS.index("pelvis")])
+    found = grouping.peaks(drawn[..., maps.OWN.joints.index("pelvis")])
     assert len(found) == 1
     np.testing.assert_allclose(found[0, :2], person[SKELETON.root], atol=0.1)
 
@@ -53,7 +53,7 @@ def test_a_joint_that_is_not_to_be_seen_stays_unknown_and_so_does_what_hangs_on_
     person[SKELETON.index("left_elbow")] = np.nan
     found = grouping.people(maps.draw(person[None]))
     assert len(found) == 1
-    unknown = {maps.JOINTS[n] for n in np.flatnonzero(np.isnan(found[0, KNOWN, 0]))}
+    unknown = {maps.OWN.joints[n] for n in np.flatnonzero(np.isnan(found[0, KNOWN, 0]))}
     assert unknown == {"left_elbow", "left_wrist"}
 
 

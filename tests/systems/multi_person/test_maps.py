@@ -5,7 +5,7 @@ import pytest
 
 from sa3dhp.systems.multi_person import maps
 
-J = {name: n for n, name in enumerate(maps.JOINTS)}
+J = {name: n for n, name in enumerate(maps.OWN.joints)}
 
 
 def _person(dx=0.0, **places):
@@ -16,14 +16,14 @@ def _person(dx=0.0, **places):
 
 
 def _field(drawn, parent, child):
-    first = len(maps.JOINTS) + 2 * maps.LIMBS.index((parent, child))
+    first = len(maps.OWN.joints) + 2 * maps.OWN.limbs.index((parent, child))
     return drawn[..., first : first + 2]
 
 
 def test_there_are_43_channels_of_joints_that_the_skeleton_has():
-    assert maps.CHANNELS == 43 and len(set(maps.JOINTS)) == 15
-    assert {name for limb in maps.LIMBS for name in limb} == set(maps.JOINTS)
-    assert all(maps.SKELETON.index(name) >= 0 for name in maps.JOINTS)
+    assert maps.OWN.channels == 43 and len(set(maps.OWN.joints)) == 15
+    assert {name for limb in maps.OWN.limbs for name in limb} == set(maps.OWN.joints)
+    assert all(maps.SKELETON.index(name) >= 0 for name in maps.OWN.joints)
 
 
 def test_a_joint_is_a_peak_of_one_where_it_lies_and_falls_by_its_sigma():

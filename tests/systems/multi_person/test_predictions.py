@@ -15,8 +15,8 @@ def test_roots_are_the_peaks_that_grouping_finds():
         places = np.array([[5.0, 6.0], [14.0, 20.0], [22.0, 7.0]])[:count]
         points = np.full((count, 17, 2), np.nan)
         points[:, maps.SKELETON.root] = places + rng.uniform(-0.4, 0.4, places.shape)
-        scenes.append(maps.draw(points)[..., predictions.PELVIS])
-    roots, heights = predictions.roots_of(tf.constant(np.stack(scenes)), 112, 4)
+        scenes.append(maps.draw(points)[..., maps.OWN.root_map])
+    roots, heights = predictions.roots_of(tf.constant(np.stack(scenes)), 112, 4, 0.3)
     for n, scene in enumerate(scenes):
         expected = grouping.peaks(scene)
         found = roots[n, : len(expected)].numpy()
@@ -28,7 +28,7 @@ def test_roots_are_the_peaks_that_grouping_finds():
 def test_a_peak_at_the_border_stays_in_the_picture():
     heat = np.zeros((1, 28, 28), np.float32)
     heat[0, 0, 27] = 1.0
-    roots, _ = predictions.roots_of(tf.constant(heat), 112, 1)
+    roots, _ = predictions.roots_of(tf.constant(heat), 112, 1, 0.3)
     assert -0.5 <= roots[0, 0, 1] < 4 and 107 < roots[0, 0, 0] <= 111.5
 
 

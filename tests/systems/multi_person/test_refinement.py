@@ -125,9 +125,9 @@ class _Taught:
         return images
 
     def reader(self, features, training=False):
-        heat = np.zeros((len(features), 28, 28, maps.CHANNELS), np.float32)
+        heat = np.zeros((len(features), 28, 28, maps.OWN.channels), np.float32)
         for one, height in zip(heat, self._heights[: len(heat)]):
-            one[13, 13, predictions.PELVIS] = height
+            one[13, 13, maps.OWN.root_map] = height
         return tf.constant(heat)
 
 
@@ -149,8 +149,10 @@ def test_only_who_is_there_is_looked_at_again(people, heights, eagerly):
         asked.append(roots)
         return refinement.into(tf.gather(centred, there), look)[:, None]
 
-    first = types.SimpleNamespace(camera=CAMERA, people=lambda *_, **__: wrong)
-    again = types.SimpleNamespace(camera=CAMERA, people=second)
+    first = types.SimpleNamespace(
+        layout=maps.OWN, camera=CAMERA, people=lambda *_, **__: wrong
+    )
+    again = types.SimpleNamespace(layout=maps.OWN, camera=CAMERA, people=second)
     images = tf.random.uniform([3, 112, 112, 3], seed=0)
     found = predictions.everybody(
         first, taught.trunk, taught.reader, images, most, again
@@ -170,7 +172,7 @@ def test_a_pelvis_is_looked_for_where_it_was_seen():
     heat[0, 14, 15], heat[0, 3, 3] = 0.5, 0.9  # another person's is higher
     heat[1, 3, 3] = 0.9
     expected = tf.constant([[58.0, 56.0]] * 3)
-    found = predictions._root_near(tf.constant(heat), expected, 112).numpy()
+    found = predictions._root_near(tf.constant(heat), expected, 112, 0.3).numpy()
     want = sources.in_pixels(np.array([15.0, 14.0]), 112)
     np.testing.assert_allclose(found[0], want, atol=1e-3)
     np.testing.assert_allclose(found[1:], expected[1:])
@@ -202,7 +204,7 @@ def test_labels_and_scenes_are_seen_by_the_turned_camera(batches, eagerly):
         known = np.isfinite(want)
         assert known.any()
         np.testing.assert_allclose(seen[known], want[known], atol=0.1)
-    pelvis = batch.maps.numpy()[..., predictions.PELVIS]
+    pelvis = batch.maps.numpy()[..., maps.OWN.root_map]
     for heat, root in zip(pelvis, sources.in_cells(batch.scene_roots.numpy(), size)):
         column, row = np.clip(np.rint(root[0]).astype(int), 0, 27)
         assert heat[row, column] > 0.6
@@ -225,4 +227,4 @@ def test_a_teacher_who_sees_nobody_is_named(load, batches, monkeypatch):
     nobody = np.full((8, 2, 17, 2), np.nan, np.float32)
     monkeypatch.setattr(sources, "seen_by_teacher", lambda *_: nobody)
     with pytest.raises(errors.InputError, match="street: the teacher sees nobody in 8"):
-        sources.RefinementBatches(load(), batches[1], None, None)
+        sources.RefinementBatches(load(), batches[1], None, teacher.MapReader(8, 8))

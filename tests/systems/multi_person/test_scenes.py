@@ -45,7 +45,7 @@ def test_everybody_has_a_cell_of_his_own(made):
 
 def test_the_pelvis_map_peaks_at_the_roots(made):
     for roots, there, drawn in zip(made.roots, made.there, made.maps):
-        peaks = drawn[..., maps.JOINTS.index("pelvis")]
+        peaks = drawn[..., maps.OWN.joints.index("pelvis")]
         column, row = np.round((roots[there] + 0.5) / 8 - 0.5).astype(int).T
         assert (peaks[row, column] > 0.75).all()
 

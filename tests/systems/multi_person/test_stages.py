@@ -1,5 +1,6 @@
 """All stages as the tool trains them: kept, exported, measured; only theirs move."""
 
+import dataclasses
 import functools
 import json
 
@@ -17,6 +18,7 @@ from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.systems.multi_person import config as configs
 from sa3dhp.systems.multi_person import (
     job,
+    maps,
     networks,
     predictions,
     sources,
@@ -155,14 +157,14 @@ def test_the_tool_measures_a_run_on_mupots(run, tmp_path):
 
 
 def test_a_run_in_which_nobody_is_found_says_so(run, monkeypatch):
-    monkeypatch.setattr(predictions, "THRESHOLD", 99.0)
+    monkeypatch.setattr(maps, "OWN", dataclasses.replace(maps.OWN, peak=99.0))
     assert job.card_of(run[0]) == "procedural"
     with pytest.raises(errors.InputError, match=r"none of \d+ people was found"):
         job.predicted(run[0])
 
 
 def test_who_is_found_is_measured(run, monkeypatch):
-    monkeypatch.setattr(predictions, "THRESHOLD", -1e9)
+    monkeypatch.setattr(maps, "OWN", dataclasses.replace(maps.OWN, peak=-1e9))
     monkeypatch.setattr(job.scoring, "FAR", 9.0)
     pred, truth, information = job.predicted(run[0])
     assert information == "G" and len(pred.joints) > 0

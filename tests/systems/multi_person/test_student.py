@@ -35,7 +35,9 @@ def test_a_dense_layer_keeps_the_size_of_what_it_is_given():
 @pytest.fixture(scope="module")
 def networks():
     tf.keras.utils.set_random_seed(0)
-    return student.Student(16, width=8), student.MapEncoder(maps.CHANNELS, 16, width=8)
+    return student.Student(16, width=8), student.MapEncoder(
+        maps.OWN.channels, 16, width=8
+    )
 
 
 def test_maps_become_features_and_these_s(networks):

@@ -190,7 +190,8 @@ class StudentStep:
         roots = tf.einsum("bij,bnj->bni", turn, batch.roots) + shift[:, None]
         edge = tf.cast(self._composer.camera.size, tf.float32) - 0.5
         inside = tf.reduce_all((roots > -0.5) & (roots < edge), axis=-1)
-        there = tf.math.is_finite(batch.points[:, :, SKELETON.root, 0])
+        root = self._composer.layout.root
+        there = tf.math.is_finite(batch.points[:, :, root, 0])
         return moved, roots, inside & there
 
     def _of_scenes(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
