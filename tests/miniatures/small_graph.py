@@ -6,7 +6,16 @@ import tensorflow as tf
 FEATURES = 6
 
 
-def write(path, *, stages=3, sigmoid=False, training=True):
+def write(
+    path,
+    *,
+    stages=3,
+    sigmoid=False,
+    training=True,
+    dilation=1,
+    minuend=False,
+    around=False,
+):
     """Writes a graph from `image` to 57 answers.
 
     Args:
@@ -14,6 +23,9 @@ def write(path, *, stages=3, sigmoid=False, training=True):
         stages: of which each after the first reads the features anew.
         sigmoid: whether it has an operation that no such graph has.
         training: whether its batch norm was frozen as in training.
+        dilation: of its convolutions.
+        minuend: whether it takes something away from a constant.
+        around: whether its answers see the picture, not the features alone.
     """
     rng = np.random.default_rng(0)
     v1 = tf.compat.v1
@@ -24,9 +36,10 @@ def write(path, *, stages=3, sigmoid=False, training=True):
 
         def convolved(x, inputs, outputs, side=1, stride=1):
             kernel = constant(side, side, inputs, outputs)
-            return v1.nn.conv2d(x, kernel, [1, stride, stride, 1], "SAME")
+            strides, dilations = [1, stride, stride, 1], [1, dilation, dilation, 1]
+            return v1.nn.conv2d(x, kernel, strides, "SAME", dilations=dilations)
 
-        x = v1.placeholder(tf.float32, [None, None, None, 3], name="image")
+        x = image = v1.placeholder(tf.float32, [None, None, None, 3], name="image")
         x = tf.subtract(tf.multiply(tf.divide(x, 256.0), 2.0), 0.5)
         x = tf.nn.bias_add(convolved(x, 3, 4, 3, 2), constant(4))
         statistics = (None, None)
@@ -47,6 +60,10 @@ def write(path, *, stages=3, sigmoid=False, training=True):
             x = tf.concat([*answers, v], axis=3)
             x = tf.nn.relu(convolved(x, FEATURES + 57, 8)) + convolved(v, FEATURES, 8)
             answers = [convolved(x, 8, count) for count in (19, 38)]
+        if minuend:
+            answers[0] = tf.subtract(tf.constant(1.0), answers[0])
+        if around:
+            answers[0] += convolved(image, 3, 19, stride=8)
         if sigmoid:
             answers[0] = tf.sigmoid(answers[0])
         tf.concat(answers, axis=3, name="Openpose/concat_stage7")

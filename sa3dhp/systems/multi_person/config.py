@@ -27,7 +27,7 @@ STAGES = {
 }
 READS = {
     "poses": "poses",
-    "teacher": "pictures",
+    "teacher": "teacher",  # pictures too
     "alignment": "pictures",
     "equivariance": "pictures",
     "refinement": "pictures",

@@ -43,7 +43,8 @@ _NUM_HEATS = 19
 _SAME = {"AddV2": "Add"} | {
     f"FusedBatchNorm{v}": "FusedBatchNorm" for v in ("V2", "V3")
 }
-_WEIGHTED = ("Conv2D", "DepthwiseConv2dNative", "BiasAdd", "Mul", "RealDiv", "Sub")
+_CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
+_WEIGHTED = (*_CONVOLUTIONS, "Add", "BiasAdd", "Mul", "RealDiv", "Sub")
 _CHANNELS = [
     *(_PARTS[name] for name in maps.COCO.joints),
     *(_NUM_HEATS + _FIELDS[limb] + axis for limb in maps.COCO.limbs for axis in (0, 1)),
@@ -70,6 +71,8 @@ class Graph:
         try:
             with open(path, "rb") as file:
                 definition.ParseFromString(file.read())
+            with tf.Graph().as_default():  # for what TensorFlow says of it
+                tf.import_graph_def(definition, name="")
         except Exception as error:  # a file of any kind: protobuf has no one error
             raise errors.InputError(
                 f"{path}: cannot be read as a frozen graph ({error}); expected a "
@@ -92,7 +95,7 @@ class Graph:
         for name, node in known.items():
             if node.op not in ("Const", "Placeholder", "Shape", "StridedSlice"):
                 self.nodes[name] = self._read(path, node, known)
-        self.features = self._shared(path)
+        self._path, self.features = path, self._shared(path)
 
     def part(self, start: str, end: str) -> dict[str, Any]:
         """Returns what leads from one node to another: plain values, see `Part`."""
@@ -100,6 +103,11 @@ class Graph:
         waiting = [end]
         while waiting:
             name = waiting.pop()
+            if name not in self.nodes:
+                raise errors.InputError(
+                    f"{self._path}: node {name} leads to {end} past {start}, expected "
+                    "all of it through there, as in an OpenPose"
+                )
             inputs = [x for x in self.nodes[name]["inputs"] if x != start]
             left = [x for x in inputs if x not in order]
             if left:
@@ -149,10 +157,15 @@ class Graph:
             told["align_corners"] = bool(node.attr["align_corners"].b)
         elif op in _WEIGHTED:
             told["weights"] = [self._keep(x, self._constants[x]) for x in held]
-        elif op not in ("Add", "ConcatV2", "Identity", "MaxPool", "Relu", "Relu6"):
+        elif op not in ("ConcatV2", "Identity", "MaxPool", "Relu", "Relu6"):
             raise errors.InputError(
                 f"{path}: node {node.name} is a {node.op}, expected convolutions, "
                 "batch norm, ReLUs, sums and the like; freeze the graph for inference"
+            )
+        if not _is_plain(node, inputs, held):
+            raise errors.InputError(
+                f"{path}: node {node.name}, a {node.op}, has another form than those "
+                "of OpenPose: expected NHWC, no dilation, and constants last"
             )
         return told
 
@@ -171,6 +184,14 @@ class Graph:
     def _keep(self, name: str, values: np.ndarray) -> str:
         self.weights[name] = values.astype(np.float32)
         return name
+
+
+def _is_plain(node: Any, inputs: list[str], held: list[str]) -> bool:
+    """Whether a node is of the form that `_answer` takes it for."""
+    layout = node.attr["data_format"].s or b"NHWC"
+    dilated = any(value != 1 for value in node.attr["dilations"].list.i)
+    last = inputs[: len(inputs) - len(held)]
+    return layout == b"NHWC" and not dilated and not set(last) & set(held)
 
 
 class Part(tf.keras.Model):
@@ -291,7 +312,7 @@ def _answer(node: Mapping[str, Any], inputs: list, weights: list) -> tf.Tensor:
             size=tf.shape(inputs[1])[1:3],
             align_corners=node["align_corners"],
         )
-    if op in ("Conv2D", "DepthwiseConv2dNative"):
+    if op in _CONVOLUTIONS:
         convolve = tf.nn.conv2d if op == "Conv2D" else tf.nn.depthwise_conv2d
         return convolve(x, weights[0], node["strides"], node["padding"])
     if op == "MaxPool":

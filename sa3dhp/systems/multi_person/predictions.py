@@ -15,9 +15,8 @@ from sa3dhp.visualisation import grids
 
 SKELETON = sources.SKELETON
 MOST = 16  # people in a picture
-_NEAR = (
-    1 / 7
-)  # sides of the picture, how far from where it was seen H' looks for the anchor [D]
+# Sides of the crop, how far from where it was seen H' looks for the anchor [D].
+_NEAR = 1 / 7
 _BATCH = 32
 _COLORS = ((0, 200, 0), (220, 40, 40), (40, 90, 240), (230, 200, 0), (200, 0, 200))
 

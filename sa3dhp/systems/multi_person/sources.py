@@ -17,6 +17,7 @@ from sa3dhp.systems.multi_person import camera as cameras
 from sa3dhp.systems.multi_person import config as configs
 from sa3dhp.systems.multi_person import (
     folders,
+    frozen,
     grouping,
     maps,
     poses,
@@ -44,14 +45,17 @@ def check(config: configs.Config, *uses: str) -> dict[str, str]:
         uses: values of `config.READS`.
 
     Raises:
-        InputError: if a domain or folder is not there, or not usable.
+        InputError: if a domain, folder or published teacher is not there, or not
+            usable.
     """
     data = config.data
+    if "teacher" in uses and config.teacher.published:
+        frozen.Graph(config.teacher.weights)
     if data.kind == "world":
         for name in (data.source, data.target):
             domain.get(name)
         return {}
-    if "pictures" not in uses:
+    if not {"pictures", "teacher"} & set(uses):
         return {}
     labels = config.student.labels != "none"
     # A published teacher learns of nobody here; then the source may be the target.

@@ -85,6 +85,9 @@ def test_gradients_pass_f_as_l_adapt_needs(graph):
     [
         ({"sigmoid": True}, "is a Sigmoid, expected convolutions"),
         ({"stages": 1}, "0 nodes go into all of 0 stages"),
+        ({"dilation": 2}, "a Conv2D, has another form .* no dilation"),
+        ({"minuend": True}, "a Sub, has another form .* constants last"),
+        ({"around": True}, "node image leads to Openpose/concat_stage7 past concat"),
     ],
 )
 def test_another_graph_is_named(tmp_path, changes, reason):
@@ -197,6 +200,14 @@ def test_a_folder_of_pictures_is_enough(graph, tmp_path):
     folder = configs.load(None, [*small_multi_person.SMALL, *told, weights])
     assert list(sources.check(folder, "pictures")) == [str(tmp_path)]
     assert job.target_information(folder) == "R"
+
+
+def test_a_file_that_is_not_there_is_known_before_the_work(tmp_path):
+    told = f"teacher.weights={tmp_path}/none.pb"
+    config = configs.load(None, [*small_multi_person.SMALL, told])
+    assert not sources.check(config, "poses", "pictures")
+    with pytest.raises(errors.InputError, match=r"none\.pb: cannot be read"):
+        sources.check(config, "poses", "pictures", configs.READS["teacher"])
 
 
 def test_photographs_of_people(shared_data):
