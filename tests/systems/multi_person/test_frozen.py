@@ -21,6 +21,7 @@ from sa3dhp.systems.multi_person import (
     predictions,
     sources,
     stages,
+    watching,
 )
 
 SKELETON = maps.SKELETON
@@ -149,8 +150,6 @@ def run(config, tmp_path_factory):
         patch.setattr(
             sources, "seen_by_teacher", small_multi_person.clairvoyant(config)
         )
-        patch.setattr(stages.saved_model, "write", lambda path, described: None)
-        patch.setattr(stages, "_exported", lambda *_, **__: None)
         some = ("poses", "teacher", "alignment", "equivariance")
         rows = [row for name in some for row in made.train(name, workdir)]
     tf.config.run_functions_eagerly(False)
@@ -168,6 +167,18 @@ def test_the_student_learns_from_it(run, config, graph):
         for a, b in zip(ours.get_weights(), theirs.get_weights()):
             np.testing.assert_allclose(a, b, rtol=1e-3)  # kept in float16
     assert kept[0](images).shape[-1] == small_graph.FEATURES
+
+
+def test_the_exported_model_needs_no_other_file(run, config):
+    model = watching.load(run[0])
+    images = sources.crowds(config, "street", unseen=True).images[:1]
+    made = networks.Networks(config, run[0] / "checkpoints")
+    shown = sources.pixels(images)
+    want = predictions.everybody(made.trained(), *made.teacher(), shown)
+    ((joints, _, score),) = model.see(images)
+    count = int(want["count"][0])
+    assert len(joints) == len(score) == count
+    np.testing.assert_allclose(joints, want["joints"][0, :count], atol=1.0)
 
 
 def test_who_is_found_stands_where_the_neck_is_seen(run, config, eagerly):
