@@ -313,7 +313,7 @@ class StudentBatches:
         )
 
 
-class RefinementBatches:
+class RefinementBatches(StudentBatches):
     """The same for H': crops of the people that the teacher sees, and of scenes.
 
     There is one person to a row of a batch, `[B, 1, ...]`, the one that a look is at;
@@ -332,20 +332,15 @@ class RefinementBatches:
         Raises:
             InputError: if it sees nobody in any of them.
         """
-        self._config, self._camera, self._networks = config, camera, (trunk, reader)
-        self._layout = layout = reader.layout
-        data = config.data
-        self._crowds = crowds(config, data.target)
-        images = self._crowds.images
-        self._seen = seen_by_teacher(trunk, reader, images, data.people)
-        self._labels = truth_of(self._seen, self._crowds, data.image_size, layout.root)
-        self._people = np.argwhere(np.isfinite(self._seen[:, :, layout.root, 0]))
+        super().__init__(config, camera, trunk, reader)
+        self._networks = trunk, reader
+        root = self._layout.root
+        self._people = np.argwhere(np.isfinite(self._seen[:, :, root, 0]))
         if not len(self._people):
             raise errors.InputError(
-                f"{data.target}: the teacher sees nobody in {len(images)} pictures, "
-                "expected people to crop; train it longer (teacher.steps)"
+                f"{config.data.target}: the teacher sees nobody in {len(self._seen)} "
+                "pictures, expected people to crop; train it longer (teacher.steps)"
             )
-        self._poses = canonical_poses(config)
 
     def make(self, step: int) -> student_step.Batch:
         """Returns the batch of a step."""
