@@ -73,7 +73,8 @@ def test_rows_share_their_stages_and_go_on(
     assert counts == {**dict.fromkeys(counts, 2), "source": 1, "estimator": 5}
     found = json.loads((tmp_path / "interventions.json").read_text())
     lines = {line["id"]: line for line in found["rows"]}
-    assert set(lines["counterfactual"]["changes"]) == {"source", "dann"}
+    for key in ("changes", "changes_pa"):
+        assert set(lines["counterfactual"][key]) == {"source", "dann"}
     assert [lines[x]["target_information"] for x in ("source", "dann")] == ["N", "R"]
     assert lines["counterfactual_uds"]["target_information"] == "N"
     assert set(lines["counterfactual_uds"]["changes"]) == {
