@@ -37,7 +37,7 @@ class Composer:
         """Returns P, the people of pictures or scenes.
 
         Args:
-            features: v, `[B, 28, 28, C]`, of E or of G.
+            features: v, `[B, cells, cells, C]`, of E or of G.
             roots: `[B, N, 2]`, pixels; rows without anybody hold any place.
             training: whether batch norm uses the batch's statistics.
             zoom: `[B, N]`, of a longer lens, see `refinement.Look`.

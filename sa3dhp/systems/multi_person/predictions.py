@@ -27,7 +27,7 @@ def roots_of(
     """Returns where people are, by non-maximum suppression of a map.
 
     Args:
-        pelvis: `[B, 28, 28]`, the map of the anchor.
+        pelvis: `[B, cells, cells]`, the map of the anchor.
         size: side of the picture, pixels.
         most: N.
         least: height of a peak that is a person.

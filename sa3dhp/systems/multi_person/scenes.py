@@ -25,7 +25,7 @@ class Scenes:
         roots: `[B, N, 2]`, pixels, of the layout's anchor.
         depth: `[B, N]`, d of the pelvis.
         there: `[B, N]`, whether a row is a person; the others repeat the first.
-        maps: `[B, 28, 28, 43]`.
+        maps: `[B, cells, cells, channels]`, by the layout.
     """
 
     joints: np.ndarray

@@ -1,4 +1,4 @@
-"""The four stages of a configuration: what each trains, and on what."""
+"""The five stages of a configuration: what each trains, and on what."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class Student(tf.keras.Model):
         """Returns s `[B, 14, 14, 39]` in (-1, 1), float32.
 
         Args:
-            features: `[B, 28, 28, 1024]`.
+            features: `[B, cells, cells, features]`, of 28 cells 1024 ([P]).
             training: whether batch norm uses the batch's statistics.
         """
         half = self._half(self._first(features, training=training), training=training)
@@ -125,7 +125,7 @@ class MapEncoder(tf.keras.Model):
         self(tf.zeros([1, 28, 28, channels]))
 
     def call(self, maps: tf.Tensor) -> tf.Tensor:
-        """Returns features `[B, 28, 28, features]`."""
+        """Returns features `[B, cells, cells, features]`."""
         x = maps
         for layer in self._hidden:
             x = self._relu(layer(x))

@@ -34,7 +34,7 @@ class Batch(NamedTuple):
         joints: `[B, N, 17, 3]`, mm, camera frame, true for the rows of `roots`; NaN
             where not known.
         true_points: `[B, N, 17, 2]`, pixels, the same in 2D.
-        maps: `[B', 28, 28, 43]`, m_syn.
+        maps: `[B', cells, cells, channels]`, m_syn, by the teacher's layout.
         scene_joints: `[B', N', 17, 3]`, mm, P_syn.
         scene_roots: `[B', N', 2]`, pixels.
         scene_there: `[B', N']`, whether a row is a person.
