@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
 
+from sa3dhp import documents, errors, files
 from sa3dhp.training import loop, store
 from sa3dhp.training import step as steps
 
 _BETWEEN = 10  # steps between evaluations, at least
+_BASIS = "trained_on.json"  # beside a stage's state
 
 
 def nothing() -> None:
@@ -69,7 +72,11 @@ def train(
 
     Returns:
         The measures, on data that was never trained on.
+
+    Raises:
+        InputError: if the state there began on other networks; as of `loop.run`.
     """
+    _check_basis(stage, networks, workdir)
     found: dict[int, dict[str, float]] = {}
 
     def evaluate(done: int) -> dict[str, float]:
@@ -102,3 +109,35 @@ def train(
         **stage.meta,
     )
     return measured
+
+
+def _check_basis(
+    stage: Stage, networks: store.Store, workdir: str | os.PathLike
+) -> None:
+    """Keeps the hashes of the frozen networks with the state of what trains on them.
+
+    Raises:
+        InputError: if they are others than those that the state began on: weights would
+            be said to be trained on what they never saw.
+    """
+    if not stage.trained_on:
+        return
+    state = pathlib.Path(workdir) / "state" / stage.name
+    hashes = {name: networks.hash(name) for name in stage.trained_on}
+    path = state / _BASIS
+    if not path.is_file():
+        files.write_json(path, hashes)
+        return
+    try:
+        before = documents.parse_json(path.read_bytes(), str(path))
+        changed = [name for name in hashes if before[name] != hashes[name]]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise errors.InputError(
+            f"{path}: damaged; delete {state} to train {stage.name} again"
+        ) from None
+    if changed:
+        raise errors.InputError(
+            f"{state}: began on another {changed[0]}.npz than the one in "
+            f"{networks.folder}; delete it to train {stage.name} again, or use another "
+            "--workdir"
+        )

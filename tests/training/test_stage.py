@@ -1,11 +1,13 @@
 """A stage: trained, finished, measured and saved, in this order."""
 
 import itertools
+import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from sa3dhp import errors
 from sa3dhp.training import checkpoint, stage, store
 
 
@@ -74,6 +76,28 @@ def test_it_says_which_networks_it_was_trained_on(networks, tmp_path, capsys):
     _train(_Step(), networks, tmp_path, trained_on=("below",))
     meta = checkpoint.read_meta(networks.folder / "line.npz")
     assert meta["trained_on"] == {"below": networks.hash("below")}
+
+
+def test_a_stage_whose_networks_changed_is_told_to_train_again(
+    networks, tmp_path, capsys
+):
+    below = _Step().network
+    networks.save({"below": below})
+    _train(_Step(), networks, tmp_path, trained_on=("below",))
+    first = checkpoint.read_meta(networks.folder / "line.npz")
+    below.set_weights([np.ones([1, 1])])
+    networks.save({"below": below})
+    message = r"state/line: began on another below.npz than the one in .*networks; del"
+    with pytest.raises(errors.InputError, match=message):
+        _train(_Step(), networks, tmp_path, trained_on=("below",))
+    assert checkpoint.read_meta(networks.folder / "line.npz") == first
+    shutil.rmtree(tmp_path / "state" / "line")
+    _train(_Step(), networks, tmp_path, trained_on=("below",))
+    meta = checkpoint.read_meta(networks.folder / "line.npz")
+    assert meta["trained_on"] == {"below": networks.hash("below")}
+    (tmp_path / "state" / "line" / "trained_on.json").write_text("[]")
+    with pytest.raises(errors.InputError, match=r"trained_on.json: damaged; delete"):
+        _train(_Step(), networks, tmp_path, trained_on=("below",))
 
 
 def test_it_is_finished_once_before_it_is_measured_and_saved(
