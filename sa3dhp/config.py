@@ -4,6 +4,7 @@ The dataclasses are a system's own, see `systems/<name>/config.py`. A field says
 range where it stands:
 
     steps: int = config.positive(300_000, may_change=True)
+    card: str = config.changeable("procedural")
     rolled: float = config.share(0.0)
     angle_deg: float = config.signed(50.0)
 
@@ -58,6 +59,11 @@ def positive(default: T, *, may_change: bool = False) -> T:
     return dataclasses.field(
         default=default, metadata={_RANGE: _ABOVE_0, _MAY_CHANGE: may_change}
     )
+
+
+def changeable(default: T) -> T:
+    """A field that a run that goes on may have another value of, see `begin`."""
+    return dataclasses.field(default=default, metadata={_MAY_CHANGE: True})
 
 
 def share(default: T, *, inside: bool = False) -> T:
@@ -136,8 +142,8 @@ def of_run(schema: type[T], workdir: str | os.PathLike[str], system: str) -> T:
 def begin(config: Any, workdir: str | os.PathLike[str]) -> None:
     """Writes `<workdir>/config.yaml`, or checks that the run there has the same.
 
-    What is declared with `may_change` may change when a run goes on: the steps to do,
-    and how often to report.
+    What is declared with `may_change`, or is `changeable`, may change when a run goes
+    on: the steps to do, how often to report, and what it is measured on.
 
     Raises:
         InputError: if the folder holds a run of another configuration.

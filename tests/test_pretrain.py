@@ -24,6 +24,7 @@ def _pretrain(*args):
         (["--config=none.yaml"], "none.yaml: no such configuration file"),
         (["--stage=sauce"], "value should be one of"),
         (["--checkpoints=setup.py"], "setup.py: is a file, expected a folder's name"),
+        (["--set=image_encoder.weights=w.npz"], "weights: no file w.npz; expected a R"),
         (["--precision=half"], "value should be one of"),
         (["--strategy=multi_worker"], "TF_CONFIG: got nothing, expected as in"),
     ],
@@ -34,6 +35,19 @@ def test_bad_input_is_one_line(tmp_path, args, message):
     assert done.stderr.count("\n") == 1 and done.stderr.startswith("error: ")
     assert message in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_in_the_way_of_the_model_is_told_before_the_work(tmp_path):
+    (tmp_path / "saved_model").mkdir()
+    (tmp_path / "saved_model" / "notes.txt").write_text("mine")
+    done = tool_runner.run(
+        *("pretrain", "--system=interventions", f"--workdir={tmp_path}"),
+        *("--config=configs/interventions_world.yaml",),
+        cwd=ROOT,
+    )
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "saved_model holds other things (it has no saved_model.pb)" in done.stderr
+    assert [path.name for path in tmp_path.rglob("*")] == ["saved_model", "notes.txt"]
 
 
 def test_a_sister_system_trains_on_two_devices(tmp_path):

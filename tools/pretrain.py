@@ -69,6 +69,7 @@ def main() -> None:
     workdir = pathlib.Path(FLAGS.workdir)
     # TensorFlow takes seconds to import: bad input is known before.
     from sa3dhp import provenance
+    from sa3dhp.export import saved_model
     from sa3dhp.training import precision, replicas, store
 
     strategy = replicas.make(FLAGS.strategy)
@@ -77,6 +78,9 @@ def main() -> None:
     stages = list(configs.STAGES) if FLAGS.stage == "all" else [FLAGS.stage]
     uses = {configs.READS[stage] for stage in stages}
     prepared = sources.check(config, *sorted(uses))  # hours before they are needed
+    for stage in stages:
+        if stage in configs.EXPORTS:
+            saved_model.check(workdir / configs.EXPORTS[stage])
     folder = pathlib.Path(FLAGS.checkpoints or workdir / "checkpoints")
     files.check_is_folder(folder)
     files.claim(workdir)

@@ -28,9 +28,10 @@ def resnet50(image_size: int, weights: str | None) -> tf.keras.Model:
 
     Args:
         image_size: pixels, of both sides; at least 32.
-        weights: None; `imagenet`; a ResNet-50 'notop' .h5 file of Keras; or an .npz
-            file with the arrays `<layer of Keras>/kernel`, `bias`, `gamma`, `beta`,
-            `moving_mean` and `moving_variance` of conv1 to conv4_block6 at least.
+        weights: None or `none`; `imagenet`; a ResNet-50 'notop' .h5 file of Keras; or
+            an .npz file with the arrays `<layer of Keras>/kernel`, `bias`, `gamma`,
+            `beta`, `moving_mean` and `moving_variance` of conv1 to conv4_block6 at
+            least.
 
     Returns:
         `[B, image_size, image_size, 3]`, see `prepared`, to
@@ -39,9 +40,7 @@ def resnet50(image_size: int, weights: str | None) -> tf.keras.Model:
     Raises:
         InputError: if the image is too small or the weights cannot be had.
     """
-    path = None if weights in (None, "imagenet") else pathlib.Path(str(weights))
-    if path is not None and not path.is_file():
-        raise errors.InputError(f"weights: no file {path}; {_REMEDY}")
+    path = check(weights)
     try:
         network = tf.keras.applications.ResNet50(
             include_top=False,
@@ -58,13 +57,30 @@ def resnet50(image_size: int, weights: str | None) -> tf.keras.Model:
         ) from error
     output = network.get_layer(LAST_LAYER).output
     backbone = tf.keras.Model(network.input, output, name="backbone")
-    if weights is None:
+    if path is None and weights != "imagenet":
         _silence_residuals(backbone)
     elif path is not None and path.suffix == ".npz":
         fill(backbone, path)
     elif path is not None:  # an .h5 file goes by the order of all the layers
         _load(network, path)
     return backbone
+
+
+def check(weights: str | None) -> pathlib.Path | None:
+    """Returns the file that weights are in, or None if they are in none.
+
+    Args:
+        weights: None, `none`, `imagenet`, or a path.
+
+    Raises:
+        InputError: if there is no such file.
+    """
+    if weights in (None, "none", "imagenet"):
+        return None
+    path = pathlib.Path(str(weights))
+    if not path.is_file():
+        raise errors.InputError(f"weights: no file {path}; {_REMEDY}")
+    return path
 
 
 def fill(backbone: tf.keras.Model, path: str | os.PathLike) -> None:

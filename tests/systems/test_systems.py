@@ -22,6 +22,7 @@ def test_a_configuration_is_read_without_tensorflow(name, repo_root):
         "import sys; from sa3dhp import systems; "
         f"c = systems.part({name!r}, 'config'); c.load(); "
         "assert len(c.STAGES) and set(c.READS) == set(c.STAGES); "
+        "assert set(c.EXPORTS) <= set(c.STAGES); "
         "assert c.MEASURED and c.NEXT.format(config=1, folder=2, workdir=3); "
         "from sa3dhp import files; c.load(files.shipped(c.SHIPPED)); "
         "assert 'tensorflow' not in sys.modules"

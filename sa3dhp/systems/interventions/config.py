@@ -15,7 +15,7 @@ from typing import Literal
 
 from sa3dhp import config as loader
 from sa3dhp import errors
-from sa3dhp.config import positive, share
+from sa3dhp.config import changeable, positive, share
 
 # In their order: a stage, and a network that it leaves behind.
 STAGES = {
@@ -29,6 +29,8 @@ READS = dict.fromkeys(STAGES, "pictures")  # what `sources.check` looks at
 SHIPPED = "configs/interventions_world.yaml"
 MEASURED = "of pictures that never trained"  # over the numbers of a stage
 NEXT = "python tools/evaluate.py --system=interventions --workdir={workdir}"
+EXPORTS = {"estimator": "saved_model"}  # stage -> SavedModel in the workdir
+SIZES = (32, 64, 128, 256)  # of pictures: E halves them down to 4 x 4, f needs 32
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 PRECISIONS: tuple[str, ...] = typing.get_args(Precision)
 Method = Literal["source", "ddc", "dan", "dann", "counterfactual"]
@@ -51,14 +53,16 @@ class Data:
     target: str = "street"  # the place it is measured in
     # Of the table `interventions`: the places of its rows SD + UD (the first) and SD +
     # Multi-UDs (all).
-    others: tuple[str, ...] = ("hall", "night", "park")
+    others: tuple[str, ...] = changeable(("hall", "night", "park"))
     split: str = "train"  # of prepared pictures, that trains
     pictures: int = positive(4000)  # of each place of the embedded world, that train
-    unseen: int = positive(500)  # pictures that measure, of each place, at most [D]
-    image_size: int = positive(256)  # px ([C] Table 1)
+    # Pictures of each place that measure while it trains, at most; of a prepared target
+    # all do at the end [D].
+    unseen: int = positive(500, may_change=True)
+    image_size: int = positive(256)  # px, one of `SIZES` ([C] Table 1)
     stored_size: int = positive(320)  # px, of prepared pictures, with their margin
     augmentation: float = share(0.5)  # strength of the changes of light and colour [D]
-    evaluation_card: str = "procedural"  # the protocol of the results
+    evaluation_card: str = changeable("procedural")  # the protocol of the results
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,8 +141,8 @@ class Config:
 
         Raises:
             InputError: if nothing is unlabelled, a stride is not 1 or 2, what keeps its
-                weights has none, or the stored pictures are smaller than what the
-                network sees.
+                weights has none, pictures are of no size that E halves, or the stored
+                ones smaller than what the network sees.
         """
         data, frozen = self.data, self.estimator.frozen_up_to
         if not data.unlabelled:
@@ -155,6 +159,12 @@ class Config:
             raise errors.InputError(
                 f"estimator.frozen_up_to: got {frozen}, expected nothing where "
                 "estimator.weights is none: they would stay as they were drawn"
+            )
+        if data.image_size not in SIZES:
+            raise errors.InputError(
+                f"data.image_size: got {data.image_size}, expected one of "
+                f"{', '.join(map(str, SIZES))}: the auto-encoder halves a picture down "
+                "to 4 x 4"
             )
         if data.stored_size < data.image_size:
             raise errors.InputError(

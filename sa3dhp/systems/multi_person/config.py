@@ -35,6 +35,8 @@ READS = {
 SHIPPED = "configs/multi_person_world.yaml"
 MEASURED = "of pictures and poses that never trained"  # over the numbers of a stage
 NEXT = "python tools/evaluate.py --system=multi_person --workdir={workdir}"
+# Stage -> SavedModel in the workdir; the second looks at each person again.
+EXPORTS = {"equivariance": "saved_model", "refinement": "saved_model_refined"}
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 PRECISIONS: tuple[str, ...] = typing.get_args(Precision)
 

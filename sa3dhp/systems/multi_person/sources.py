@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from sa3dhp import errors
 from sa3dhp.data import augment, pipeline
+from sa3dhp.models import backbone
 from sa3dhp.synthetic import crowd, domain, world
 from sa3dhp.systems.multi_person import camera as cameras
 from sa3dhp.systems.multi_person import config as configs
@@ -45,12 +46,14 @@ def check(config: configs.Config, *uses: str) -> dict[str, str]:
         uses: values of `config.READS`.
 
     Raises:
-        InputError: if a domain, folder or published teacher is not there, or not
-            usable.
+        InputError: if a domain, folder, published teacher or file of weights is not
+            there, or not usable.
     """
     data = config.data
     if "teacher" in uses and config.teacher.published:
         frozen.Graph(config.teacher.weights)
+    elif "teacher" in uses:
+        backbone.check(config.teacher.weights)
     if data.kind == "world":
         for name in (data.source, data.target):
             domain.get(name)

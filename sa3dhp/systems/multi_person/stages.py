@@ -32,8 +32,8 @@ from sa3dhp.training import loop, replicas
 from sa3dhp.training import stage as stages_
 from sa3dhp.training.steps import pose_autoencoder as pose_step
 
-MODEL = "saved_model"  # in the workdir
-REFINED = "saved_model_refined"  # the same with a second look at each person
+MODEL = configs.EXPORTS["equivariance"]
+REFINED = configs.EXPORTS["refinement"]
 SHEET = "people.png"  # unseen pictures: truth, teacher, student
 _SHOWN = 6  # pictures of a sheet
 
@@ -75,7 +75,7 @@ class Stages:
             Rows of stage, name of a measure, and its value on what never trained.
         """
         folder = pathlib.Path(workdir)
-        exported = {"equivariance": MODEL, "refinement": REFINED}.get(name)
+        exported = configs.EXPORTS.get(name)
         if exported:
             saved_model.check(folder / exported)  # before the work, not after
         if name == "teacher" and self._config.teacher.published:

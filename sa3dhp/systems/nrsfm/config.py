@@ -23,6 +23,8 @@ READS = {"teacher": "points", "student": "points"}  # what `sources.check` looks
 SHIPPED = "configs/nrsfm.yaml"
 MEASURED = "own: trained on; unseen: never"  # over the numbers of a stage
 NEXT = "python tools/evaluate.py --system=nrsfm --workdir={workdir}"
+# Stage -> SavedModel in the workdir.
+EXPORTS = {"teacher": "teacher_model", "student": "saved_model"}
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 PRECISIONS: tuple[str, ...] = typing.get_args(Precision)
 

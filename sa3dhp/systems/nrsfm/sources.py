@@ -12,6 +12,7 @@ from scipy.spatial import transform
 from sa3dhp import errors
 from sa3dhp.data import labelled, pipeline, prepared, schema, shards
 from sa3dhp.evaluation import poses
+from sa3dhp.models import backbone
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.systems.nrsfm import config as configs
 from sa3dhp.systems.nrsfm import points as points_
@@ -115,10 +116,11 @@ def check(config: configs.Config, *uses: str) -> dict[str, str]:
     """Returns the hashes of the prepared folder in use, which results carry.
 
     Raises:
-        InputError: if it, or the .npz file, is not there or not usable.
+        InputError: if it, the .npz file or that of weights is not there or not usable.
     """
     del uses  # both stages read the same
     data = config.data
+    backbone.check(config.student.weights)
     if data.source == "npz":
         training(config)
     if data.source in ("world", "npz"):

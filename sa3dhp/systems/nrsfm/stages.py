@@ -25,7 +25,6 @@ from sa3dhp.systems.nrsfm.steps import teacher as teacher_step
 from sa3dhp.training import replicas
 from sa3dhp.training import stage as stages_
 
-MODELS = {"teacher": "teacher_model", "student": "saved_model"}  # in the workdir
 PICTURE = "reconstruction.png"  # some that it never saw, where there are such
 LIFTED = "reconstruction.npz"  # what the teacher makes of the points it trained on
 _LAST = 0.75  # of the student's steps, after which the last rate begins
@@ -64,7 +63,7 @@ class Stages:
             Rows of stage, name of a measure, and its value; `own` is on what was
             trained on, `unseen` on what never was.
         """
-        folder = pathlib.Path(workdir) / MODELS[name]
+        folder = pathlib.Path(workdir) / configs.EXPORTS[name]
         saved_model.check(folder)  # before the work, not after
         training, made = self._config.training, self._make[name]()
         measured = stages_.train(

@@ -32,6 +32,8 @@ READS = dict.fromkeys(STAGES, "unpaired") | {"source": "source"}
 SHIPPED = "configs/procedural.yaml"
 MEASURED = "on data never trained on"  # over the numbers of a stage
 NEXT = "python tools/adapt.py --config={config} --checkpoints={folder}"
+TRAINED = "trained"  # a value of `image_encoder.weights`
+EXPORTS: dict[str, str] = {}  # stage -> SavedModel in the workdir; adaptations export
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 PRECISIONS: tuple[str, ...] = typing.get_args(Precision)
 STRATEGIES = ("none", "mirrored", "multi_worker")  # see `training.replicas`

@@ -25,7 +25,6 @@ SKELETON = skeletons.SA3DHP17
 POSE = ("pose_encoder", "pose_decoder")
 MOTION = ("motion_encoder", "motion_decoder")
 _RELATION = "relation_"
-TRAINED = "trained"  # a value of `image_encoder.weights`
 _MAKE = {
     "pose_encoder": pose_autoencoder.PoseEncoder,
     "pose_decoder": pose_autoencoder.PoseDecoder,
@@ -69,9 +68,10 @@ class Networks:
         precision.set_seed(config.training.seed, name)
         if name == "image_encoder":
             g = config.image_encoder
+            empty = bare or g.weights in ("none", configs.TRAINED)
             return image_encoder.ImageEncoder(
                 image_size=config.data.image_size,
-                weights=None if bare or g.weights in ("none", TRAINED) else g.weights,
+                weights=None if empty else g.weights,
                 head_stride=g.head_stride,
                 head_channels=g.head_channels,
                 head_units=g.head_units,
@@ -91,12 +91,13 @@ class Networks:
             InputError: if a trained one is asked for and there is none.
         """
         name = "image_encoder"
-        if self._config.image_encoder.weights != TRAINED:
+        if self._config.image_encoder.weights != configs.TRAINED:
             return self.new(name)
         if not self.store.has(name):
             raise errors.InputError(
-                f"image_encoder.weights: got {TRAINED}, but {self.store.folder} holds "
-                f"no {name}.npz; give --start=NAME, a folder or shipped model with one"
+                f"image_encoder.weights: got {configs.TRAINED}, but "
+                f"{self.store.folder} holds no {name}.npz; give --start=NAME, a folder "
+                "or shipped model with one"
             )
         network = self.load(name)
         network.trainable = True

@@ -21,6 +21,7 @@ from sa3dhp.data import augment, mixing, pipeline, prepared, records, schema, sh
 from sa3dhp.data.datasets import cmu
 from sa3dhp.data.videos import detection, video_folder
 from sa3dhp.geometry import camera, pictures
+from sa3dhp.models import backbone
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.synthetic import domain, world
 from sa3dhp.systems.relation_distillation import config as configs
@@ -424,9 +425,12 @@ def check(config: configs.Config, *uses: str) -> dict[str, str]:
         uses: of `unpaired`, `source`, `target` and `evaluation` those that matter.
 
     Raises:
-        InputError: if one is not there, before hours of work need it.
+        InputError: if one, or the file of weights, is not there, before hours of work
+            need it.
     """
-    data = config.data
+    data, weights = config.data, config.image_encoder.weights
+    if "source" in uses and weights != configs.TRAINED:
+        backbone.check(weights)
     folders = {
         "unpaired": [data.unpaired_path] if data.unpaired == "prepared" else [],
         "source": source_folders(config) if data.source == "prepared" else [],
