@@ -90,6 +90,9 @@ def load(
                 f"for, with their {_WEIGHTS}: an exported or adapted model is no base"
             )
         domain_pack.read(pack)  # a missing pack is told before the work
+    if not (folder / outcome.PACK).is_dir():  # a run of another system, exported
+        inside = folder / outcome.MODEL
+        folder = inside if (inside / saved_model.MARKER).is_file() else folder
     if (folder / saved_model.MARKER).is_file():
         if precision not in ("auto", "float32"):
             raise errors.InputError(

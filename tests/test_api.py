@@ -158,6 +158,9 @@ def test_networks_come_with_their_motions_an_exported_model_without(shipped, tmp
     assert np.linalg.norm(limbs, axis=-1).std(axis=0).max() < 0.1
     saved_model.write(tmp_path / "saved", shipped._loaded)
     exported = sa3dhp.load(tmp_path / "saved")
+    saved_model.write(tmp_path / "run" / "saved_model", shipped._loaded)
+    (tmp_path / "run" / "config.yaml").write_text("")  # of another system
+    assert sa3dhp.load(tmp_path / "run").describe() == exported.describe()
     with pytest.raises(errors.InputError, match=r"expected float32: .* was exported"):
         sa3dhp.load(tmp_path / "saved", precision="mixed_bfloat16")
     assert sa3dhp.load(tmp_path / "saved", precision="auto").skeleton.num_joints == 17

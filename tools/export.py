@@ -69,6 +69,12 @@ def main() -> None:
     if FLAGS.workdir:
         workdir = pathlib.Path(FLAGS.workdir)
         pack, default = workdir / "domain_pack", workdir / "config.yaml"
+        done = workdir / "saved_model"
+        if not pack.exists() and (done / saved_model.MARKER).is_file():
+            raise errors.InputError(
+                f"--workdir={workdir}: expected that of an adaptation; this run is "
+                f"exported already, as {done}"
+            )
         domain_pack.read(pack)  # a missing pack is told before the work
     if FLAGS.checkpoints:
         folder = api.folder_of(FLAGS.checkpoints)

@@ -224,6 +224,11 @@ def _real(configure: Callable[[Sequence[str]], configs.Config]) -> None:
 
 def _of_system(system: str, shipped: str) -> None:
     """Makes a table of another system."""
+    if FLAGS.checkpoints:
+        raise errors.InputError(
+            f"--checkpoints={FLAGS.checkpoints}: got it with --table={FLAGS.table}, "
+            "whose rows train their own networks; leave it out"
+        )
     configs = systems.part(system, "config")
 
     def configure(overrides: Sequence[str] = ()) -> typing.Any:

@@ -319,6 +319,7 @@ def test_a_target_of_videos_is_refused(configure, checkpoints, tmp_path):
         (("--table=ablation", "--seeds=\N{SUPERSCRIPT TWO}"), "expected such as 0,1"),
         (("--table=ablation", "--seeds=1,01"), "['1', '01'], expected each once"),
         (("--table=ablation", "--checkpoints=none"), "none/meta.json: no such checkpo"),
+        (("--table=nrsfm_teacher", "--checkpoints=x"), "rows train their own networks"),
     ],
 )
 def test_bad_flags_are_one_line(flags, message, tmp_path):

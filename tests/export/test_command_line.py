@@ -60,6 +60,14 @@ def _adapted(repo_root, tmp_path):
     return encoder
 
 
+def test_a_run_of_another_system_is_exported_already(run, tmp_path):
+    (tmp_path / "run" / "saved_model").mkdir(parents=True)
+    (tmp_path / "run" / "saved_model" / saved_model.MARKER).write_text("")
+    done = run("workdir=run", "output=out")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "this run is exported already, as run/saved_model" in done.stderr
+
+
 def test_an_adaptation_is_exported_quietly_and_says_what_next(
     run, repo_root, tmp_path, monkeypatch
 ):
