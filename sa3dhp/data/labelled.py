@@ -134,8 +134,9 @@ def of_prepared(
         name: of the split.
         sizes: of the pictures that are shown, and as they are stored.
         skeleton: id that labels are converted to; "" for the data set's own.
-        complete: whether all joints of the skeleton are asked for; else those that the
-            data set does not have are NaN.
+        complete: whether all joints of the skeleton are asked for. Else it is the
+            project's own, and joints that the data set cannot tell are NaN, see
+            `prepared.present`.
 
     Returns:
         Pictures in the middle of the stored ones; 2D or 3D labels are None unless all
@@ -187,7 +188,7 @@ def _labels(
         given = np.where(frame.mask[:, None], values, np.nan).astype(np.float64)
         if skeleton != frame.skeleton:
             given, valid = conversion.convert(given, frame.skeleton, skeleton)
-            given[~valid] = np.nan
+            given[~(valid if complete else prepared.present(frame.skeleton))] = np.nan
             if complete and not valid.all():
                 names = skeletons.get(skeleton).joint_names
                 lacking = [name for name, good in zip(names, valid) if not good]

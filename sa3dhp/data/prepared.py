@@ -74,7 +74,7 @@ def joints_of(frame: records.Frame) -> np.ndarray:
         )
     given = np.where(frame.mask[:, None], frame.joints, np.nan).astype(np.float32)
     joints, _ = conversion.convert(given, frame.skeleton, SKELETON)
-    joints[~_present(frame.skeleton)] = np.nan
+    joints[~present(frame.skeleton)] = np.nan
     return joints - joints[SKELETON.root]
 
 
@@ -84,13 +84,16 @@ def _keypoints_of(frame: records.Frame) -> np.ndarray:
         return np.full((SKELETON.num_joints, 2), np.nan)
     given = np.where(frame.mask[:, None], frame.keypoints, np.nan).astype(np.float64)
     points, _ = conversion.convert(given, frame.skeleton, SKELETON)
-    points[~_present(frame.skeleton)] = np.nan
+    points[~present(frame.skeleton)] = np.nan
     return points
 
 
 @functools.cache
-def _present(skeleton: str) -> np.ndarray:
-    """`[17]`: joints that are not merely put where their parent is."""
+def present(skeleton: str) -> np.ndarray:
+    """Returns `[17]`, which joints of `SKELETON` labels in another can tell.
+
+    Those that it has, or an estimate of which is not merely put where its parent is.
+    """
     weights, valid = conversion.matrix(skeleton, SKELETON)
     parents = weights[list(SKELETON.parents)]
     return valid | (np.abs(weights - parents).max(axis=1) > 0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
+import itertools
 import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +40,10 @@ _PAPER_SIZES = {128: 95.8, 256: 94.7, 512: 96.3, 1024: 97.2}
 _WEIGHTS = {"ddc": 0.001, "dan": 0.1, "dann": 0.01}
 _CHANGES = {"changes": "mpjpe", "changes_pa": "pa_mpjpe"}  # on the target
 _NOISES = 16  # of each pose, that `clusters` measures
-_FIGURE = "size_256"  # the row that the figure is of
+_FIGURES = ("counterfactual", "size_256")  # rows that the figure is of, one a table
+_METRICS = ("mpjpe", "n_mpjpe", "pa_mpjpe")  # of the target
+_MEAN = "mean"  # a method
+SKELETON = sources.SKELETON
 _POSES, _DOTS = 6, 50  # of the figure
 # Files that a stage needs of those before it.
 _NEEDS = {
@@ -59,8 +64,9 @@ class Row:
         title: for people.
         overrides: `section.key=value`, on top of the configuration's.
         against: the rows that it is compared with.
-        method: of relation distillation: `distilled`, the shipped model adapted to the
-            first of `data.unlabelled`, or `shipped`, that model as it is; else None.
+        method: None for one of `estimator.method`; `mean`, the mean pose of the source;
+            or of relation distillation: `distilled`, the shipped model adapted to the
+            first of `data.unlabelled`, or `shipped`, that model as it is.
     """
 
     id: str
@@ -71,6 +77,7 @@ class Row:
 
 
 Configure = Callable[[Sequence[str]], configs.Config]
+_FIGURES_NEED = "pip install 'sa3dhp[figures]' for its t-SNE, and run it again"
 
 
 def rows(name: str, config: configs.Config) -> tuple[Row, ...]:
@@ -94,10 +101,17 @@ def rows(name: str, config: configs.Config) -> tuple[Row, ...]:
             )
             for size in _SIZES
         )
-    if len(data.others) < 2:
+    others = (*data.others, data.source, data.target)
+    apart = all(
+        not sources.same(config, one, other)
+        for one, other in itertools.combinations(others, 2)
+        if one in data.others
+    )
+    if len(data.others) < 2 or not apart:
         raise errors.InputError(
             f"data.others: got {list(data.others)}, expected at least two places "
-            f"beside {data.source} and {data.target}, for SD + UD and SD + Multi-UDs"
+            f"beside {data.source} and {data.target}, each once, for SD + UD and SD + "
+            "Multi-UDs"
         )
     titles = {
         "source": "source only",
@@ -106,7 +120,10 @@ def rows(name: str, config: configs.Config) -> tuple[Row, ...]:
         "dann": "DANN",
         "counterfactual": "counterfactual",
     }
-    found = [Row("source", titles["source"], _of("source", [data.target]))]
+    found = [
+        Row(_MEAN, "mean pose of the source", (), method=_MEAN),
+        Row("source", titles["source"], _of("source", [data.target]), (_MEAN,)),
+    ]
     for mark, title, places in (
         ("", "SD + TD", (data.target,)),
         ("_ud", "SD + UD", data.others[:1]),
@@ -181,7 +198,16 @@ def run(
         The table as Markdown.
     """
     workdir = pathlib.Path(workdir)
-    table = rows(name, configure([f"training.seed={seeds[0]}"]))
+    config = configure([f"training.seed={seeds[0]}"])
+    table = rows(name, config)
+    card = protocol.load(config.data.evaluation_card)
+    if lacks := [metric for metric in _METRICS if metric not in card.metrics]:
+        raise errors.InputError(
+            f"data.evaluation_card: got {card.name}, expected one that reports "
+            f"{', '.join(lacks)}; a target in 2D is measured by tools/evaluate.py"
+        )
+    if not _can_draw():
+        print(f"{name}: there will be no figure; {_FIGURES_NEED}")
     found = kept.records(
         table,
         seeds,
@@ -189,12 +215,13 @@ def run(
         configure,
         lambda row, config: _measure(row, config, workdir / "runs"),
         facts,
+        sources.check,
     )
     summary = summarise(name, table, found)
     for row in table:
-        if row.id == _FIGURE:
+        if row.id in _FIGURES:
             config = configure([*row.overrides, f"training.seed={seeds[0]}"])
-            _draw(config, workdir)
+            _draw(config, workdir / f"{name}_features.png", workdir / "runs")
     files.write_json(workdir / f"{name}.json", summary)
     text = markdown(summary)
     files.write_text(workdir / f"{name}.md", text)
@@ -203,47 +230,73 @@ def run(
 
 def _measure(row: Row, config: configs.Config, folder: pathlib.Path) -> dict:
     """The errors of a row on each side, and how well poses are read back."""
-    if row.method:
+    size = config.data.image_size
+    if row.method == _MEAN:
+        see, information = _mean(config), "N"
+    elif row.method:
         see, size, information = _distilled(row.method, config, folder)
     else:
         home = trained(config, "estimator", folder)
         made = networks_.Networks(config, home / "checkpoints")
-        network, size = made.estimator(), config.data.image_size
+        network, limbs = made.estimator(), made.limbs()
         information = job.target_information(config)
 
-        def see(side: labelled.Pictures) -> np.ndarray:
-            return predictions.see(network, side, made.size())
+        def see(images: labelled.Images, count: int) -> np.ndarray:
+            return predictions.see(network, images, count, limbs)
 
-    card = protocol.load(config.data.evaluation_card)
     found: dict = {"target_information": information}
-    for name, place in zip(SIDES, (config.data.source, config.data.target)):
-        side = sources.place(config, place, unseen=True)
-        if side.joints is None:
-            raise errors.InputError(
-                f"{side.source}: has no 3D truth, expected it in both places"
-            )
-        truth = sources.truth_of(side)
-        larger = dataclasses.replace(config.data, image_size=size, stored_size=size)
-        shown = sources.place(dataclasses.replace(config, data=larger), place, True)
+    for name in SIDES:
+        images, truth, card = _side(config, name, size)
+        pred = predictions.named(
+            see(images, len(truth.joints)), truth.labels, "predictions"
+        )
         result = evaluator.evaluate(
-            poses.Poses(
-                see(shown), side.skeleton, labels=truth.labels, source="predictions"
-            ),
+            pred,
             truth,
             card,
             found["target_information"],
+            shared_joints=name == "source",
         )
         found[name] = {key: result[key] for key in ("overall", "per_sequence")}
-        found["protocol"] = result["protocol"]
-        found["protocol_hash"] = result["protocol_hash"]
+    found["protocol"] = result["protocol"]
+    found["protocol_hash"] = result["protocol_hash"]
     if config.estimator.method == "counterfactual" and not row.method:
         found["features"] = clusters(config, home)
     return found
 
 
+def _side(
+    config: configs.Config, name: str, size: int
+) -> tuple[labelled.Images, poses.Poses, protocol.Card]:
+    """Pictures of one of `SIDES` that never trained, their truth, and how they score.
+
+    Args:
+        config: of the row.
+        name: of the side; the card of the configuration is of the target alone.
+        size: of the pictures that the network sees: the embedded world draws the same
+            people in any, truth and all.
+    """
+    if size != config.data.image_size:
+        data = dataclasses.replace(config.data, image_size=size, stored_size=size)
+        config = dataclasses.replace(config, data=data)
+    if name == "target":
+        return *sources.target(config), protocol.load(config.data.evaluation_card)
+    side = sources.place(config, config.data.source, unseen=True)
+    return side.images, sources.truth_of(side), protocol.load(stages.CARD)
+
+
+def _mean(config: configs.Config) -> Callable[[labelled.Images, int], np.ndarray]:
+    """What answers the mean pose of the labelled source, whatever it is shown."""
+    side = sources.place(config, config.data.source)
+    assert side.joints is not None  # told before
+    joints = side.joints - side.joints[:, SKELETON.root, None]
+    mean = np.nan_to_num(np.nanmean(joints, axis=0))
+    return lambda images, count: np.repeat(mean[None], count, axis=0)
+
+
 def _distilled(
     method: str, config: configs.Config, folder: pathlib.Path
-) -> tuple[Callable[[labelled.Pictures], np.ndarray], int, str]:
+) -> tuple[Callable[[labelled.Images, int], np.ndarray], int, str]:
     """A row of relation distillation: what sees, in which size, and what it knows."""
     data, networks = config.data, files.find(distilled.CHECKPOINTS)
     place = data.unlabelled[0]
@@ -255,7 +308,7 @@ def _distilled(
         model = distilled.adapted(its, networks, home)
         information = "R" if place == data.target else "N"
     return (
-        lambda side: model.predict(side.images(np.arange(len(side)))),
+        lambda images, count: model.predict(images(np.arange(count))),
         model.image_size,
         information,
     )
@@ -270,7 +323,7 @@ def trained(config: configs.Config, stage: str, folder: pathlib.Path) -> pathlib
     return kept.trained(
         stage,
         folder,
-        networks=configs.STAGES,
+        done=lambda name, home: networks_.Networks(config, home).store.complete(name),
         needs=lambda name: _needs(config, name),
         settings=lambda name: _settings(config, name),
         train=lambda name, home: stages.make(config, home / "checkpoints").train(
@@ -297,6 +350,7 @@ def _settings(config: configs.Config, stage: str) -> dict:
     fitted = ("batch_size", "learning_rate", "heat_weight", "clip_norm")
     fit = {key: c[key] for key in fitted}
     fit["augmentation"] = data["augmentation"]
+    places = {data["source"]}
     if stage == "vae":
         own |= {"vae": values["vae"], "unlabelled": data["unlabelled"]}
     elif stage == "source":
@@ -311,8 +365,13 @@ def _settings(config: configs.Config, stage: str) -> dict:
         own |= {**form, **fit, **{key: c[key] for key in named}}
         if c["method"] != "source":
             own["unlabelled"] = data["unlabelled"]
+    if "unlabelled" in own:
+        places |= set(data["unlabelled"])
     own["before"] = [_settings(config, name) for name in _needs(config, stage)]
-    return own
+    hashes = sources.check(config)
+    return kept.with_content(
+        own, {name: x for name, x in hashes.items() if name in places}
+    )
 
 
 def clusters(config: configs.Config, home: pathlib.Path) -> dict[str, float]:
@@ -325,7 +384,8 @@ def clusters(config: configs.Config, home: pathlib.Path) -> dict[str, float]:
     Returns:
         `between_within`, the variance of the mean features of poses over that within
         one pose under other noises; `read_back`, the mean absolute difference of a pose
-        and what the adapted f and h read in its counterfactual picture, half sides;
+        and what the adapted f and h read in a counterfactual picture of it, of many
+            noises, half sides;
         `read_decoded`, the same of unseen pictures of the source that passed E and M;
         `read_real`, of these pictures as they are.
     """
@@ -333,11 +393,12 @@ def clusters(config: configs.Config, home: pathlib.Path) -> dict[str, float]:
     side = sources.place(config, config.data.source, unseen=True)
     known = sources.poses_of(side, config.data.image_size)
     features = predictions.features(made.generator(), known, _NOISES, seed=0)
+    codes = features[np.arange(len(features)), np.arange(len(features)) % _NOISES]
     means = features.mean(axis=1)
     within = np.mean(np.sum((features - means[:, None]) ** 2, axis=-1))
     between = np.mean(np.sum((means - means.mean(axis=0)) ** 2, axis=-1))
     network, (encoder, decoder) = made.estimator(), made.vae()
-    read = predictions.read(network, predictions.shown(decoder, features[:, 0]))
+    read = predictions.read(network, predictions.shown(decoder, codes))
     return {
         "between_within": float(between / max(within, 1e-12)),
         "read_back": float(np.nanmean(abs(read - known))),
@@ -346,14 +407,19 @@ def clusters(config: configs.Config, home: pathlib.Path) -> dict[str, float]:
     }
 
 
-def _draw(config: configs.Config, workdir: pathlib.Path) -> None:
+def _can_draw() -> bool:
+    """Whether t-SNE is installed."""
+    return importlib.util.find_spec("sklearn") is not None
+
+
+def _draw(config: configs.Config, path: pathlib.Path, folder: pathlib.Path) -> None:
     """Writes [C] Fig. 1: features of some poses under many noises, by t-SNE."""
-    try:
-        from sklearn import manifold
-    except ImportError:
-        return print("no features.png: pip install 'sa3dhp[figures]' for its t-SNE")
+    if not _can_draw():
+        return print(f"no {path.name}: {_FIGURES_NEED}")
+    from sklearn import manifold
+
     made = networks_.Networks(
-        config, trained(config, "estimator", workdir / "runs") / "checkpoints"
+        config, trained(config, "estimator", folder) / "checkpoints"
     )
     side = sources.place(config, config.data.source, unseen=True).evenly(_POSES)
     known = sources.poses_of(side, config.data.image_size)
@@ -367,7 +433,7 @@ def _draw(config: configs.Config, workdir: pathlib.Path) -> None:
     )
     places = embedding.fit_transform(flat).reshape(len(known), _DOTS, 2)
     figure = scatter.groups(places, [f"pose {n + 1}" for n in range(len(known))])
-    with files.atomic(workdir / "features.png") as temporary:
+    with files.atomic(path) as temporary:
         temporary.write_bytes(skeleton_plot.to_png(figure))
 
 
@@ -415,7 +481,7 @@ def _paper(name: str, row: str) -> str:
 def markdown(found: Mapping) -> str:
     """Returns the summary as a Markdown table."""
     heads = [
-        *("row", "knows", "MPJPE target", "PA-MPJPE target", "MPJPE source"),
+        *("row", "knows", "MPJPE target", "N-MPJPE", "PA-MPJPE", "MPJPE source"),
         *("between / within", "read back", "change of MPJPE on the target"),
         *("of PA-MPJPE", "paper"),
     ]
@@ -432,7 +498,7 @@ def markdown(found: Mapping) -> str:
             line["title"],
             line["target_information"],
             kept.cell(line["target"]["mpjpe"]),
-            kept.cell(line["target"]["pa_mpjpe"]),
+            *(kept.cell(line["target"][key]) for key in _METRICS[1:]),
             kept.cell(line["source"]["mpjpe"]),
             kept.cell(features["between_within"]) if features else "",
             " / ".join(read),
@@ -444,17 +510,18 @@ def markdown(found: Mapping) -> str:
     text += [
         "",
         f"Millimetres; median over seeds {seeds} (least to greatest), of pictures that "
-        "never trained. All rows start from one network and train as many steps on as "
-        "many labelled pictures; those of relation distillation from the shipped model "
-        "at its own size, on as many unlabelled ones. *Knows*: raw pictures of the "
-        "target (R) or nothing of it (N). *Between / within*: variance of g's features "
-        "between poses over that between noises. *Read back*: error of poses, percent "
+        "never trained. The mean pose is that of the labelled source: who errs as much "
+        "sees nothing. All others start from one network and train as many steps on "
+        "as many labelled pictures; those of relation distillation from the shipped "
+        "model at its own size, on as many unlabelled ones. *Knows*: raw pictures of "
+        "the target (R) or nothing of it (N). *Between / within*: variance of g's "
+        "features between poses over that between noises. *Read back*: error, percent "
         "of half a side, that the adapted f and h read in counterfactual pictures of "
         "poses that never trained / in their own pictures passed through E and M / in "
         "these as they are. "
-        "Changes: mean, 95 % interval of a paired bootstrap over pictures. Paper: "
-        "change from its source only, mean of its four targets; by size, MPJPE on "
-        "3DPW.",
+        "Changes: mean, 95 % interval of a paired bootstrap over sequences, in the "
+        "embedded world pictures. Paper: change from its source only, mean of its four "
+        "targets; by size, MPJPE on 3DPW.",
         "",
         f"`{found['command']}`, protocol {found['protocol']} "
         f"({found['protocol_hash']}), commit {', '.join(found['commits'])}, "

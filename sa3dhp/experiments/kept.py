@@ -41,6 +41,7 @@ def records(
     configure: Callable[[Sequence[str]], Any],
     measure: Callable[[Any, Any], Mapping],
     facts: Mapping,
+    content: Callable[[Any], Mapping],
 ) -> list[dict]:
     """Runs the rows of a table that are not done, one file for each row and seed.
 
@@ -51,32 +52,39 @@ def records(
         configure: from overrides to a configuration.
         measure: from a row and its configuration to what is recorded.
         facts: kept with every row: command, commit and the like.
+        content: from a configuration to the hashes of the folders that it names: a row
+            of other data is another row.
 
     Returns:
         The records of one seed after another.
     """
-    found = []
+    plans = []
     for seed in seeds:  # one after the other: a table of the first is soon there
         for row in table:
             config = configure([*row.overrides, f"training.seed={seed}"])
-            path = folder / f"{row.id}-seed{seed}.json"
             method = getattr(row, "method", None)
             settings = {"method": method, **dataclasses.asdict(config)}
-            settings = json.loads(json.dumps(settings))  # as the file has them
-            record = _done(path, settings)
-            if record is None:
-                print(f"\n{folder.name}: {row.title}, seed {seed}", flush=True)
-                began = time.monotonic()
-                record = {
-                    **facts,
-                    "row": row.id,
-                    "seed": seed,
-                    **measure(row, config),
-                    "settings": settings,
-                    "seconds": round(time.monotonic() - began, 1),
-                }
-                files.write_json(path, record)
-            found.append(record)
+            # What is wrong with a folder is told here, hours before it is needed.
+            settings = with_content(settings, content(config))
+            # As the file has them.
+            plans.append((seed, row, config, json.loads(json.dumps(settings))))
+    found = []
+    for seed, row, config, settings in plans:
+        path = folder / f"{row.id}-seed{seed}.json"
+        record = _done(path, settings)
+        if record is None:
+            print(f"\n{folder.name}: {row.title}, seed {seed}", flush=True)
+            began = time.monotonic()
+            record = {
+                **facts,
+                "row": row.id,
+                "seed": seed,
+                **measure(row, config),
+                "settings": settings,
+                "seconds": round(time.monotonic() - began, 1),
+            }
+            files.write_json(path, record)
+        found.append(record)
     return found
 
 
@@ -84,16 +92,17 @@ def _done(path: pathlib.Path, settings: Mapping) -> dict | None:
     """The record of a row that was made with these settings, or None."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    return record if record.get("settings") == settings else None
+    same = isinstance(record, dict) and record.get("settings") == settings
+    return record if same else None
 
 
 def trained(
     stage: str,
     folder: pathlib.Path,
     *,
-    networks: Mapping[str, str],
+    done: Callable[[str, pathlib.Path], bool],
     needs: Callable[[str], Sequence[str]],
     settings: Callable[[str], Mapping],
     train: Callable[[str, pathlib.Path], object],
@@ -103,7 +112,7 @@ def trained(
     Args:
         stage: its name.
         folder: gets a folder for each stage and its settings.
-        networks: of a system, stage -> a network that it leaves behind.
+        done: whether a folder of networks has all that a stage leaves behind.
         needs: from a stage to those right before it.
         settings: from a stage to all that it depends on, those before it included.
         train: trains a stage in a workdir whose `checkpoints` hold what it needs.
@@ -112,10 +121,10 @@ def trained(
         The workdir of the stage, whose checkpoints hold those it needed too.
     """
     home = folder / f"{stage}_{name_of(settings(stage))}"
-    if (home / "checkpoints" / f"{networks[stage]}.npz").is_file():
+    if done(stage, home / "checkpoints"):
         return home  # written when a stage has ended
     again = functools.partial(
-        trained, networks=networks, needs=needs, settings=settings, train=train
+        trained, done=done, needs=needs, settings=settings, train=train
     )
     for before in needs(stage):
         earlier = again(before, folder)
@@ -189,6 +198,11 @@ def changes(found: Mapping[str, Mapping]) -> str:
         f"{other}: {x['mean']:+.1f} [{x['low']:+.1f}, {x['high']:+.1f}] {x['verdict']}"
         for other, x in found.items()
     )
+
+
+def with_content(settings: Mapping, hashes: Mapping[str, str]) -> dict:
+    """Returns settings with the hashes of the folders that they name, if any."""
+    return {**settings, "content": dict(hashes)} if hashes else dict(settings)
 
 
 def name_of(values: Mapping) -> str:

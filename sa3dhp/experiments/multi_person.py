@@ -116,6 +116,7 @@ def run(
         configure,
         lambda row, config: _measure(row, config, workdir / "runs"),
         facts,
+        lambda config: sources.check(config, *configs.READS.values()),
     )
     summary = summarise(name, table, found)
     files.write_json(workdir / f"{name}.json", summary)
@@ -129,7 +130,7 @@ def trained(config: configs.Config, stage: str, folder: pathlib.Path) -> pathlib
     return kept.trained(
         stage,
         folder,
-        networks=configs.STAGES,
+        done=lambda name, home: networks_.Networks(config, home).store.complete(name),
         needs=lambda name: _NEEDS[name],
         settings=lambda name: _settings(config, name),
         train=lambda name, home: stages.make(config, home / "checkpoints").train(
@@ -143,12 +144,14 @@ def _settings(config: configs.Config, stage: str) -> dict:
     values = dataclasses.asdict(config)
     data, student = values["data"], values["student"]
     own: dict = {"training": values["training"]}
+    hashes = sources.check(config, configs.READS[stage])
     if stage == "poses":
         own |= {"poses": values["poses"], "pool": data["pool"], "kind": data["poses"]}
     elif stage == "teacher":
         left_out = ("target", "poses", "pool")
         seen = {key: value for key, value in data.items() if key not in left_out}
         own |= {"teacher": values["teacher"], "data": seen}
+        hashes = {name: x for name, x in hashes.items() if name == data["source"]}
     else:
         late = {"refinement_steps"} if stage != "refinement" else set()
         if stage == "alignment":
@@ -156,7 +159,7 @@ def _settings(config: configs.Config, stage: str) -> dict:
         student = {key: x for key, x in student.items() if key not in late}
         own |= {"student": student, "data": data}
     own["before"] = [_settings(config, name) for name in _NEEDS[stage]]
-    return own
+    return kept.with_content(own, hashes)
 
 
 def _measure(row: Row, config: configs.Config, folder: pathlib.Path) -> dict:

@@ -159,6 +159,7 @@ def run(
         configure,
         lambda row, config: _measure(row, config, workdir / "runs"),
         facts,
+        sources.check,
     )
     found = summarise(name, table, records)
     files.write_json(workdir / f"{name}.json", found)
@@ -236,7 +237,8 @@ def _teacher(config: configs.Config, folder: pathlib.Path) -> Callable:
 
 def _student(config: configs.Config, folder: pathlib.Path) -> Callable:
     teacher = _trained(config, folder)
-    home = folder / f"student_{kept.name_of(dataclasses.asdict(config))}"
+    known = kept.with_content(dataclasses.asdict(config), sources.check(config))
+    home = folder / f"student_{kept.name_of(known)}"
     copy = home / "checkpoints" / "teacher.npz"
     with files.atomic(copy) as temporary:
         shutil.copyfile(teacher / "checkpoints" / "teacher.npz", temporary)
@@ -262,6 +264,7 @@ def _trained(config: configs.Config, folder: pathlib.Path) -> pathlib.Path:
     known = dataclasses.asdict(config)
     for section in ("student", "classical"):
         del known[section]
+    known = kept.with_content(known, sources.check(config))
     home = folder / f"teacher_{kept.name_of(known)}"
     stages.make(config, home / "checkpoints").train("teacher", home)
     return home

@@ -137,6 +137,10 @@ class Store:
         """Whether there is a file of that name, good or not."""
         return self._path(name).is_file()
 
+    def complete(self, stage: str) -> bool:
+        """Whether there are files of all that a stage leaves behind."""
+        return all(self.has(name) for name, its in self._stages.items() if its == stage)
+
     def meta(self, name: str) -> dict:
         """What is kept with the weights stored under `name`."""
         return checkpoint.read_meta(self._existing(name))

@@ -6,6 +6,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+import small_nrsfm
 from small_interventions import SMALL
 
 from sa3dhp import errors
@@ -52,9 +53,70 @@ def test_the_tables_rows_are_the_papers():
     assert widths == [128, 256, 512, 1024]
 
 
-def test_places_for_generalisation_are_asked_for():
-    with pytest.raises(errors.InputError, match=r"others: got \['park'\], expected"):
-        interventions.rows("interventions", _configure("data.others=[park]")())
+@pytest.mark.parametrize(
+    "others", ["park", "park, park", "studio, park", "park, street", "hall, park, hall"]
+)
+def test_places_for_generalisation_are_asked_for(others):
+    message = rf"others: got \['{others.split(',')[0]}'.*\], expected .* each once"
+    with pytest.raises(errors.InputError, match=message):
+        interventions.rows("interventions", _configure(f"data.others=[{others}]")())
+
+
+def test_a_place_of_any_row_is_looked_for_before_the_first(tmp_path):
+    configure = _configure("data.others=[park, moon]")
+    with pytest.raises(errors.InputError, match="domain: got 'moon'"):
+        interventions.run(configure, "interventions", [0], tmp_path, FACTS)
+    with pytest.raises(errors.InputError, match="lsp_2d, expected one that reports"):
+        interventions.run(
+            *(_configure("data.evaluation_card=lsp_2d"), "interventions"),
+            *([0], tmp_path, FACTS),
+        )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run")
+def test_prepared_pictures_are_measured_by_the_card_of_the_target(
+    tmp_path, eagerly, small_backbone, monkeypatch
+):
+    for name, subject in (("source", "surreal"), ("target", "S9")):
+        (tmp_path / name).mkdir()
+        wide = {"image": np.zeros((40, 40, 3), np.uint8)}  # with a margin
+        train = [small_nrsfm.frame("S1", n, **wide) for n in range(6)]
+        test = [small_nrsfm.frame(subject, n, **wide) for n in range(8)]
+        small_nrsfm.write_pictures(tmp_path / name, train, test)
+    source, target = (str(tmp_path / name) for name in ("source", "target"))
+    configure = _configure(
+        *("data.kind=prepared", "data.stored_size=40", "data.others=[a, b]"),
+        *(f"data.source={source}", f"data.target={target}"),
+        f"data.unlabelled=[{target}]",
+        *("data.evaluation_card=h36m_p1", "data.unseen=3"),
+    )
+    whole = interventions.rows("interventions", configure())
+    table = tuple(row for row in whole if row.id in ("mean", "source", "ddc"))
+    monkeypatch.setattr(interventions, "rows", lambda name, config: table)
+    text = interventions.run(configure, "interventions", [0], tmp_path / "w", FACTS)
+    assert "protocol h36m_p1" in text
+    path = tmp_path / "w" / "interventions" / "mean-seed0.json"
+    record = json.loads(path.read_text())
+    assert record["settings"]["content"] == {source: "hash", target: "hash"}
+    assert record["target"]["overall"]["mpjpe"] > 100  # of the one who sees nothing
+    # A record of other data is another row; one that is none is made again.
+    for broken in (json.dumps({**record, "settings": {}}), "[]"):
+        path.write_text(broken)
+        interventions.run(configure, "interventions", [0], tmp_path / "w", FACTS)
+        again = json.loads(path.read_text())
+        assert again["target"] == record["target"]
+        assert again["settings"] == record["settings"]
+
+
+def test_a_stage_is_done_when_all_its_networks_are_there(tmp_path, eagerly):
+    config = _configure()()
+    home = interventions.trained(config, "vae", tmp_path)
+    missing = home / "checkpoints" / "vae_decoder.npz"
+    before = missing.read_bytes()
+    missing.unlink()  # as if it had been killed between the two
+    assert interventions.trained(config, "vae", tmp_path) == home
+    assert missing.read_bytes() == before
 
 
 # Eager steps are quicker than traced ones here; the reader of records says it is none.
@@ -63,11 +125,17 @@ def test_rows_share_their_stages_and_go_on(
     tmp_path, eagerly, small_backbone, monkeypatch
 ):
     configure = _configure()
-    some = ("source", "dann", "counterfactual", "counterfactual_uds", "dann_uds")
+    some = ("mean", "source", "dann", "dann_uds")
+    some += ("counterfactual", "counterfactual_uds")
     whole = interventions.rows("interventions", configure())
     table = tuple(row for row in whole if row.id in some)
     monkeypatch.setattr(interventions, "rows", lambda name, config: table)
+    drawn: list[str] = []  # as it is in the test of the figure
+    monkeypatch.setattr(
+        interventions, "_draw", lambda c, *paths: drawn.extend(c.data.unlabelled)
+    )
     text = interventions.run(configure, "interventions", [0], tmp_path, FACTS)
+    assert drawn == ["street"]
     runs = [path.name.split("_")[0] for path in (tmp_path / "runs").iterdir()]
     counts = {name: runs.count(name) for name in configs.STAGES}
     assert counts == {**dict.fromkeys(counts, 2), "source": 1, "estimator": 5}
@@ -142,5 +210,5 @@ def test_the_figure_is_drawn(tmp_path, eagerly, small_backbone, monkeypatch):
     monkeypatch.setattr(interventions, "_SIZES", (256,))
     text = interventions.run(_configure(), "feature_size", [0], tmp_path, FACTS)
     assert "features of 256 values" in text and "94.7 mm" in text
-    picture = cv2.imread(str(tmp_path / "features.png"))
+    picture = cv2.imread(str(tmp_path / "feature_size_features.png"))
     assert picture.std() > 5

@@ -70,7 +70,7 @@ def load():
     return lambda *overrides: configs.load(None, (*SMALL, *overrides))
 
 
-def _manifest(folder, kind, splits, skeleton, size):
+def _manifest(folder, kind, splits, skeleton, size, stored):
     entries = {}
     for name, payloads in splits.items():
         file = f"{name}-00000-of-00001.tfrecord"
@@ -86,7 +86,7 @@ def _manifest(folder, kind, splits, skeleton, size):
         }
     manifest = records.Manifest(
         *("cmu" if kind == "motions" else "human36m", kind, skeleton, 30.0),
-        *(size, size, "world" if kind == "motions" else "camera", entries, {}),
+        *(size, stored, "world" if kind == "motions" else "camera", entries, {}),
         licence="none",
         data_hash="hash",
     )
@@ -103,7 +103,7 @@ def motions(tmp_path_factory):
         for n, joints in enumerate(moving, start=1)
     ]
     payloads = [records.encode_motion(sequence) for sequence in made]
-    _manifest(folder, "motions", {"train": payloads}, "sa3dhp17", 0)
+    _manifest(folder, "motions", {"train": payloads}, "sa3dhp17", 0, 0)
     return folder
 
 
@@ -134,12 +134,13 @@ def frame(subject, number, **changes):
 
 
 def write_pictures(folder, train, test):
-    """Writes a prepared folder of pictures."""
+    """Writes a prepared folder of pictures, for an image_size of 32."""
     splits = {
         "train": [records.encode_frame(one) for one in train],
         "test": [records.encode_frame(one) for one in test],
     }
-    _manifest(folder, "frames", splits, "h36m32", 32)
+    stored = len(train[0].image)
+    _manifest(folder, "frames", splits, train[0].skeleton, 32, stored)
     return folder
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pathlib
 
-from sa3dhp import errors
 from sa3dhp.evaluation import poses
 from sa3dhp.systems.interventions import config as configs
 from sa3dhp.systems.interventions import networks, predictions, sources
@@ -23,28 +22,30 @@ def predicted(workdir: str | os.PathLike) -> tuple[poses.Poses, poses.Poses, str
         workdir: of `tools/pretrain.py --system=interventions`.
 
     Returns:
-        Predictions, mm; truth; class of target information: R where pictures of the
-        target were trained on, N where not (generalisation).
+        Predictions, mm, and truth, of what `sources.target` gives; class of target
+        information, see `target_information`.
 
     Raises:
-        InputError: if there is no run, or it lacks its last stage.
+        InputError: if there is no run, it lacks its last stage, or its target has no
+            truth.
     """
     config = configs.of_run(workdir)
     made = networks.Networks(config, pathlib.Path(workdir) / "checkpoints")
     network = made.estimator()
-    side = sources.place(config, config.data.target, unseen=True)
-    if side.joints is None:
-        raise errors.InputError(
-            f"{side.source}: has no 3D truth to measure on; give a data set in 3D as "
-            "data.target"
-        )
-    joints = predictions.see(network, side, made.size())
-    truth, source = sources.truth_of(side), f"estimator of {workdir}"
-    pred = poses.Poses(joints, side.skeleton, labels=truth.labels, source=source)
+    images, truth = sources.target(config)
+    joints = predictions.see(network, images, len(truth.joints), made.limbs())
+    pred = predictions.named(joints, truth.labels, f"estimator of {workdir}")
     return pred, truth, target_information(config)
 
 
 def target_information(config: configs.Config) -> str:
-    """Returns the class of what a run knows of its target, see `protocol`."""
-    used = config.data.target in config.data.unlabelled
+    """Returns the class of what a run knows of its target, see `protocol`.
+
+    L where the target is the labelled source itself, R where its pictures trained
+    without labels, N where it was not seen (generalisation).
+    """
+    data = config.data
+    if sources.same(config, data.source, data.target):
+        return "L"
+    used = any(sources.same(config, name, data.target) for name in data.unlabelled)
     return "R" if used and config.estimator.method != "source" else "N"

@@ -10,7 +10,8 @@ from sa3dhp.systems.interventions import generator, sources, vae
 from sa3dhp.training import precision, store
 
 _COMMAND = "python tools/pretrain.py --system=interventions"
-_POINTS = sources.SKELETON.num_joints
+_SKELETON = sources.SKELETON
+_POINTS = _SKELETON.num_joints
 SOURCE = "estimator_source"  # f and h before they are adapted
 _STAGES = {
     "vae_encoder": "vae",
@@ -106,9 +107,11 @@ class Networks:
         self.store.load(name, network, image_size=network.image_size)
         return network
 
-    def size(self, name: str = "estimator") -> float:
-        """Returns the mean length of a limb that an estimator was trained on, mm."""
-        return float(self.store.meta(name)["limb_mm"])
+    def limbs(self, name: str = "estimator") -> sources.Limbs:
+        """Returns the limbs that an estimator was trained on."""
+        meta = self.store.meta(name)
+        every = [_SKELETON.joint_names[end] for _, end in _SKELETON.limbs]
+        return sources.Limbs(float(meta["limb_mm"]), tuple(meta.get("limbs", every)))
 
     def _seed(self, use: str) -> None:
         precision.set_seed(self._config.training.seed, use)

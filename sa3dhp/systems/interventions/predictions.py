@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import pathlib
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from sa3dhp.data import labelled
+from sa3dhp.evaluation import poses as poses_
 from sa3dhp.models import integral
 from sa3dhp.systems.interventions import generator, sources, vae
 from sa3dhp.visualisation import grids
@@ -17,15 +19,30 @@ _BATCH = 64
 
 
 def see(
-    network: integral.IntegralRegressor, pictures: labelled.Pictures, limb_mm: float
+    network: integral.IntegralRegressor,
+    images: labelled.Images,
+    count: int,
+    limbs: sources.Limbs,
 ) -> np.ndarray:
-    """Returns the poses in pictures, `[N, P, 3]`, mm, relative to the pelvis."""
+    """Returns the poses in pictures, `[N, P, 3]`, mm, relative to the pelvis.
+
+    Args:
+        network: f and h.
+        images: from row numbers to pictures uint8.
+        count: N.
+        limbs: what gives the poses their size.
+    """
     parts = []
-    for start in range(0, len(pictures), _BATCH):
-        rows = np.arange(start, min(start + _BATCH, len(pictures)))
-        found = read(network, pictures.images(rows))
-        parts.append(in_mm(tf.constant(found), limb_mm).numpy())
+    for start in range(0, count, _BATCH):
+        found = read(network, images(np.arange(start, min(start + _BATCH, count))))
+        parts.append(in_mm(tf.constant(found), limbs).numpy())
     return np.concatenate(parts).astype(np.float64)
+
+
+def named(joints: np.ndarray, labels: Mapping, source: str) -> poses_.Poses:
+    """Returns what `see` gives as predictions with the labels of their truth."""
+    name = sources.SKELETON.id
+    return poses_.Poses(joints, name, labels=dict(labels), source=source)
 
 
 def read(network: integral.IntegralRegressor, images: np.ndarray) -> np.ndarray:
@@ -67,19 +84,24 @@ def decoded(
     return np.concatenate(parts)
 
 
-def in_mm(poses: tf.Tensor, limb_mm: float) -> tf.Tensor:
+def in_mm(poses: tf.Tensor, limbs: sources.Limbs) -> tf.Tensor:
     """Returns poses relative to the pelvis, with limbs of a given mean length.
 
     Args:
         poses: `[B, P, 3]`, half sides of the picture, whose scale is not known.
-        limb_mm: mean length of a limb.
+        limbs: their mean length, and of which; what never had a label says nothing.
     """
     skeleton = sources.SKELETON
     poses -= poses[:, skeleton.root, None]
-    parents, children = (list(ends) for ends in zip(*skeleton.limbs))
-    limbs = tf.gather(poses, children, axis=1) - tf.gather(poses, parents, axis=1)
-    length = tf.reduce_mean(tf.norm(limbs, axis=-1), axis=-1)[:, None, None]
-    return poses * (limb_mm / tf.maximum(length, 1e-6))
+    ends = [limb for limb in skeleton.limbs if _name(limb[1]) in limbs.ends]
+    parents, children = (list(ends) for ends in zip(*ends))
+    along = tf.gather(poses, children, axis=1) - tf.gather(poses, parents, axis=1)
+    length = tf.reduce_mean(tf.norm(along, axis=-1), axis=-1)[:, None, None]
+    return poses * (limbs.mm / tf.maximum(length, 1e-6))
+
+
+def _name(joint: int) -> str:
+    return sources.SKELETON.joint_names[joint]
 
 
 def features(

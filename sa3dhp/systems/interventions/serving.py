@@ -15,26 +15,26 @@ from sa3dhp.training import checkpoint
 
 
 def of_estimator(
-    network: integral.IntegralRegressor, limb_mm: float, *, run: Mapping
+    network: integral.IntegralRegressor, limbs: sources.Limbs, *, run: Mapping
 ) -> described.Described:
     """Returns pictures uint8 `[N, H, W, 3]` -> `joints [N, P, 3]`, mm.
 
     Args:
         network: f and h, under any precision policy; stays as it is.
-        limb_mm: mean length of a limb that the answer gets.
+        limbs: what gives the answer its size.
         run: JSON values about the run, stored as `run`.
     """
     size, copy = network.image_size, described.float32_copy(network)
 
     def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
         found = copy(servings.resized(images, size), training=False)
-        return {"joints": predictions.in_mm(found, limb_mm)}
+        return {"joints": predictions.in_mm(found, limbs)}
 
     about = {
         **described.points(sources.SKELETON.id),
         "input": servings.INPUT,
         "output": f"joints: float32 [N, {network.num_points}, 3]",
-        "units": f"{servings.UNITS}; limbs are {limb_mm:.1f} mm long on average",
+        "units": f"{servings.UNITS}; limbs are {limbs.mm:.1f} mm long on average",
         "axes": servings.AXES,
         "crop_rule": crop.RULE,
         "image_size": size,

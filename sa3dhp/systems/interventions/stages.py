@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from sa3dhp.data import augment, labelled, pipeline
-from sa3dhp.evaluation import evaluator, poses, protocol
+from sa3dhp.evaluation import evaluator, protocol
 from sa3dhp.export import saved_model
 from sa3dhp.models import folded, integral
 from sa3dhp.systems.interventions import config as configs
@@ -24,9 +24,10 @@ from sa3dhp.systems.interventions.steps import vae as vae_step
 from sa3dhp.training import loop, replicas
 from sa3dhp.training import stage as stages_
 
-MODEL = "saved_model"  # in the workdir
+MODEL = configs.EXPORTS["estimator"]
 DECODED = "decoded.png"  # pictures of all places, and what E and M make of them
 COUNTERFACTUAL = "counterfactual.png"  # poses in rows, noises in columns
+CARD = "procedural"  # of what a stage measures, in every place
 _SHOWN, _NOISES = 6, 8  # rows and columns of a sheet
 _MEASURED = 4  # batches of pictures or poses that a stage's terms are measured on
 
@@ -90,7 +91,7 @@ class Stages:
         elif name == "estimator":
             made = serving.of_estimator(
                 self._networks.estimator(),
-                self._networks.size(),
+                self._networks.limbs(),
                 run={"system": "interventions", "measured": dict(measured)},
             )
             saved_model.write(folder / MODEL, made)
@@ -319,26 +320,29 @@ class Stages:
 
     def _about(self) -> dict[str, Any]:
         """What is kept with f and h."""
-        known = sources.place(self._config, self._config.data.source)
+        limbs = sources.size_of(sources.place(self._config, self._config.data.source))
         size = self._config.data.image_size
-        return {"image_size": size, "limb_mm": sources.size_of(known)}
+        return {"image_size": size, "limb_mm": limbs.mm, "limbs": list(limbs.ends)}
 
     def _errors(self, network: integral.IntegralRegressor) -> dict[str, float]:
-        """The headline metrics of unseen pictures of the source and the target."""
+        """The headline metrics of some unseen pictures of the source and the target.
+
+        Of the joints that both sides have, whatever the run's own card chooses: a card
+        that is made for the target's frames fits no other place.
+        """
         data, found = self._config.data, {}
-        card = protocol.load(data.evaluation_card)
+        card = protocol.load(CARD)
+        limbs = sources.size_of(sources.place(self._config, data.source))
         for name, place in (("source", data.source), ("target", data.target)):
             side = sources.place(self._config, place, unseen=True)
             if side.joints is None:
                 continue
-            joints = predictions.see(network, side, self._about()["limb_mm"])
+            joints = predictions.see(network, side.images, len(side), limbs)
             truth = sources.truth_of(side)
-            pred = poses.Poses(
-                joints, side.skeleton, labels=truth.labels, source="predictions"
-            )
-            result = evaluator.evaluate(pred, truth, card, "R")["overall"]
+            pred = predictions.named(joints, truth.labels, "predictions")
+            result = evaluator.evaluate(pred, truth, card, shared_joints=True)
             for metric in ("mpjpe", "pa_mpjpe"):
-                found[f"{name}_{metric}"] = result[metric]
+                found[f"{name}_{metric}"] = result["overall"][metric]
         return found
 
     def _decoded(self) -> np.ndarray:

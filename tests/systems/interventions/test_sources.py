@@ -74,6 +74,86 @@ def test_a_place_that_is_not_there_is_told(load, tmp_path):
         sources.check(missing)
 
 
+def test_what_hours_of_work_would_end_at_is_told_before_them(load, tmp_path):
+    train = [small_nrsfm.frame("S1", n) for n in range(5)]
+    folders = {
+        "whole": train,
+        "flat": [dataclasses.replace(one, joints=None) for one in train],
+    }
+    for name, frames in folders.items():
+        (tmp_path / name).mkdir()
+        small_nrsfm.write_pictures(tmp_path / name, frames, train[:3])
+    whole, flat = (str(tmp_path / name) for name in folders)
+    every = [f"data.{key}={whole}" for key in ("source", "target")]
+    every += ["data.kind=prepared", f"data.unlabelled=[{flat}]"]
+    assert set(sources.check(load(*every))) == {whole, flat}
+    for change, words in {
+        f"data.source={flat}": "some pictures have no 3D joints, expected both",
+        "data.evaluation_card=h36m_p3": "protocol: unknown card 'h36m_p3'",
+        "estimator.weights=nowhere.npz": "weights: no file nowhere.npz",
+        "data.stored_size=40": "expected data.image_size = 32 and data.stored_size = 4",
+    }.items():
+        with pytest.raises(errors.InputError, match=words):
+            sources.check(load(*every, change))
+
+
+def test_a_prepared_target_is_measured_whole_and_by_what_its_card_chooses(
+    load, tmp_path
+):
+    test = [small_nrsfm.frame("S9", n) for n in range(8)]
+    small_nrsfm.write_pictures(tmp_path, test[:2], test)
+
+    def config_of(unseen):
+        return load(
+            *("data.kind=prepared", f"data.target={tmp_path}", f"data.unseen={unseen}")
+        )
+
+    images, truth = sources.target(config_of(3))
+    assert len(truth.joints) == 8 and truth.skeleton == "h36m32"
+    assert truth.labels["frame_number"].tolist() == [one.frame_number for one in test]
+    every = sources.place(config_of(99), str(tmp_path), unseen=True)
+    np.testing.assert_array_equal(
+        images(np.arange(2, 4)), every.images(np.arange(2, 4))
+    )
+
+
+def test_limbs_without_a_label_give_no_size(load, tmp_path):
+    # Human3.6M's 17 joints have no feet; whatever is read there counts for nothing.
+    shapes = np.random.default_rng(0).normal(size=(4, 17, 3)).astype(np.float32) * 99
+    train = [
+        small_nrsfm.frame(
+            *("S1", n),
+            **{"skeleton": "h36m17", "joints": one, "keypoints": one[:, :2]},
+            mask=np.ones(17, bool),
+        )
+        for n, one in enumerate(shapes)
+    ]
+    small_nrsfm.write_pictures(tmp_path, train, train)
+    config = load("data.kind=prepared", f"data.source={tmp_path}")
+    limbs = sources.size_of(sources.place(config, str(tmp_path)))
+    feet, skeleton = ("left_foot", "right_foot"), sources.SKELETON
+    assert not set(feet) & set(limbs.ends) and "neck" in limbs.ends
+    read = np.random.default_rng(1).normal(size=(3, 17, 3))
+    other = read.copy()
+    other[:, list(skeleton.indices(*feet))] += 7
+    first, second = (predictions.in_mm(x, limbs).numpy() for x in (read, other))
+    same = [n for n, name in enumerate(skeleton.joint_names) if name not in feet]
+    np.testing.assert_allclose(first[:, same], second[:, same])
+    known = [end in skeleton.indices(*limbs.ends) for _, end in skeleton.limbs]
+    lengths = sources.limbs(first)[:, known].mean(axis=1)
+    np.testing.assert_allclose(lengths, limbs.mm, rtol=1e-6)
+
+
+def test_a_place_is_itself_however_it_is_written(load, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = load("data.kind=prepared")
+    assert sources.same(config, "a/b", "./a/b/")
+    assert sources.same(config, str(tmp_path / "a"), "a")
+    assert not sources.same(config, "a", "b")
+    assert sources.same(load(), "street", "street")
+    assert not sources.same(load(), "street", "studio")
+
+
 def test_joints_that_are_not_known_are_masked(load):
     side = sources.place(load(), "studio")
     joints = side.joints.copy()

@@ -1,14 +1,16 @@
 """All stages as the tool trains them: kept, exported, measured; only theirs move."""
 
+import dataclasses
 import json
 
 import cv2
 import numpy as np
 import pytest
+import small_nrsfm
 import tensorflow as tf
 
 from sa3dhp import errors
-from sa3dhp.evaluation import prediction
+from sa3dhp.evaluation import evaluator, prediction, protocol
 from sa3dhp.systems.interventions import config as configs
 from sa3dhp.systems.interventions import job, networks, sources, stages
 from sa3dhp.training import checkpoint
@@ -57,7 +59,7 @@ def test_all_stages_run_one_after_the_other(load, tmp_path):
     np.testing.assert_allclose(exported.joints, pred.joints, atol=0.01)
     assert information == "R" and truth.joints.shape == (6, 17, 3)
     limbs = sources.limbs(pred.joints).mean(axis=1)
-    np.testing.assert_allclose(limbs, made.size(), rtol=1e-4)
+    np.testing.assert_allclose(limbs, made.limbs().mm, rtol=1e-4)
     model = tf.saved_model.load(str(tmp_path / stages.MODEL))
     about = json.loads(model.signatures["describe"]()["json"].numpy())
     assert about["units"].startswith("mm") and about["joint_names"][0] == "pelvis"
@@ -93,6 +95,36 @@ def test_classical_methods_need_the_source_stage_alone(load, tmp_path, method):
 def test_generalisation_knows_nothing_of_the_target(load, tmp_path):
     config = load("data.unlabelled=[hall, night]", "estimator.method=dann")
     assert job.target_information(config) == "N"
+
+
+def test_who_has_the_labels_of_the_target_knows_them(load, tmp_path, monkeypatch):
+    config = load("data.source=street", "data.unlabelled=[hall]")
+    assert job.target_information(config) == "L"
+    monkeypatch.chdir(tmp_path)
+    config = load(
+        *("data.kind=prepared", "data.target=there", "data.unlabelled=[./there/]")
+    )
+    assert job.target_information(config) == "R"
+
+
+def test_a_card_of_the_targets_frames_is_asked_of_the_target_alone(load, tmp_path):
+    folders = [tmp_path / name for name in ("source", "target")]
+    for folder, subject in zip(folders, ("surreal", "S9")):
+        folder.mkdir()
+        train = [small_nrsfm.frame("S1", n) for n in range(6)]
+        test = [small_nrsfm.frame(subject, n) for n in range(8)]
+        between = dataclasses.replace(test[0], frame_number=7)  # that no card takes
+        small_nrsfm.write_pictures(folder, train, [*test, between])
+    config = load(
+        *("data.kind=prepared", "data.evaluation_card=h36m_p1", "data.unseen=3"),
+        *(f"data.source={folders[0]}", f"data.target={folders[1]}"),
+        *(f"data.unlabelled=[{folders[1]}]", "estimator.method=ddc"),
+    )
+    measured = _train(config, tmp_path / "run", "source", "estimator")
+    assert np.isfinite(list(measured.values())).all() and len(measured) == 8
+    pred, truth, information = job.predicted(tmp_path / "run")
+    result = evaluator.evaluate(pred, truth, protocol.load("h36m_p1"), information)
+    assert result["num_samples"] == 8 and len(truth.joints) == 9
 
 
 def test_a_stopped_stage_ends_as_one_that_was_not(load, tmp_path):
