@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from sa3dhp import errors
 from sa3dhp.experiments import kept
 
 
@@ -24,14 +25,16 @@ class Config:
     values: tuple[str, ...]
 
 
-def _records(folder, made, *overrides, seeds=(0,)):
+def _records(folder, made, *overrides, seeds=(0,), hashes=()):
     def measure(row, config):
         made.append(row.id)
         return {"error": len(made)}
 
     rows = [Row("a"), Row("b", overrides=overrides)]
     configure = lambda given: Config(tuple(given))  # noqa: E731
-    return kept.records(rows, seeds, folder, configure, measure, {"commit": "abc"})
+    content = lambda config: dict(hashes)  # noqa: E731
+    facts = {"commit": "abc"}
+    return kept.records(rows, seeds, folder, configure, measure, facts, content)
 
 
 def test_what_is_done_is_kept_and_other_settings_are_run_again(tmp_path):
@@ -50,6 +53,39 @@ def test_settings_are_compared_as_json_has_them(tmp_path):
     _records(tmp_path, made)
     stored = json.loads((tmp_path / "a-seed0.json").read_text())["settings"]
     assert stored == {"method": None, "values": ["training.seed=0"]}
+
+
+def test_rows_of_other_data_are_run_again(tmp_path):
+    made: list = []
+    for hashes, count in (((), 2), ((("data/x", "1"),), 4), ((("data/x", "2"),), 6)):
+        for _ in range(2):
+            found = _records(tmp_path, made, hashes=hashes)
+            assert len(made) == count
+    assert found[0]["settings"]["content"] == {"data/x": "2"}
+
+
+def test_a_fault_of_a_later_row_is_told_before_the_first(tmp_path):
+    def content(config):
+        if "x=1" in config.values:
+            raise errors.InputError("no such folder")
+        return {}
+
+    def measure(row, config):
+        raise AssertionError("never measured")
+
+    rows = [Row("a"), Row("b", overrides=("x=1",))]
+    configure = lambda given: Config(tuple(given))  # noqa: E731
+    with pytest.raises(errors.InputError, match="no such folder"):
+        kept.records(rows, (0,), tmp_path, configure, measure, {}, content)
+
+
+def test_what_is_no_record_is_made_again(tmp_path):
+    made: list = []
+    first = _records(tmp_path, made)
+    for text in ("[]", "3", "[" * 5000):
+        (tmp_path / "a-seed0.json").write_text(text)
+        again = _records(tmp_path, made)
+        assert made.pop() == "a" and again[1] == first[1]
 
 
 def test_a_change_is_that_of_the_sequences():
