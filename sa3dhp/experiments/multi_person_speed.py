@@ -115,7 +115,7 @@ def _everybody(config: configs.Config) -> tuple[Callable, list]:
     """What is exported of an untrained model, and its weights."""
     made = networks_.Networks(config, "nowhere")  # nothing is read or kept
     prior = pose_prior.PosePrior(*made.new_poses(), _SKELETON, _BONES)
-    composer = composers.Composer(made.new_student(), prior, made.camera)
+    composer = composers.Composer(made.new_student(), prior, made.camera, made.layout)
     taught = made.new_teacher(bare=True)
     model = serving.of_composer(composer, *taught, run={})
     return model.serve, model.weights

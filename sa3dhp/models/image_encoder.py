@@ -231,5 +231,5 @@ class ImageEncoder(tf.keras.Model):
 
 def relative(points: tf.Tensor) -> tf.Tensor:
     """Returns points `[B, 17, 3]` from the root, `[B, 51]`: place says nothing."""
-    root = points[:, SKELETON.root, None]
+    root = points[:, SKELETON.root : SKELETON.root + 1]
     return tf.reshape(points - root, [-1, 3 * SKELETON.num_joints])

@@ -92,7 +92,7 @@ def in_mm(poses: tf.Tensor, limbs: sources.Limbs) -> tf.Tensor:
         limbs: their mean length, and of which; what never had a label says nothing.
     """
     skeleton = sources.SKELETON
-    poses -= poses[:, skeleton.root, None]
+    poses -= poses[:, skeleton.root : skeleton.root + 1]
     ends = [limb for limb in skeleton.limbs if _name(limb[1]) in limbs.ends]
     parents, children = (list(ends) for ends in zip(*ends))
     along = tf.gather(poses, children, axis=1) - tf.gather(poses, parents, axis=1)

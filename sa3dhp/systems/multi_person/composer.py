@@ -52,4 +52,6 @@ class Composer:
     def _decoded(self, latent: tf.Tensor) -> tf.Tensor:
         """FK Psi, canonical poses around the anchor: a rotation moves that nowhere."""
         joints = self.prior.decode(latent)
-        return joints - joints[..., self.layout.root, None, :]
+        # `[..., root, None, :]` of stacked joints may be rewritten wrongly by Grappler.
+        root = self.layout.root
+        return joints - joints[..., root : root + 1, :]

@@ -33,6 +33,7 @@ READS = {
     "refinement": "pictures",
 }
 SHIPPED = "configs/multi_person_world.yaml"
+MOST = 144  # people in a scene, one for each of 12 x 12 cells
 MEASURED = "of pictures and poses that never trained"  # over the numbers of a stage
 NEXT = "python tools/evaluate.py --system=multi_person --workdir={workdir}"
 # Stage -> SavedModel in the workdir; the second looks at each person again.
@@ -123,7 +124,9 @@ class Student:
     learning_rate: float = 1e-4  # of each Adam ([P] 4), of H' too
     equivariance_rate: float = 1e-5  # of phase 2 ([P] 4)
     turn_deg: float = 20.0  # of T_s, at most either way [D]
-    sized: bool = False  # ours: L_ss in the sizes of the people, not in pixels
+    # Ours: errors in the sizes and distances of the people, not in pixels and mm.
+    sized: bool = False
+    decays: bool = False  # ours: each rate falls along a cosine, to a hundredth
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,10 +153,22 @@ class Config:
         """Checks what ties values to each other.
 
         Raises:
-            InputError: if nobody can stand between `near_mm` and `far_mm`, or phase 1
-                ends before its first steps.
+            InputError: if pictures are of no size that E takes, more people are asked
+                for than cells, nobody can stand between `near_mm` and `far_mm`, or
+                phase 1 ends before its first steps.
         """
         data, student = self.data, self.student
+        sizes = tuple(28 << n for n in range(1, 7))
+        if data.image_size not in sizes and not self.teacher.published:
+            raise errors.InputError(
+                f"data.image_size: got {data.image_size}, expected one of "
+                f"{', '.join(map(str, sizes))}: maps have 28 cells or twice as many"
+            )
+        if data.people > MOST:
+            raise errors.InputError(
+                f"data.people: got {data.people}, expected at most {MOST}: a cell of s "
+                "speaks of one person, and those at the border of nobody"
+            )
         if data.near_mm >= data.far_mm:
             raise errors.InputError(
                 f"data.near_mm: got {data.near_mm}, expected less than data.far_mm = "

@@ -268,21 +268,27 @@ class MapReader(Part):
         return tf.gather(self.run(features), _CHANNELS, axis=-1)
 
 
-def read(path: str | os.PathLike, image_size: int) -> tuple[Trunk, MapReader]:
+def read(
+    path: str | os.PathLike, image_size: int, features: int | None = None
+) -> tuple[Trunk, MapReader]:
     """Returns E and F of a file.
 
     Args:
         path: of the frozen graph.
         image_size: pixels, of the pictures that E sees.
+        features: channels that E is expected to answer with.
 
     Raises:
-        InputError: see `Graph`.
+        InputError: if E has others; see `Graph`.
     """
     graph = Graph(path)
-    return (
-        Trunk(graph.part(_IMAGE, graph.features), graph, image_size),
-        MapReader(graph.part(graph.features, _ANSWERS), graph),
-    )
+    trunk = Trunk(graph.part(_IMAGE, graph.features), graph, image_size)
+    if features is not None and trunk.features != features:
+        raise errors.InputError(
+            f"teacher.features: got {features}, expected {trunk.features}, as many as "
+            f"{path} has"
+        )
+    return trunk, MapReader(graph.part(graph.features, _ANSWERS), graph)
 
 
 def of_programs(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+from typing import Any
 
-from sa3dhp import errors
 from sa3dhp.models import pose_autoencoder, pose_prior
 from sa3dhp.systems.multi_person import camera as cameras
 from sa3dhp.systems.multi_person import composer as composers
@@ -53,6 +53,12 @@ class Networks:
         """The fixed camera."""
         data = self._config.data
         return cameras.Camera(data.image_size, data.focal, data.near_mm, data.far_mm)
+
+    @property
+    def seen_by(self) -> dict[str, Any]:
+        """The camera and the anchor that s speaks of: kept with H, and asked of it."""
+        camera = dataclasses.asdict(self.camera)
+        return {"camera": list(camera.values()), "anchor": self.layout.anchor}
 
     @property
     def layout(self) -> maps.Layout:
@@ -131,18 +137,12 @@ class Networks:
     def _published(self) -> tuple[frozen.Trunk, frozen.MapReader]:
         """E and F of the configuration's file; raises `InputError`."""
         c = self._config.teacher
-        trunk, reader = frozen.read(c.weights, self._config.data.image_size)
-        if trunk.features != c.features:
-            raise errors.InputError(
-                f"teacher.features: got {c.features}, expected {trunk.features}, the "
-                f"channels that {c.weights} has"
-            )
-        return trunk, reader
+        return frozen.read(c.weights, self._config.data.image_size, c.features)
 
     def aligned(self) -> tuple[student.Student, student.MapEncoder]:
         """Returns H and G after phase 1; raises `InputError`."""
         network, map_encoder = self.new_student(), self.new_map_encoder()
-        self.store.load(ALIGNED[0], network)
+        self.store.load(ALIGNED[0], network, **self.seen_by)
         self.store.load(ALIGNED[1], map_encoder)
         return network, map_encoder
 
@@ -166,7 +166,7 @@ class Networks:
     def trained(self, name: str = STUDENT) -> composers.Composer:
         """Returns M H after phase 2, or by another name; raises `InputError`."""
         network = self.new_student()
-        self.store.load(name, network)
+        self.store.load(name, network, **self.seen_by)
         return self.composer(network)
 
     def _seed(self, use: str) -> None:

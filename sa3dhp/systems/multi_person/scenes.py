@@ -81,7 +81,10 @@ def draw(
     flat = np.einsum("bnij,bnkj->bnki", rotations, chosen)
     joints = camera.placed(*(np.float32(x) for x in (flat, roots, depth))).numpy()
     points = camera.projected(joints).numpy()
-    in_cells = (points + 0.5) * layout.cells / camera.size - 0.5
+    # A teacher learns nothing of what is outside of the picture.
+    outside = ((points < -0.5) | (points > camera.size - 0.5)).any(-1, keepdims=True)
+    shown = np.where(outside, np.nan, points)
+    in_cells = (shown + 0.5) * layout.cells / camera.size - 0.5
     drawn = [maps.draw(one[row], layout) for one, row in zip(in_cells, there)]
     return Scenes(
         joints,

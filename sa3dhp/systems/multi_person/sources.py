@@ -51,7 +51,7 @@ def check(config: configs.Config, *uses: str) -> dict[str, str]:
     """
     data = config.data
     if "teacher" in uses and config.teacher.published:
-        frozen.Graph(config.teacher.weights)
+        frozen.read(config.teacher.weights, data.image_size, config.teacher.features)
     elif "teacher" in uses:
         backbone.check(config.teacher.weights)
     if data.kind == "world":
@@ -419,6 +419,7 @@ class RefinementBatches(StudentBatches):
             people=self._config.data.people,
             camera=self._camera,
             upright=poses.UPRIGHT,
+            layout=self._layout,
         )
         points = self._camera.projected(drawn.joints)
         look = _look(rng, points[:, 0], self._camera)

@@ -172,17 +172,18 @@ class Stages:
                 self._networks.new_student(),
                 self._networks.new_map_encoder(),
             )
-        rates: dict[str, Any] = {"distl": c.learning_rate}
+        rate = self._rate(c.learning_rate, c.steps)
+        rates: dict[str, Any] = {"distl": rate}
         if c.scenes:
             # L_distl alone at first ([P] 4): the others wait with a rate of 0.
-            rates["recon"] = _After(c.first_steps, c.learning_rate)
+            rates["recon"] = _After(c.first_steps, rate)
             if c.adapt:
-                rates["adapt"] = _After(c.first_steps, c.learning_rate)
+                rates["adapt"] = _After(c.first_steps, rate)
         return self._student_stage(
             "alignment",
             network,
             map_encoder,
-            {**rates, **self._labels(c.learning_rate)},
+            {**rates, **self._labels(rate)},
             c.steps,
             dict(zip(networks_.ALIGNED, (network, map_encoder))),
             train_maps=True,
@@ -193,14 +194,15 @@ class Stages:
         with replicas.scope(self._strategy):
             network, map_encoder = self._networks.aligned()
             network.trainable = True
-        rates: dict[str, Any] = {"ss": c.equivariance_rate}
+        rate = self._rate(c.equivariance_rate, c.equivariance_steps)
+        rates: dict[str, Any] = {"ss": rate}
         if c.scenes:
-            rates["recon"] = c.equivariance_rate
+            rates["recon"] = rate
         return self._student_stage(
             "equivariance",
             network,
             map_encoder,
-            {**rates, **self._labels(c.equivariance_rate)},
+            {**rates, **self._labels(rate)},
             c.equivariance_steps,
             {networks_.STUDENT: network},
             train_maps=False,
@@ -220,8 +222,9 @@ class Stages:
                 map_encoder,
                 trunk,
                 reader,
-                rates={**rates, **self._labels(c.learning_rate)},
+                rates={**rates, **self._labels(rate)},
                 train_maps=False,
+                sized=c.sized,
             )
         batches = sources.RefinementBatches(
             self._config, self._networks.camera, trunk, reader
@@ -236,9 +239,14 @@ class Stages:
             {networks_.REFINER: refiner.network},
             lambda: self._measured(first, (trunk, reader), refiner),
             (*used, networks_.STUDENT),
+            self._networks.seen_by,
         )
 
-    def _labels(self, rate: float) -> dict[str, float]:
+    def _rate(self, rate: float, steps: int) -> Any:
+        """A constant rate, or one that decays."""
+        return _cosine(rate, steps) if self._config.student.decays else rate
+
+    def _labels(self, rate: Any) -> dict[str, Any]:
         """The losses of true labels (Ws, Fs), and their rate."""
         known = {"none": (), "2d": ("labels_2d",), "3d": ("labels_2d", "labels_3d")}
         return dict.fromkeys(known[self._config.student.labels], rate)
@@ -281,6 +289,7 @@ class Stages:
             kept,
             lambda: self._measured(composer, (trunk, reader)),
             (*used, *before),
+            self._networks.seen_by,
         )
 
     def _places(self) -> dict[str, str]:
@@ -358,15 +367,16 @@ def _exported(
 
 
 class _After(tf.keras.optimizers.schedules.LearningRateSchedule):
-    """0 up to a step, then a rate."""
+    """0 up to a step, then a rate or what a schedule says."""
 
-    def __init__(self, first: int, rate: float) -> None:
+    def __init__(self, first: int, rate: Any) -> None:
         self._first, self._rate = first, rate
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
         """The rate of a step."""
         begun = tf.cast(step, tf.float32) >= float(self._first)
-        return tf.where(begun, self._rate, 0.0)
+        rate = self._rate(step) if callable(self._rate) else self._rate
+        return tf.where(begun, rate, 0.0)
 
 
 def _cosine(rate: float, steps: int) -> Any:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import tensorflow as tf
 
 from sa3dhp.systems.multi_person import representation
 
 _SLOPE = 0.2  # of leaky ReLU [D]
+_GROUPS = 8  # of channels that are normalised together, at most [D]
 
 
 class ChannelwiseDense(tf.keras.layers.Layer):
@@ -37,6 +40,16 @@ class ChannelwiseDense(tf.keras.layers.Layer):
         return tf.reshape(flat, tf.shape(x))
 
 
+def _norm(channels: int) -> tf.keras.layers.Layer:
+    """Normalises each picture by itself.
+
+    H sees the features of E and of G in turn. Batch norm would train on the statistics
+    of one of them at a time and predict with those of a mixture of both (README).
+    """
+    groups = math.gcd(_GROUPS, channels)
+    return tf.keras.layers.GroupNormalization(groups, epsilon=1e-6)
+
+
 class Student(tf.keras.Model):
     """H: features to s, 14 x 14 x 39; the form is [P] Fig. 2, widths are ours."""
 
@@ -58,7 +71,7 @@ class Student(tf.keras.Model):
             return tf.keras.Sequential(
                 [
                     layers.Conv2D(channels, 3, strides=stride, padding="same"),
-                    layers.BatchNormalization(),
+                    _norm(channels),
                     layers.LeakyReLU(_SLOPE),
                 ],
                 name=f"conv_{number}",
@@ -83,7 +96,7 @@ class Student(tf.keras.Model):
 
         Args:
             features: `[B, cells, cells, features]`, of 28 cells 1024 ([P]).
-            training: whether batch norm uses the batch's statistics.
+            training: the network does the same in training and afterwards.
         """
         half = self._half(self._first(features, training=training), training=training)
         quarter = self._quarter(half, training=training)
@@ -91,6 +104,10 @@ class Student(tf.keras.Model):
         back = self._relu(self._up(quarter))
         joined = tf.concat([half, back], axis=-1)
         return self._last(self._joined(joined, training=training))
+
+
+# Five layers of Keras' own initial weights made features 90 times smaller than E's.
+_KEPT = {"kernel_initializer": "he_normal"}
 
 
 class MapEncoder(tf.keras.Model):
@@ -116,11 +133,12 @@ class MapEncoder(tf.keras.Model):
         super().__init__(name=name, dtype="float32")
         layers = tf.keras.layers
         self._hidden = [
-            layers.Conv2D(width, 7, padding="same", name=f"conv_{n}") for n in range(4)
+            layers.Conv2D(width, 7, padding="same", name=f"conv_{n}", **_KEPT)
+            for n in range(4)
         ]
         self._relu = layers.LeakyReLU(_SLOPE, name="relu")
         self._last = layers.Conv2D(
-            features, 7, padding="same", activation=activation, name="conv_4"
+            features, 7, padding="same", activation=activation, name="conv_4", **_KEPT
         )
         self(tf.zeros([1, 28, 28, channels]))
 

@@ -75,17 +75,18 @@ def load(folder: str | os.PathLike) -> Watcher:
     """Reads the model of a run.
 
     Args:
-        folder: of the run, its exported model, or networks of the shipped
-            configuration.
+        folder: of the run, its exported model, or its networks; networks that do not
+            lie in a run are of the shipped configuration.
 
     Raises:
         InputError: if there is none, or it is damaged or of another kind.
     """
     folder = files.find(folder)
     if (folder / f"{networks.STUDENT}.npz").is_file():
-        return Watcher(
-            stages.exported(configs.load(files.find(configs.SHIPPED)), folder)
-        )
+        places = (folder / "config.yaml", folder.parent / "config.yaml")
+        own = next((path for path in places if path.is_file()), None)
+        path = own or files.find(configs.SHIPPED)
+        return Watcher(stages.exported(configs.load(path), folder))
     inside = folder / stages.MODEL
     place = inside if (inside / saved_model.MARKER).is_file() else folder
     remedy = (

@@ -193,8 +193,10 @@ def test_who_is_found_stands_where_the_neck_is_seen(run, config, eagerly):
 
 def test_features_that_the_graph_does_not_have_are_named(graph, tmp_path):
     config = configs.load(None, [*small_multi_person.SMALL, f"teacher.weights={graph}"])
-    with pytest.raises(errors.InputError, match="features: got 8, expected 6, the"):
+    with pytest.raises(errors.InputError, match="features: got 8, expected 6, as"):
         networks.Networks(config, tmp_path).new_teacher()
+    with pytest.raises(errors.InputError, match="features: got 8, expected 6, as"):
+        sources.check(config, configs.READS["teacher"])  # before the work
 
 
 def test_a_folder_of_pictures_is_enough(graph, tmp_path):

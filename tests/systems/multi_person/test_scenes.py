@@ -50,6 +50,19 @@ def test_the_pelvis_map_peaks_at_the_roots(made):
         assert (peaks[row, column] > 0.75).all()
 
 
+def test_what_is_outside_of_the_picture_is_on_no_map(made):
+    points = CAMERA.projected(made.joints).numpy()
+    names = skeletons.SA3DHP17.joint_names
+    hidden = 0
+    for people, there, drawn in zip(points, made.there, made.maps):
+        inside = ((people > -0.5) & (people < CAMERA.size - 0.5)).all(-1)[there]
+        for channel, name in enumerate(maps.OWN.joints):
+            shown = inside[:, names.index(name)].any()
+            assert (drawn[..., channel].max() > 0.5) == shown
+            hidden += not shown
+    assert hidden
+
+
 def test_joints_are_where_root_and_depth_put_them(made):
     pelvis = made.joints[:, :, ROOT]
     np.testing.assert_allclose(CAMERA.projected(pelvis), made.roots, atol=0.01)

@@ -78,6 +78,8 @@ def test_a_domain_that_is_not_there_is_told(load):
     ("override", "message"),
     [
         ("data.near_mm=9500", "expected less than data.far_mm = 9000.0"),
+        ("data.image_size=100", "got 100, expected one of 56, 112, 224, 448"),
+        ("data.people=145", "got 145, expected at most 144"),
         ("student.first_steps=3", "expected at most student.steps = 2"),
     ],
 )

@@ -105,11 +105,16 @@ def test_the_exported_model_says_what_the_networks_say(run, load, looks):
     assert told["joints"].shape == (4, predictions.MOST, 17, 3)
 
 
-def test_a_folder_of_networks_is_a_model_too(run, load, monkeypatch):
+def test_networks_of_another_camera_or_anchor_are_refused(run, load):
+    made = networks.Networks(load("data.far_mm=8000"), run[0] / "checkpoints")
+    with pytest.raises(errors.InputError, match=r"student.npz: camera: trained with"):
+        made.trained()
+
+
+def test_a_folder_of_networks_is_a_model_too(run, load):
     small = load()
     images = sources.crowds(small, "street", unseen=True).images
     exported = watching.load(run[0]).see(images)
-    monkeypatch.setattr(configs, "load", lambda path: small)
     for ours, theirs in zip(
         watching.load(run[0] / "checkpoints").see(images), exported
     ):
@@ -193,3 +198,6 @@ def test_a_stopped_stage_ends_as_one_that_was_not(run, load, tmp_path):
 def test_l_distl_is_alone_at_first():
     rate = stages._After(3, 0.5)
     assert [float(rate(step)) for step in (0, 2, 3, 9)] == [0.0, 0.0, 0.5, 0.5]
+    falls = stages._After(3, stages._cosine(0.5, 10))
+    found = [float(falls(step)) for step in (0, 2, 5, 10)]
+    np.testing.assert_allclose(found, [0.0, 0.0, 0.2525, 0.005], rtol=1e-5)

@@ -50,6 +50,25 @@ def test_maps_become_features_and_these_s(networks):
     assert s.dtype == tf.float32
 
 
+def test_s_is_the_same_in_training_and_afterwards(networks):
+    """H sees two kinds of features in turn: nothing of the one may stay."""
+    h, g = networks
+    rng = np.random.default_rng(0)
+    ours = g(tf.constant(rng.uniform(size=(2, 28, 28, 43)), tf.float32))
+    before = h(ours, training=False).numpy()
+    h(tf.constant(9 * rng.uniform(size=(2, 28, 28, 16)), tf.float32), training=True)
+    np.testing.assert_array_equal(h(ours, training=True), before)
+    np.testing.assert_array_equal(h(ours, training=False), before)
+    np.testing.assert_allclose(h(ours[:1]), before[:1], atol=1e-5)
+
+
+def test_features_of_maps_are_born_as_large_as_the_maps():
+    tf.keras.utils.set_random_seed(0)
+    g = student.MapEncoder(43, 64, width=24)
+    shown = tf.random.stateless_normal([2, 28, 28, 43], [0, 0])
+    assert 0.2 < np.std(g(shown)) < 2.0
+
+
 def test_every_place_can_reach_every_other(networks):
     """What convolutions of 3 x 3 alone do not: a corner moves the opposite one."""
     h, _ = networks

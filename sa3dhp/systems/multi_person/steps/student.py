@@ -64,12 +64,16 @@ class StudentStep:
     The terms: `distl`, |k_p - k_q|, hundredths of the picture's side; `recon`,
     |P_syn - P~|, of pelvises and of poses relative to them, summed, in units of
     `UNIT_MM`; `adapt`, |F(G(m_syn)) - m_syn|, hundredths;
-    `ss`, |T_s k_p(I) - k_p(T_s I)|, as `distl`, or (ours) hundredths of each person's
-    size, see `own_size`; `labels_2d` and `labels_3d`, as `distl`
+    `ss`, |T_s k_p(I) - k_p(T_s I)|, as `distl`; `labels_2d` and `labels_3d`, as `distl`
     and `recon`, on true labels.
+
+    With `sized` (ours) who is far weighs as much as who is near: `ss` is in hundredths
+    of each person's size, see `own_size`, and pelvises of `recon` and `labels_3d` in
+    units of `DISTANCE` of their distance.
     """
 
     UNIT_MM = 250.0  # a mean |coordinate| of a person's joints
+    DISTANCE = 0.2  # of it is the unit of a pelvis, see `sized`: poses weigh as much
 
     def __init__(
         self,
@@ -92,8 +96,9 @@ class StudentStep:
             rates: learning rates, numbers or Keras schedules, of the losses in use,
                 some of `LOSSES`; the others are not minimised.
             train_maps: whether G trains (phase 1).
-            sized: whether `ss` counts in the people's sizes. In pixels it is low where
-                people are small: phase 2 moved them away by metres.
+            sized: whether errors count in the people's sizes and distances. In pixels
+                `ss` is low where people are small: phase 2 moved them away by metres;
+                and in millimetres those of pelvises drown those of poses.
         """
         self._composer, self._map_encoder = composer, map_encoder
         self._trunk, self._reader, self._sized = trunk, reader, sized
@@ -168,7 +173,7 @@ class StudentStep:
         if "labels_2d" in used:
             terms["labels_2d"] = _points_error(points, batch.true_points, size)
         if "labels_3d" in used:
-            terms["labels_3d"] = _error_3d(people, batch.joints) / self.UNIT_MM
+            terms["labels_3d"] = self._error_3d(people, batch.joints)
         if "ss" in used:
             expected, roots, seen = self._moved_points(points, batch)
             again = people_in(batch.turned, roots, batch.zoom)
@@ -214,11 +219,27 @@ class StudentStep:
         if "recon" in used:
             nobody = tf.where(batch.scene_there[..., None, None], 0.0, float("nan"))
             truth = batch.scene_joints + nobody
-            terms["recon"] = _error_3d(found["recon"], truth) / self.UNIT_MM
+            terms["recon"] = self._error_3d(found["recon"], truth)
         if "adapt" in used:
             error = tf.abs(found["adapt"] - batch.maps)
             terms["adapt"] = 100.0 * tf.reduce_mean(error)
         return terms
+
+    def _error_3d(self, found: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
+        """Mean |difference| of pelvises and that of poses relative to them, summed.
+
+        Apart [D]: while a distance is off by more than a body is deep, the absolute
+        difference tells a joint's depth nothing but which way the person should go.
+        """
+        root, other = (
+            x[..., SKELETON.root : SKELETON.root + 1, :] for x in (found, wanted)
+        )
+        unit = tf.constant(self.UNIT_MM)
+        if self._sized:
+            away = self.DISTANCE * other[..., 2:]
+            unit = tf.where(tf.math.is_finite(away), away, unit)
+        apart = _error(root / unit, other / unit)
+        return apart + _error(found - root, wanted - other) / self.UNIT_MM
 
 
 def own_size(*sides: tf.Tensor) -> list[tf.Tensor]:
@@ -242,18 +263,6 @@ def own_size(*sides: tf.Tensor) -> list[tf.Tensor]:
 def _points_error(points: tf.Tensor, wanted: tf.Tensor, size: int) -> tf.Tensor:
     """Mean |difference| of what is known, hundredths of the picture's side."""
     return 100.0 / size * _error(points, wanted)
-
-
-def _error_3d(found: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
-    """Mean |difference| of pelvises and that of poses relative to them, summed.
-
-    Apart [D]: while a distance is off by more than a body is deep, the absolute
-    difference tells a joint's depth nothing but which way the whole person should go.
-    """
-    root, other = (
-        x[..., SKELETON.root : SKELETON.root + 1, :] for x in (found, wanted)
-    )
-    return _error(root, other) + _error(found - root, wanted - other)
 
 
 def _error(found: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:

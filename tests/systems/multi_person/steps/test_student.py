@@ -103,6 +103,41 @@ def test_the_losses_of_scenes_leave_out_rows_without_anybody(parts, batch):
     np.testing.assert_allclose(terms["adapt"], 100 * off, rtol=1e-4)
 
 
+def test_distances_weigh_as_shares_where_sizes_do(parts, batch):
+    composer, map_encoder, trunk, _ = parts
+    seen = composer.people(map_encoder(batch.maps), batch.scene_roots).numpy()
+    there = batch.scene_there.numpy()
+    known = composer.people(trunk(batch.images), batch.roots).numpy()
+    step = _step(parts, "recon", "labels_3d", sized=True)
+    terms = step.terms(batch)
+    for name, people, truth in (
+        ("recon", seen[there], batch.scene_joints.numpy()[there]),
+        ("labels_3d", known, batch.joints.numpy()),
+    ):
+        root = [x[..., SKELETON.root : SKELETON.root + 1, :] for x in (people, truth)]
+        share = (root[0] - root[1]) / root[1][..., 2:] / step.DISTANCE
+        pose = ((people - root[0]) - (truth - root[1])) / step.UNIT_MM
+        want = np.nanmean(np.abs(share)) + np.nanmean(np.abs(pose))
+        np.testing.assert_allclose(terms[name], want, rtol=1e-4)
+
+
+def test_people_are_the_same_in_a_graph_that_is_optimised(parts, batch):
+    """As on a GPU. A slice of stacked joints was rewritten to another one."""
+    composer, _, trunk, _ = parts
+    features = trunk(batch.images)
+    tf.config.run_functions_eagerly(False)
+    before = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": True})
+    try:
+        graph = tf.function(lambda x, y: composer.people(x, y), autograph=False)
+        found = graph(features, batch.roots)
+    finally:
+        tf.config.optimizer.set_experimental_options(
+            {"arithmetic_optimization": before.get("arithmetic_optimization", True)}
+        )
+    np.testing.assert_allclose(found, composer.people(features, batch.roots), atol=0.1)
+
+
 def test_a_picture_that_is_not_turned_is_seen_as_it_is(parts, batch):
     found = _step(parts, "ss").terms(batch)["ss"]
     np.testing.assert_allclose(found, 0.0, atol=1e-4)
