@@ -29,7 +29,7 @@ from sa3dhp.models import mirrored as mirroring
 from sa3dhp.prediction import prediction, predictor
 from sa3dhp.systems.relation_distillation import config as configs
 from sa3dhp.systems.relation_distillation import job as jobs
-from sa3dhp.systems.relation_distillation import networks, outcome, sources, views
+from sa3dhp.systems.relation_distillation import networks, outcome, views
 from sa3dhp.systems.relation_distillation import target as targets
 from sa3dhp.training import precision as precisions
 from sa3dhp.training import store
@@ -156,7 +156,7 @@ def adapt(
     loaded = configs.load(config_of(folder, config), chosen)
     if not isinstance(videos, (str, os.PathLike)):
         clips = _clips(videos, loaded.data.stored_size)
-    sources.check_videos(loaded, detector, boxes)
+    jobs.check(loaded, workdir, detector=detector, boxes=boxes)
     with files.claimed(workdir):
         configs.begin(loaded, workdir)
         policy = precisions.set_policy(loaded.training.precision)

@@ -141,6 +141,15 @@ def test_two_devices_adapt_to_the_same_result(untrained, tmp_path):
     assert one == pytest.approx(two, rel=1e-4)
 
 
+def test_something_in_the_way_of_the_model_is_told_before_the_work(tmp_path):
+    (tmp_path / "domain_pack").mkdir()
+    (tmp_path / "domain_pack" / "notes.txt").write_text("mine")
+    done = tool_runner.run("adapt", "--workdir=.", cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "domain_pack holds other things" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["domain_pack"]
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
@@ -155,6 +164,11 @@ def test_two_devices_adapt_to_the_same_result(untrained, tmp_path):
         (["--set=data.imagesize=64"], ["data.imagesize", "data.image_size"]),
         (["--checkpoints=nowhere"], ["nowhere", "tools/pretrain.py"]),
         (["--config=missing.yaml"], ["missing.yaml"]),
+        (["--set=data.evaluation_card=h36m"], ["protocol: unknown card 'h36m'"]),
+        (
+            ["--videos=v.mp4", "--boxes=b.json", "--set=adaptation.select=oracle"],
+            ["select: got 'oracle'", "no labels here"],
+        ),
         (["--precision=float8"], ["precision"]),
         (["--strategy=mirror"], ["--strategy", "<none|mirrored|multi_worker>"]),
         (["--strategy=multi_worker"], ["TF_CONFIG: got nothing, expected as in"]),
@@ -164,6 +178,7 @@ def test_two_devices_adapt_to_the_same_result(untrained, tmp_path):
 def test_bad_input_is_one_line_with_the_remedy(tmp_path, flags, words):
     (tmp_path / "empty").mkdir()
     (tmp_path / "v.mp4").write_bytes(b"x")
+    (tmp_path / "b.json").write_text('{"v.mp4": [[0, 5, 5, 4, 4]]}')
     done = tool_runner.run("adapt", *flags, "--workdir=run", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1

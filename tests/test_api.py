@@ -49,6 +49,12 @@ def test_three_clips_adapt_a_model_that_loads_again(untrained, tmp_path, capsys)
     joints = found.model.predict(clips[0][:2])
     np.testing.assert_allclose(joints, again, atol=0.1)
     assert found.result["adapted_model"]
+    before = (found.workdir / "result.json").read_bytes()
+    others = [255 - clip for clip in clips]  # the state there never saw them
+    message = r"state/adapt: began on another set of clips; use another --workdir"
+    with small_resnet.used(), pytest.raises(errors.InputError, match=message):
+        sa3dhp.adapt(others, workdir=tmp_path / "run", model=untrained)
+    assert (found.workdir / "result.json").read_bytes() == before
 
 
 def test_evaluation_of_a_shift_is_its_length():

@@ -101,7 +101,7 @@ def main() -> None:
     )
     from sa3dhp.training import precision, replicas, store
 
-    sources.check_videos(config, FLAGS.detector, FLAGS.boxes)
+    job.check(config, workdir, detector=FLAGS.detector, boxes=FLAGS.boxes)
     strategy = replicas.make(FLAGS.strategy)
     workdir = replicas.own(strategy, workdir)
     files.claim(workdir)

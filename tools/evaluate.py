@@ -158,7 +158,7 @@ def main() -> None:
         results.check_writable(FLAGS.output)
     pred, target, information = _sides()
     if not (FLAGS.diagnose or target.flat):  # else: named, with all else that is wrong
-        poses.check_units(pred, target)
+        poses.check_units(pred, target, any_size=card.scale == "bones")
     information = FLAGS.target_information or information
     result = evaluator.evaluate(
         pred, target, card, information, shared_joints=FLAGS.shared_joints

@@ -23,6 +23,7 @@ from sa3dhp.synthetic import world
 SKELETON = skeletons.SA3DHP17
 TRAIN = "train"
 _CHUNK = 256  # clips whose labels are read at once
+_SAMPLED = 64  # pictures whose labels are looked at before the work
 UNSEEN = ("test", "val", "validation")  # the first that a data set has
 
 
@@ -137,6 +138,29 @@ def _located(flat: np.ndarray, joints: np.ndarray, size: int) -> np.ndarray:
     if np.isnan(flat).all():
         return np.full((SKELETON.num_joints, 3), np.nan, np.float32)
     return camera.half_sides(flat[None], joints[None], size, SKELETON.root)[0]
+
+
+def check_labelled(folder: str, sizes: Sizes) -> None:
+    """Tells of a source that cannot be one, before hours of work need it.
+
+    Some of its pictures are looked at, not all.
+
+    Raises:
+        InputError: if the pictures are not there, have other sizes, lack 3D joints, or
+            none of them are kept apart to measure on.
+    """
+    part = split(folder, TRAIN, sizes)
+    if not len(part):
+        raise errors.InputError(f"{folder}: {TRAIN} is empty, expected pictures in it")
+    rows = np.unique(np.linspace(0, len(part) - 1, _SAMPLED).astype(int))
+    for frame in part.frames(rows, image=False):
+        joints_of(frame)
+    has = shards.manifest(folder).splits
+    if not any(name in has for name in UNSEEN):
+        raise errors.InputError(
+            f"{folder}: has the splits {', '.join(has)}, expected one of "
+            f"{', '.join(UNSEEN)} too, of people that never train"
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -249,14 +249,20 @@ def unit_of(size: float) -> str:
     return min(ratios, key=lambda name: abs(np.log(ratios[name])))
 
 
-def check_units(pred: Poses, target: Poses) -> None:
+def check_units(pred: Poses, target: Poses, *, any_size: bool = False) -> None:
     """Raises InputError where a side is visibly in another unit than mm.
 
     The truth has the size of a person. Predictions need not: a model that learnt
     nothing gives all joints at one place. They are refused only where they have the
     size of a person in metres.
+
+    Args:
+        pred: the predictions.
+        target: the truth.
+        any_size: whether predictions may have any: a card that scales them by the
+            bones is made for such.
     """
-    for side in (target, pred):
+    for side in (target,) if any_size else (target, pred):
         size = body_size(side)
         unit = unit_of(size)
         ratio = size * UNITS_MM[unit] / _BODY_SIZE_MM

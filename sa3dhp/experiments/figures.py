@@ -344,8 +344,17 @@ def _pa_errors(
     joints: np.ndarray, truth: poses.Poses, chosen: np.ndarray
 ) -> np.ndarray:
     """PA-MPJPE of each picture, mm, over the joints that both have."""
-    known, valid = conversion.convert(truth.joints[chosen], truth.skeleton, SKELETON)
-    return metrics.pa_mpjpe(joints[:, valid], known[:, valid])
+    given = truth.joints[chosen].astype(np.float64)
+    if truth.mask is not None:
+        given[~truth.mask[chosen]] = np.nan
+    known, valid = conversion.convert(given, truth.skeleton, SKELETON)
+    there = np.isfinite(known).all(axis=-1) & valid
+    return np.array(
+        [
+            metrics.pa_mpjpe(one[None, row], true[None, row])[0]
+            for one, true, row in zip(joints, known, there)
+        ]
+    )
 
 
 def _halves(figure: figures.Figure, widths: tuple[float, float]) -> tuple[Any, Any]:

@@ -111,7 +111,16 @@ class PreparedSession(session.Session):
                 f"table: got {name}, expected one of {', '.join(rows.OF_ANY_TARGET)}: "
                 "its rows are of the embedded world, and the target is prepared"
             )
-        return rows.make(name, self.base)
+        table, path = rows.make(name, self.base), self.base["data"]["target_path"]
+        # Looked at first: rows with labels are the last of hours of others.
+        first = prepared.split(path, prepared.TRAIN, self._sizes).frames([0], False)
+        if first[0].joints is not None:
+            return table
+        kept = tuple(row for row in table.rows if not rows.needs_labels(row))
+        if len(kept) < len(table.rows):
+            lost = [row.title for row in table.rows if row not in kept]
+            print(f"note: {path} has no labels, so no rows of: {'; '.join(lost)}")
+        return dataclasses.replace(table, rows=kept)
 
     def _world(self, data: Mapping) -> Any:
         folders = (data["target_path"], data["evaluation_path"])

@@ -321,6 +321,15 @@ def _labels(base: _Base, *, times: int) -> tuple[str, ...]:
     )
 
 
+def needs_labels(row: Row) -> bool:
+    """Whether a row is adapted with labels of the target."""
+    return any(
+        override.partition("=")[0] in ("data.labelled", "data.labelled_subjects")
+        or override == "adaptation.terms=[source]"
+        for override in row.overrides
+    )
+
+
 def _beside(base: _Base) -> tuple[Row, ...]:
     """The rows that every other one is set beside."""
     title = f"labels of all clips, {_BOUND_TIMES} times the updates (the bound)"

@@ -99,9 +99,10 @@ def _of_another_table(workdir: pathlib.Path, settings: Mapping) -> dict | None:
 
 def _read(path: pathlib.Path) -> dict | None:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return None
+    return record if isinstance(record, dict) else None
 
 
 def _named(context: session.Session, table: rows.Table, row: rows.Row) -> dict:

@@ -21,6 +21,11 @@ WEIGHTS, DESCRIPTION = "pack.npz", "pack.json"
 _KEYS = {"base_hash": str, "adapted_hash": str, "pack_hash": str, "block": str}
 
 
+def check(folder: str | os.PathLike) -> None:
+    """Raises `InputError` if `write` would refuse the folder."""
+    files.check_folder(folder, DESCRIPTION)
+
+
 def write(
     folder: str | os.PathLike,
     encoder: image_encoders.ImageEncoder,

@@ -10,12 +10,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from sa3dhp import documents, errors, files
-from sa3dhp.training import loop, store
+from sa3dhp.training import basis, loop, store
 from sa3dhp.training import step as steps
 
 _BETWEEN = 10  # steps between evaluations, at least
-_BASIS = "trained_on.json"  # beside a stage's state
 
 
 def nothing() -> None:
@@ -76,7 +74,13 @@ def train(
     Raises:
         InputError: if the state there began on other networks; as of `loop.run`.
     """
-    _check_basis(stage, networks, workdir)
+    state = pathlib.Path(workdir) / "state" / stage.name
+    basis.check(
+        state,
+        {f"{name}.npz": networks.hash(name) for name in stage.trained_on},
+        f"delete {state} to train {stage.name} on what {networks.folder} holds now, or "
+        "use another --workdir",
+    )
     found: dict[int, dict[str, float]] = {}
 
     def evaluate(done: int) -> dict[str, float]:
@@ -109,35 +113,3 @@ def train(
         **stage.meta,
     )
     return measured
-
-
-def _check_basis(
-    stage: Stage, networks: store.Store, workdir: str | os.PathLike
-) -> None:
-    """Keeps the hashes of the frozen networks with the state of what trains on them.
-
-    Raises:
-        InputError: if they are others than those that the state began on: weights would
-            be said to be trained on what they never saw.
-    """
-    if not stage.trained_on:
-        return
-    state = pathlib.Path(workdir) / "state" / stage.name
-    hashes = {name: networks.hash(name) for name in stage.trained_on}
-    path = state / _BASIS
-    if not path.is_file():
-        files.write_json(path, hashes)
-        return
-    try:
-        before = documents.parse_json(path.read_bytes(), str(path))
-        changed = [name for name in hashes if before[name] != hashes[name]]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise errors.InputError(
-            f"{path}: damaged; delete {state} to train {stage.name} again"
-        ) from None
-    if changed:
-        raise errors.InputError(
-            f"{state}: began on another {changed[0]}.npz than the one in "
-            f"{networks.folder}; delete it to train {stage.name} again, or use another "
-            "--workdir"
-        )

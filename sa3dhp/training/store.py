@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -149,19 +149,23 @@ class Store:
         """The hash of the weights stored under `name`."""
         return self.meta(name)["weights_hash"]
 
-    def save_floor(self, name: str, readings: Mapping[str, float]) -> None:
+    def save_floor(
+        self, name: str, readings: Mapping[str, float], on: Sequence[str] = ()
+    ) -> None:
         """Writes `floor.json`: what the monitors read of a network on its own source.
 
         Args:
             name: of the network.
             readings: by the names of the monitors.
+            on: names of the other networks that the monitors read with.
         """
         rounded = {key: round(float(value), 5) for key, value in readings.items()}
         content = {"network": name, "hash": self.hash(name), "readings": rounded}
-        files.write_json(self.folder / FLOOR, content)
+        hashes = {other: self.hash(other) for other in on}
+        files.write_json(self.folder / FLOOR, {**content, "on": hashes})
 
     def floor(self, name: str) -> dict[str, float]:
-        """Returns what `save_floor` kept, nothing where that is of other weights.
+        """Returns what `save_floor` kept, nothing where any network is another now.
 
         Raises:
             InputError: if `floor.json` is damaged.
@@ -172,12 +176,15 @@ class Store:
         try:
             kept = documents.parse_json(path.read_bytes(), str(path))
             readings = {key: float(value) for key, value in kept["readings"].items()}
-            known = (kept["network"], kept["hash"])
+            known, on = (kept["network"], kept["hash"]), dict(kept.get("on", {}))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise errors.InputError(f"{path}: damaged; delete it") from None
         if not np.isfinite(list(readings.values())).all():
             raise errors.InputError(f"{path}: not finite; delete it")
-        return readings if known == (name, self.hash(name)) else {}
+        same = known == (name, self.hash(name)) and all(
+            self.has(other) and self.hash(other) == was for other, was in on.items()
+        )
+        return readings if same else {}
 
     def save_bones(self, skeleton: skeletons.Skeleton, lengths: np.ndarray) -> None:
         """Writes `meta.json`: the skeleton, its `[J]` bone lengths in mm, root 0."""

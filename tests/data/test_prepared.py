@@ -164,6 +164,24 @@ def test_what_is_not_there_is_known_before_hours_of_work(human36m):
         sources.check(_config(human36m, "data.source_paths=[]"), "source")
 
 
+def test_a_source_that_cannot_be_one_is_told_before_the_stages_before_it(tmp_path):
+    frames = [_frame(n) for n in range(2 * T)]
+    folder = _write(tmp_path / "s", frames)
+    with pytest.raises(errors.InputError, match="splits train, expected one of test,"):
+        prepared.check_labelled(str(folder), SIZES)
+    _write(folder, frames, "test")
+    prepared._open.cache_clear()
+    prepared.check_labelled(str(folder), SIZES)
+    sizes = prepared.Sizes(SIZES.image, SIZES.stored + 8)
+    with pytest.raises(errors.InputError, match="prepared with image_size"):
+        prepared.check_labelled(str(folder), sizes)
+    flat = [dataclasses.replace(one, joints=None) for one in frames]
+    folder = _write(tmp_path / "flat", flat)
+    _write(folder, flat, "test")
+    with pytest.raises(errors.InputError, match="no 3D joints"):
+        prepared.check_labelled(str(folder), SIZES)
+
+
 def test_other_sizes_name_the_flags_of_the_preparation(human36m):
     other = _config(human36m, "data.image_size=64", "data.stored_size=96")
     with pytest.raises(errors.InputError, match="--image_size=64 --stored_size=96"):

@@ -55,6 +55,16 @@ def test_evaluate_prints_card_table_and_diagnosis_and_writes_json(run, files):
     assert shown.returncode == 0 and "(+0 %)" in shown.stdout
 
 
+def test_predictions_of_no_unit_are_scored_by_the_card_made_for_them(run, files):
+    """A student of points answers in half sides of the picture."""
+    np.savez(files / "pred.npz", joints=TRUTH / 2000, skeleton="sa3dhp17")
+    flags = ("--predictions=pred.npz", "--reference=ref.npz", "--protocol=nrsfm")
+    done = run("evaluate", *flags, "--output=out.json")
+    assert (done.returncode, done.stderr) == (0, "")
+    result = json.loads((files / "out.json").read_text())
+    assert result["overall"]["mpjpe"] == pytest.approx(0.0, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     "change, message",
     [

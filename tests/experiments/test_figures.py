@@ -11,6 +11,7 @@ import tool_runner
 
 from sa3dhp.data.preparing import job, local, units
 from sa3dhp.errors import InputError
+from sa3dhp.evaluation import poses
 from sa3dhp.experiments import figures, real
 from sa3dhp.systems.relation_distillation import networks as networks_
 from sa3dhp.training import store
@@ -49,6 +50,19 @@ def test_speed_is_that_of_the_joints():
     clip = np.zeros((1, 5, 17, 3))
     clip[0, :, :, 0] = 10 * np.arange(5)[:, None]  # 10 mm in 1/30 s
     np.testing.assert_allclose(figures._speed(clip), 300.0)
+
+
+def test_errors_are_of_the_joints_that_are_known():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(3, 17, 3)) * 300
+    joints = truth + rng.normal(size=truth.shape) * 10
+    whole = poses.Poses(truth, "sa3dhp17")
+    mask = np.ones((3, 17), bool)
+    mask[1, 4] = False
+    masked = poses.Poses(np.where(mask[..., None], truth, 0.0), "sa3dhp17", mask=mask)
+    found = figures._pa_errors(joints, masked, np.arange(3))
+    every = figures._pa_errors(joints, whole, np.arange(3))
+    assert found[[0, 2]] == pytest.approx(every[[0, 2]]) and found[1] < 25
 
 
 def test_distances_are_those_of_the_rules(configure):

@@ -157,6 +157,22 @@ def test_tables_of_the_embedded_world_are_refused_on_prepared_data(
         context.table(name)
 
 
+def test_a_target_without_labels_has_no_rows_of_them(
+    configure, folder, tmp_path, capsys
+):
+    mine = real.overrides(str(folder / "real_multiview"))
+    context = real.PreparedSession(
+        lambda more: configure((*mine, *more)), tmp_path, tmp_path
+    )
+    for name in rows.OF_ANY_TARGET:
+        whole = {row.id for row in rows.make(name, context.base).rows}
+        lost = whole - {row.id for row in context.table(name).rows}
+        assert rows.BOUND in lost
+        found = rows.make(name, context.base).rows
+        assert lost == {row.id for row in found if rows.needs_labels(row)}
+        assert "has no labels, so no rows of: " in capsys.readouterr().out
+
+
 def test_other_sizes_and_targets_are_refused(configure, folder, tmp_path):
     for others in ((), [str(folder / "lsp_2d")]):
         with pytest.raises(InputError, match="prepare it with --image_size=24"):

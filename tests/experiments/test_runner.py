@@ -303,6 +303,12 @@ def test_each_seed_begins_with_another_term(done):
     assert orders == [("cr", "z3", "v2"), ("z3", "v2", "cr"), ("v2", "cr", "z3")]
 
 
+@pytest.mark.parametrize("text", ["[]", "3", "{", "[" * 5000])
+def test_what_is_no_record_is_none(text, tmp_path):
+    (tmp_path / "row.json").write_text(text)
+    assert runner._read(tmp_path / "row.json") is None
+
+
 def test_a_target_of_videos_is_refused(configure, checkpoints, tmp_path):
     def of_videos(overrides=()):
         return configure(("data.target=videos", *overrides))

@@ -87,7 +87,7 @@ def test_a_stage_whose_networks_changed_is_told_to_train_again(
     first = checkpoint.read_meta(networks.folder / "line.npz")
     below.set_weights([np.ones([1, 1])])
     networks.save({"below": below})
-    message = r"state/line: began on another below.npz than the one in .*networks; del"
+    message = r"state/line: began on another below.npz; delete .*state/line to train"
     with pytest.raises(errors.InputError, match=message):
         _train(_Step(), networks, tmp_path, trained_on=("below",))
     assert checkpoint.read_meta(networks.folder / "line.npz") == first
@@ -95,8 +95,8 @@ def test_a_stage_whose_networks_changed_is_told_to_train_again(
     _train(_Step(), networks, tmp_path, trained_on=("below",))
     meta = checkpoint.read_meta(networks.folder / "line.npz")
     assert meta["trained_on"] == {"below": networks.hash("below")}
-    (tmp_path / "state" / "line" / "trained_on.json").write_text("[]")
-    with pytest.raises(errors.InputError, match=r"trained_on.json: damaged; delete"):
+    (tmp_path / "state" / "line" / "begun_on.json").write_text("[]")
+    with pytest.raises(errors.InputError, match=r"begun_on.json: damaged; delete"):
         _train(_Step(), networks, tmp_path, trained_on=("below",))
 
 

@@ -89,6 +89,12 @@ def test_a_floor_is_kept_for_the_weights_it_was_read_of(networks):
     networks.save_floor("image_encoder", {"z3": 0.123456, "spread": 0.25})
     assert networks.floor("image_encoder") == {"z3": 0.12346, "spread": 0.25}
     assert networks.floor("pose_encoder") == {}
+    networks.save_floor("image_encoder", {"z3": 0.5}, ["pose_encoder"])
+    assert networks.floor("image_encoder") == {"z3": 0.5}
+    (networks.folder / "pose_encoder.npz").rename(networks.folder / "away")
+    assert networks.floor("image_encoder") == {}  # nothing to compare it by
+    (networks.folder / "away").rename(networks.folder / "pose_encoder.npz")
+    assert networks.floor("image_encoder") == {"z3": 0.5}
     networks.save({"image_encoder": _net(8)}, trained_on=("pose_encoder",))
     assert networks.floor("image_encoder") == {}
 

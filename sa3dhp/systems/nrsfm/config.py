@@ -15,11 +15,11 @@ from typing import Literal
 
 from sa3dhp import config as loader
 from sa3dhp import errors
-from sa3dhp.config import positive, share
+from sa3dhp.config import changeable, positive, share
 
 # In their order: a stage, and a network that it leaves behind.
 STAGES = {"teacher": "teacher", "student": "student"}
-READS = {"teacher": "points", "student": "points"}  # what `sources.check` looks at
+READS = {"teacher": "points", "student": "pictures"}  # what `sources.check` looks at
 SHIPPED = "configs/nrsfm.yaml"
 MEASURED = "own: trained on; unseen: never"  # over the numbers of a stage
 NEXT = "python tools/evaluate.py --system=nrsfm --workdir={workdir}"
@@ -53,7 +53,7 @@ class Data:
     unseen: int = positive(1000)  # poses or pictures that measure, at most [D]
     image_size: int = positive(256)  # px, what the student sees ([N] 5.1)
     stored_size: int = positive(320)  # px, of prepared pictures, with their margin
-    evaluation_card: str = "nrsfm"  # the protocol of the results
+    evaluation_card: str = changeable("nrsfm")  # the protocol of the results
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
+import pathlib
 from collections.abc import Callable
 
 import numpy as np
@@ -11,7 +13,7 @@ from scipy.spatial import transform
 
 from sa3dhp import errors
 from sa3dhp.data import labelled, pipeline, prepared, schema, shards
-from sa3dhp.evaluation import poses
+from sa3dhp.evaluation import poses, protocol
 from sa3dhp.models import backbone
 from sa3dhp.skeleton import skeleton as skeletons
 from sa3dhp.systems.nrsfm import config as configs
@@ -118,14 +120,31 @@ def check(config: configs.Config, *uses: str) -> dict[str, str]:
     Raises:
         InputError: if it, the .npz file or that of weights is not there or not usable.
     """
-    del uses  # both stages read the same
     data = config.data
-    backbone.check(config.student.weights)
+    protocol.load(data.evaluation_card)
+    if "pictures" in uses:
+        backbone.check(config.student.weights)
+        check_pictures(config)
+    if data.source == "world":
+        return {}
     if data.source == "npz":
         training(config)
-    if data.source in ("world", "npz"):
-        return {}
+        content = pathlib.Path(data.path).read_bytes()
+        return {data.path: hashlib.sha256(content).hexdigest()}
     return {data.path: shards.manifest(data.path).data_hash}
+
+
+def check_pictures(config: configs.Config) -> None:
+    """Raises InputError if there is nothing that a student can learn from."""
+    data = config.data
+    lacks = data.source == "motions"
+    if data.source == "npz":
+        lacks = training(config).images is None
+    if lacks:
+        raise errors.InputError(
+            f"{data.path}: has no pictures, expected some for the student; train "
+            "--stage=teacher alone, or take data.source=world or pictures"
+        )
 
 
 def _motions(config: configs.Config, unseen: bool) -> Projections:

@@ -122,11 +122,8 @@ class Stages:
 
     def _student(self) -> stages_.Stage:
         c, own = self._config.student, sources.training(self._config)
-        if own.images is None:
-            raise errors.InputError(
-                f"{own.source}: has no pictures, expected some for the student; train "
-                "--stage=teacher alone, or take data.source=world or pictures"
-            )
+        sources.check_pictures(self._config)
+        assert own.images is not None
         lifter = self._networks.lifter()
         taught = targets(self._config, own, lifter.lift(own.points))
         dictionary = tf.constant(lifter.network.dictionary)

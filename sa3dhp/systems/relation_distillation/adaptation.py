@@ -21,6 +21,7 @@ from sa3dhp.systems.relation_distillation.steps import terms
 from sa3dhp.training import checkpoint, loop
 
 NAME = "adapt"
+NO_LABELS = "adaptation.select: got 'oracle', expected 'label_free': no labels here"
 SNAPSHOTS = "snapshots"  # the folder, in the workdir, of G's block at each reading
 TEST_ERROR = "test_mpjpe"  # what `select: oracle` goes by
 _HELD_OUT_CLIPS = 40  # in memory for the monitors, at most
@@ -194,9 +195,7 @@ def run(
         InputError: for `oracle` without labels, or too little video.
     """
     if plan.select == "oracle" and target.truth is None:
-        raise errors.InputError(
-            "adaptation.select: got 'oracle', expected 'label_free': no labels here"
-        )
+        raise errors.InputError(NO_LABELS)
     train, held_out = split(target, plan)
     size = min(plan.clips_per_batch, len(train))
     floor = learner.source_floor(size)

@@ -18,7 +18,7 @@ from typing import Literal
 
 from sa3dhp import config as loader
 from sa3dhp import errors
-from sa3dhp.config import positive, share, signed
+from sa3dhp.config import changeable, positive, share, signed
 
 # Algorithm 1, steps 1-6, in its order: a stage, and a network that it leaves behind.
 STAGES = {
@@ -60,7 +60,7 @@ class Data:
     target_path: str = ""  # folder of videos, or a prepared one
     labelled_subjects: tuple[str, ...] = ()  # of a prepared target: semi-supervised
     evaluation_path: str = ""  # prepared folder whose test split measures; or none
-    evaluation_card: str = "procedural"  # the protocol of the results
+    evaluation_card: str = changeable("procedural")  # the protocol of the results
     source_domain: str = "studio"  # of the embedded world (design 9)
     target_domain: str = "street"
     image_size: int = positive(224)  # px, what the network sees ([S])

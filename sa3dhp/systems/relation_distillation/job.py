@@ -12,7 +12,7 @@ import numpy as np
 
 from sa3dhp import errors, provenance
 from sa3dhp.data import augment, pipeline
-from sa3dhp.data.videos import video_folder
+from sa3dhp.data.videos import detection, video_folder
 from sa3dhp.evaluation import prediction, protocol
 from sa3dhp.models import chunked, folded, image_encoder, pose_model
 from sa3dhp.systems.relation_distillation import (
@@ -30,7 +30,7 @@ from sa3dhp.systems.relation_distillation import networks as networks_
 from sa3dhp.systems.relation_distillation import target as targets
 from sa3dhp.systems.relation_distillation.steps import adaptation as adaptation_step
 from sa3dhp.systems.relation_distillation.steps import terms as term_classes
-from sa3dhp.training import checkpoint, replicas
+from sa3dhp.training import basis, checkpoint, replicas
 
 CARD = "procedural"
 SOURCE_CLIPS = 16  # that the floor of the residuals is read from
@@ -93,6 +93,11 @@ class Job:
         data = sources.check(self.config, *used)
         if target.advice:
             print(f"note: {target.advice}", flush=True)
+        basis.check(
+            pathlib.Path(workdir) / "state" / adaptation.NAME,
+            {**self._hashes(), "set of clips": target.fingerprint},
+            f"use another --workdir, or delete {workdir} to adapt again",
+        )
         before = outcome.answers(target, self.model)
         course = adaptation.run(self.learner, target, self.plan, workdir)
         after = outcome.answers(target, self.model)
@@ -116,6 +121,15 @@ class Job:
                 "seconds": round(time.monotonic() - began, 1),
             },
         )
+
+    def _hashes(self) -> dict[str, str]:
+        """Of all networks that an adaptation starts from, by their files."""
+        store, found = self._networks.store, {"image_encoder.npz": self.base_hash}
+        names = (*networks_.POSE, *networks_.MOTION, *self._relation_files())
+        return found | {f"{name}.npz": store.hash(name) for name in names}
+
+    def _relation_files(self) -> list[str]:
+        return [networks_.relation_name(name) for name in self._relations]
 
     def _build(
         self,
@@ -260,8 +274,10 @@ class Job:
         Raises:
             InputError: if neither is there.
         """
-        if known := self._kept_floor():
-            return known
+        return self._kept_floor() or self.read_floor(size)
+
+    def read_floor(self, size: int = SOURCE_CLIPS) -> dict[str, float]:
+        """Returns the same, read now; raises `InputError` without the source."""
         clips = sources.source_clips(self.config, max(size, SOURCE_CLIPS))
         found = self._monitors.read(clips, np.arange(len(clips)), size)
         return {key: found[key] for key in self._monitors.floor_keys}
@@ -284,6 +300,35 @@ class Job:
 def _shared(fold: folded.Folded, c: configs.Adaptation) -> views.Encode:
     """G on what each replica takes of the pictures, a few of them at a time."""
     return replicas.shared(chunked.Chunked(fold, c.pictures_at_once))
+
+
+def check(
+    config: configs.Config,
+    workdir: str | os.PathLike,
+    *,
+    detector: str = detection.AUTO,
+    boxes: str | None = None,
+) -> None:
+    """Tells what an adaptation would end at, before it takes its workdir.
+
+    Args:
+        config: of the run.
+        workdir: where it will write.
+        detector: of people in videos, see `find_target`.
+        boxes: a boxes file in its place.
+
+    Raises:
+        InputError: if videos, folders, card or choice of the step do not fit, or
+            something else is where the model goes.
+    """
+    sources.check_videos(config, detector, boxes)
+    sources.check(config, "target", "evaluation")
+    protocol.load(config.data.evaluation_card)
+    data, home = config.data, pathlib.Path(workdir)
+    measured = data.target == "procedural" or data.evaluation_path
+    if config.adaptation.select == "oracle" and not measured:
+        raise errors.InputError(adaptation.NO_LABELS)
+    outcome.check(home)
 
 
 def find_target(

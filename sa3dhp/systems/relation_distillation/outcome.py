@@ -191,6 +191,12 @@ class Outcome:
         return strips
 
 
+def check(workdir: pathlib.Path) -> None:
+    """Raises `InputError` if something else is where `write` puts model or pack."""
+    saved_model.check(workdir / MODEL)
+    domain_pack.check(workdir / PACK)
+
+
 def write(outcome: Outcome, *, frames: bool = True) -> dict:
     """Writes `result.json`, `report.html`, `saved_model/` and `domain_pack/`.
 
@@ -246,9 +252,16 @@ def write(outcome: Outcome, *, frames: bool = True) -> dict:
 
 def _drawn(truth: targets.Truth, rows: np.ndarray) -> np.ndarray:
     """The truth as `[n, 17, 3]`, mm, root-relative; what is unknown has no length."""
-    joints = np.nan_to_num(truth.poses.joints[rows])
+    joints = truth.poses.joints[rows].astype(np.float64)
+    if truth.poses.mask is not None:
+        joints[~truth.poses.mask[rows]] = np.nan
     joints, _ = conversion.convert(joints, truth.poses.skeleton, SKELETON)
-    return joints - joints[:, SKELETON.root, None]
+    joints -= np.nan_to_num(joints[:, SKELETON.root, None])
+    # An unknown joint lies where its parent does.
+    for joint, parent in enumerate(SKELETON.parents):
+        unknown = np.isnan(joints[:, joint])
+        joints[:, joint] = np.where(unknown, joints[:, parent], joints[:, joint])
+    return np.nan_to_num(joints)
 
 
 def _write_overlays(

@@ -437,6 +437,11 @@ def check(config: configs.Config, *uses: str) -> dict[str, str]:
         "target": [data.target_path] if data.target == "prepared" else [],
         "evaluation": [data.evaluation_path] if data.evaluation_path else [],
     }
+    if "source" in uses:
+        for folder in folders["source"]:
+            prepared.check_labelled(folder, _sizes(config))
+    if "target" in uses and folders["target"]:
+        prepared.split(data.target_path, prepared.TRAIN, _sizes(config))
     chosen = [str(folder) for use in uses for folder in folders[use]]
     return {folder: shards.manifest(folder).data_hash for folder in chosen}
 

@@ -98,8 +98,9 @@ class Stages:
         if not sources.has_clips(self._config):
             return  # the adaptation says so, who cannot go on without
         fresh = networks_.Networks(self._config, self._networks.store)
-        floor = job.Job(self._config, fresh).source_floor()
-        self._networks.store.save_floor("image_encoder", floor)
+        floor = job.Job(self._config, fresh).read_floor()
+        others = sorted(needed - {"image_encoder"})
+        self._networks.store.save_floor("image_encoder", floor, others)
 
     def non_localness(self, rule: rules.Rule) -> float:
         """Returns a rule's latent distance over unseen motions ([M] 3.3.3)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -22,6 +23,7 @@ LABELLED = "L"
 # adapt to, where seeds differ by as much as adaptation gains.
 FEW_CLIPS = 40
 _BATCH = 120  # pictures in memory at once
+_LOOKED_AT = 16  # clips that a fingerprint is of
 _MEASURED = 600  # pictures of the truth that are measured while it runs
 
 
@@ -126,6 +128,21 @@ class Target:
     names: Sequence[str] = ()
     notes: Sequence[str] = ()
     found: video_folder.VideoSet | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the clips: the same for the same ones, by names, videos and some pixels.
+
+        A state that goes on with others would be the adaptation to what it never saw.
+        """
+        count = len(self.videos)
+        digest = hashlib.sha256(f"{count} {list(self.names)}".encode())
+        digest.update(np.asarray(self.videos, np.int64).tobytes())
+        for row in np.unique(np.linspace(0, count - 1, _LOOKED_AT).astype(int)):
+            clip = self.clips[np.array([row])][0]
+            shown = np.ascontiguousarray(clip[:: max(len(clip) // 2, 1)])
+            digest.update(shown.tobytes())
+        return digest.hexdigest()
 
     @property
     def information(self) -> str:

@@ -141,7 +141,8 @@ def test_an_npz_needs_nothing_but_points(load, npz):
     found = sources.training(config)
     assert found.points.shape == (15, 5, 2)
     assert (found.truth, found.images, found.skeleton) == (None, None, "")
-    assert sources.check(config) == {} and sources.unseen(config) is None
+    assert list(sources.check(config)) == [config.data.path]
+    assert sources.unseen(config) is None
 
 
 def test_an_npz_may_have_subjects_truth_and_pictures(load, npz):
@@ -177,6 +178,26 @@ def test_an_npz_that_cannot_be_used_is_refused(load, npz, changes, message):
     config = load("data.source=npz", f"data.path={npz(**changes)}")
     with pytest.raises(errors.InputError, match=message):
         sources.check(config)
+
+
+def test_a_student_without_pictures_is_told_before_its_teacher_trains(
+    load, motions, npz
+):
+    for path, source in ((motions, "motions"), (npz(), "npz")):
+        config = load(f"data.source={source}", f"data.path={path}")
+        assert set(sources.check(config, "points")) == {str(path)}
+        with pytest.raises(errors.InputError, match="has no pictures, expected some"):
+            sources.check(config, "points", "pictures")
+    with pytest.raises(errors.InputError, match="protocol: unknown card 'nrsfn'"):
+        sources.check(load("data.source=world", "data.evaluation_card=nrsfn"))
+
+
+def test_results_of_an_npz_know_its_content(load, npz):
+    first = sources.check(load("data.source=npz", f"data.path={npz()}"))
+    sources.training.cache_clear()
+    other = npz(points=np.random.default_rng(1).normal(size=(15, 5, 2)), truth=None)
+    second = sources.check(load("data.source=npz", f"data.path={other}"))
+    assert first.keys() == second.keys() and first != second
 
 
 def test_a_missing_folder_is_told_with_the_command_that_makes_it(load):

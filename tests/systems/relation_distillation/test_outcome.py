@@ -127,6 +127,20 @@ def test_what_is_looked_at_is_the_truth_or_a_few_clips(truth):
     assert found.truth.shape == (4, 17, 3) and not found.clips
 
 
+def test_a_joint_that_is_not_known_is_drawn_where_its_parent_is(truth):
+    mask = np.ones((4, 17), bool)
+    mask[2, 7] = mask[2, 8] = False
+    hidden = np.where(mask[..., None], truth.poses.joints, 0.0)
+    masked = dataclasses.replace(
+        truth, poses=dataclasses.replace(truth.poses, joints=hidden, mask=mask)
+    )
+    found, whole = (outcome._drawn(x, np.arange(4)) for x in (masked, truth))
+    np.testing.assert_allclose(found[[0, 1, 3]], whole[[0, 1, 3]])
+    parent = targets.SKELETON.parents[7]
+    np.testing.assert_allclose(found[2, 7], whole[2, parent])
+    np.testing.assert_allclose(found[2, 9], whole[2, 9])
+
+
 def test_strips_are_of_sequences_or_of_clips(truth):
     strips = _outcome(truth).strips()
     captions = ["walk: 20 mm before, 5 after", "sit: 20 mm before, 5 after"]

@@ -1,5 +1,7 @@
 """What is adapted to: its split, and what its truth measures."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,16 @@ def _target(videos, spans=None, **more):
     videos = np.asarray(videos)
     clips = np.zeros((len(videos), 60, 2, 2, 3), np.uint8)
     return targets.Target("here", clips, videos, spans=spans, **more)
+
+
+def test_a_fingerprint_is_that_of_the_clips():
+    target = _target([0, 0, 1])
+    assert target.fingerprint == _target([0, 0, 1]).fingerprint
+    others = [_target([0, 1, 1]), _target([0, 0, 1], names=list("abc"))]
+    clips = target.clips.copy()
+    clips[1, 30] = 1
+    others.append(dataclasses.replace(target, clips=clips))
+    assert len({x.fingerprint for x in (target, *others)}) == 4
 
 
 @pytest.mark.parametrize("count", [2, 3, 10, 80])
