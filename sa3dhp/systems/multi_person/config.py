@@ -115,9 +115,11 @@ class Student:
     # Labels of the pictures: none (Us), in 2D (Ws), in 2D and 3D (Fs).
     labels: Literal["none", "2d", "3d"] = "none"
     first_steps: int = positive(15_000, may_change=True)  # of L_distl alone ([P] 4)
-    steps: int = positive(100_000, may_change=True)  # of phase 1, the first in it [D]
-    # Of phase 2 (L_recon and L_ss; G stays).
-    equivariance_steps: int = positive(500_000, may_change=True)
+    # Of phase 1, the first in it: 450k iterations, two to a step ([P] suppl. 2.2).
+    steps: int = positive(225_000, may_change=True)
+    drop_steps: int = positive(50_000)  # after which its rate is a tenth ([P] 4)
+    # Of phase 2 (L_recon and L_ss; G stays): what is left of 600k iterations ([P] 4).
+    equivariance_steps: int = positive(75_000, may_change=True)
     # Of H', which sees people one by one ([P] suppl.) [D].
     refinement_steps: int = positive(100_000, may_change=True)
     batch_size: int = positive(8)  # ([P] 4); people, of H'

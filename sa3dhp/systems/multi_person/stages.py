@@ -172,7 +172,7 @@ class Stages:
                 self._networks.new_student(),
                 self._networks.new_map_encoder(),
             )
-        rate = self._rate(c.learning_rate, c.steps)
+        rate = self._rate(c.learning_rate, c.steps, c.drop_steps)
         rates: dict[str, Any] = {"distl": rate}
         if c.scenes:
             # L_distl alone at first ([P] 4): the others wait with a rate of 0.
@@ -242,9 +242,13 @@ class Stages:
             self._networks.seen_by,
         )
 
-    def _rate(self, rate: float, steps: int) -> Any:
-        """A constant rate, or one that decays."""
-        return _cosine(rate, steps) if self._config.student.decays else rate
+    def _rate(self, rate: float, steps: int, drop: int = 0) -> Any:
+        """A rate that falls along a cosine, or to a tenth once, or not at all."""
+        if self._config.student.decays:
+            return _cosine(rate, steps)
+        schedules = tf.keras.optimizers.schedules
+        values = [rate, rate / 10]
+        return schedules.PiecewiseConstantDecay([drop], values) if drop else rate
 
     def _labels(self, rate: Any) -> dict[str, Any]:
         """The losses of true labels (Ws, Fs), and their rate."""

@@ -201,3 +201,15 @@ def test_l_distl_is_alone_at_first():
     falls = stages._After(3, stages._cosine(0.5, 10))
     found = [float(falls(step)) for step in (0, 2, 5, 10)]
     np.testing.assert_allclose(found, [0.0, 0.0, 0.2525, 0.005], rtol=1e-5)
+
+
+@pytest.mark.parametrize("decays", [False, True])
+def test_rates_are_the_papers_unless_they_decay(load, tmp_path, decays):
+    config = load(f"student.decays={str(decays).lower()}")
+    rate = stages.make(config, tmp_path)._rate(0.5, 10, 4)
+    found = [float(rate(step)) for step in (0, 4, 5, 10)]
+    want = [0.5, 0.328982, 0.2525, 0.005] if decays else [0.5, 0.5, 0.05, 0.05]
+    np.testing.assert_allclose(found, want, rtol=1e-4)
+    papers = configs.Student()  # [P] 4 and suppl. 2.2, two iterations to a step
+    assert 2 * papers.steps == 450_000 and 2 * papers.drop_steps == 100_000
+    assert 2 * (papers.steps + papers.equivariance_steps) == 600_000
