@@ -67,7 +67,7 @@ def load(
 
     Args:
         source: the name of a shipped model; the folder of a finished adaptation; of an
-            exported SavedModel; or of trained networks.
+            exported SavedModel, or of a run that holds one; or of trained networks.
         config: YAML file that networks were trained with, where they do not lie in the
             folder of their training or are not the shipped ones.
         pack: a domain pack, which turns the networks into the adapted model.

@@ -107,7 +107,7 @@ class Student(tf.keras.Model):
 
 
 # Five layers of Keras' own initial weights made features 90 times smaller than E's.
-_KEPT = {"kernel_initializer": "he_normal"}
+_INITIAL = {"kernel_initializer": "he_normal"}
 
 
 class MapEncoder(tf.keras.Model):
@@ -133,12 +133,17 @@ class MapEncoder(tf.keras.Model):
         super().__init__(name=name, dtype="float32")
         layers = tf.keras.layers
         self._hidden = [
-            layers.Conv2D(width, 7, padding="same", name=f"conv_{n}", **_KEPT)
+            layers.Conv2D(width, 7, padding="same", name=f"conv_{n}", **_INITIAL)
             for n in range(4)
         ]
         self._relu = layers.LeakyReLU(_SLOPE, name="relu")
         self._last = layers.Conv2D(
-            features, 7, padding="same", activation=activation, name="conv_4", **_KEPT
+            features,
+            7,
+            padding="same",
+            activation=activation,
+            name="conv_4",
+            **_INITIAL,
         )
         self(tf.zeros([1, 28, 28, channels]))
 

@@ -93,10 +93,11 @@ class Job:
         data = sources.check(self.config, *used)
         if target.advice:
             print(f"note: {target.advice}", flush=True)
+        state = pathlib.Path(workdir) / "state" / adaptation.NAME
         basis.check(
-            pathlib.Path(workdir) / "state" / adaptation.NAME,
+            state,
             {**self._hashes(), "set of clips": target.fingerprint},
-            f"use another --workdir, or delete {workdir} to adapt again",
+            f"use another --workdir, or delete {state} to adapt again",
         )
         before = outcome.answers(target, self.model)
         course = adaptation.run(self.learner, target, self.plan, workdir)
