@@ -124,6 +124,7 @@ class Student:
     refinement_steps: int = positive(100_000, may_change=True)
     batch_size: int = positive(8)  # ([P] 4); people, of H'
     learning_rate: float = 1e-4  # of each Adam ([P] 4), of H' too
+    map_rate: float = 1e-4  # of G ([P] 4); a larger one makes its 7 x 7 layers a blur
     equivariance_rate: float = 1e-5  # of phase 2 ([P] 4)
     turn_deg: float = 20.0  # of T_s, at most either way [D]
     # Ours: errors in the sizes and distances of the people, not in pixels and mm.

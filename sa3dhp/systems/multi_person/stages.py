@@ -174,11 +174,13 @@ class Stages:
             )
         rate = self._rate(c.learning_rate, c.steps, c.drop_steps)
         rates: dict[str, Any] = {"distl": rate}
+        # L_distl alone at first ([P] 4): the others wait with a rate of 0.
+        map_rate = self._rate(c.map_rate, c.steps, c.drop_steps)
+        map_rate = _After(c.first_steps, map_rate)
         if c.scenes:
-            # L_distl alone at first ([P] 4): the others wait with a rate of 0.
             rates["recon"] = _After(c.first_steps, rate)
             if c.adapt:
-                rates["adapt"] = _After(c.first_steps, rate)
+                rates["adapt"] = map_rate
         return self._student_stage(
             "alignment",
             network,
@@ -186,7 +188,7 @@ class Stages:
             {**rates, **self._labels(rate)},
             c.steps,
             dict(zip(networks_.ALIGNED, (network, map_encoder))),
-            train_maps=True,
+            map_rate=map_rate,
         )
 
     def _equivariance(self) -> stages_.Stage:
@@ -205,7 +207,6 @@ class Stages:
             {**rates, **self._labels(rate)},
             c.equivariance_steps,
             {networks_.STUDENT: network},
-            train_maps=False,
         )
 
     def _refinement(self) -> stages_.Stage:
@@ -223,7 +224,6 @@ class Stages:
                 trunk,
                 reader,
                 rates={**rates, **self._labels(rate)},
-                train_maps=False,
                 sized=c.sized,
             )
         batches = sources.RefinementBatches(
@@ -264,7 +264,7 @@ class Stages:
         num_steps: int,
         kept: dict[str, tf.keras.Model],
         *,
-        train_maps: bool,
+        map_rate: Any = None,
     ) -> stages_.Stage:
         """A stage of H; `kept` is what it leaves behind."""
         with replicas.scope(self._strategy):
@@ -276,7 +276,7 @@ class Stages:
                 trunk,
                 reader,
                 rates=rates,
-                train_maps=train_maps,
+                map_rate=map_rate,
                 sized=self._config.student.sized,
             )
         batches = sources.StudentBatches(

@@ -69,6 +69,26 @@ def test_features_of_maps_are_born_as_large_as_the_maps():
     assert 0.2 < np.std(g(shown)) < 2.0
 
 
+def test_g_begins_with_no_blur():
+    """A peak of the maps is where it was in the features, and nowhere else."""
+    tf.keras.utils.set_random_seed(0)
+    g = student.MapEncoder(43, 64, width=24)
+    peak = np.zeros((1, 28, 28, 43), np.float32)
+    peak[0, 9, 17] = 1
+    found = np.abs(g(tf.constant(peak)).numpy()).sum(axis=-1)[0]
+    assert np.argwhere(found > 1e-6).tolist() == [[9, 17]]
+
+
+@pytest.mark.parametrize("channels", [(43, 24), (24, 24), (24, 128)])
+def test_a_delta_orthogonal_kernel_keeps_lengths(channels):
+    kernel = student.DeltaOrthogonal(slope=1.0)([7, 7, *channels]).numpy()
+    middle = kernel[3, 3].astype(np.float64)
+    assert np.count_nonzero(kernel) == np.count_nonzero(middle)
+    product = middle.T @ middle if channels[0] > channels[1] else middle @ middle.T
+    gain = max(1, channels[1] / channels[0])
+    np.testing.assert_allclose(product, gain * np.eye(min(channels)), atol=1e-4)
+
+
 def test_every_place_can_reach_every_other(networks):
     """What convolutions of 3 x 3 alone do not: a corner moves the opposite one."""
     h, _ = networks

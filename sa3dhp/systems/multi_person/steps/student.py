@@ -83,7 +83,7 @@ class StudentStep:
         reader: teacher.MapReader,
         *,
         rates: Mapping[str, Any],
-        train_maps: bool,
+        map_rate: Any = None,
         sized: bool = False,
     ):
         """Builds the optimizers.
@@ -95,7 +95,7 @@ class StudentStep:
             reader: F, frozen.
             rates: learning rates, numbers or Keras schedules, of the losses in use,
                 some of `LOSSES`; the others are not minimised.
-            train_maps: whether G trains (phase 1).
+            map_rate: of G where `recon` moves it (phase 1); None: it stays.
             sized: whether errors count in the people's sizes and distances. In pixels
                 `ss` is low where people are small: phase 2 moved them away by metres;
                 and in millimetres those of pelvises drown those of poses.
@@ -104,14 +104,16 @@ class StudentStep:
         self._trunk, self._reader, self._sized = trunk, reader, sized
         shared_norm.synchronise(composer.network)
         own = composer.network.trainable_variables
-        maps = map_encoder.trainable_variables if train_maps else []
-        self._moved = {
-            name: maps if name == "adapt" else own + maps if name == "recon" else own
-            for name in rates
-        }
-        self._optimizers = {
-            name: optimisation.adam(rate, self._moved[name])
+        maps = map_encoder.trainable_variables
+        moved = {
+            name: [(rate, maps if name == "adapt" else own)]
             for name, rate in rates.items()
+        }
+        if map_rate is not None and "recon" in moved:
+            moved["recon"].append((map_rate, maps))
+        self._groups = {
+            name: [(optimisation.adam(rate, group), group) for rate, group in groups]
+            for name, groups in moved.items()
         }
         self._strategy = tf.distribute.get_strategy()
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -124,7 +126,11 @@ class StudentStep:
     @property
     def trackables(self) -> dict[str, Any]:
         """All that a checkpoint must hold."""
-        named = {f"optimizer_{name}": x for name, x in self._optimizers.items()}
+        named = {
+            f"optimizer_{name}_{number}": optimizer
+            for name, groups in self._groups.items()
+            for number, (optimizer, _) in enumerate(groups)
+        }
         return {**self.models, **named, "iteration": self.iteration}
 
     def terms(self, batch: Batch, training: bool = False) -> dict[str, tf.Tensor]:
@@ -147,14 +153,13 @@ class StudentStep:
             with tf.GradientTape(persistent=True) as tape:
                 terms = side(batch, True)
             for name, value in terms.items():
-                moved = self._moved[name]
-                optimisation.update(self._optimizers[name], tape, value, moved)
+                optimisation.update_groups(self._groups[name], tape, value)
             found.update(terms)
         self.iteration.assign_add(1)
         return found
 
     def _of_pictures(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
-        used, see = self._optimizers.keys(), self._composer
+        used, see = self._groups.keys(), self._composer
         if not used & {"distl", "ss", "labels_2d", "labels_3d"}:
             return {}
 
@@ -200,7 +205,7 @@ class StudentStep:
         return moved, roots, inside & there
 
     def _of_scenes(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
-        used, terms = self._optimizers.keys(), {}
+        used, terms = self._groups.keys(), {}
         if not used & {"recon", "adapt"}:
             return {}
 

@@ -35,11 +35,9 @@ def parts():
     )
 
 
-def _step(parts, *names, train_maps=True, rate=1e-2, sized=False):
+def _step(parts, *names, map_rate=1e-2, rate=1e-2, sized=False):
     rates = dict.fromkeys(names, rate)
-    return student_step.StudentStep(
-        *parts, rates=rates, train_maps=train_maps, sized=sized
-    )
+    return student_step.StudentStep(*parts, rates=rates, map_rate=map_rate, sized=sized)
 
 
 @pytest.fixture
@@ -194,23 +192,23 @@ def test_points_are_turned_mirrored_and_dropped_as_the_picture_is(parts, batch):
 
 
 @pytest.mark.parametrize(
-    ("names", "train_maps", "moves"),
+    ("names", "map_rate", "moves"),
     [
-        (["distl"], True, (True, False)),
-        (["recon"], True, (True, True)),
-        (["adapt"], True, (False, True)),
-        (["recon", "ss"], False, (True, False)),
+        (["distl"], 1e-2, (True, False)),
+        (["recon"], 1e-2, (True, True)),
+        (["adapt"], 1e-2, (False, True)),
+        (["recon", "ss"], None, (True, False)),
     ],
 )
 def test_each_loss_moves_what_it_may_and_the_teacher_stays(
-    parts, batch, names, train_maps, moves, snapshot, unchanged
+    parts, batch, names, map_rate, moves, snapshot, unchanged
 ):
     composer, map_encoder, trunk, reader = parts
     turns = np.tile([[0.9, 0.1, 2.0], [-0.1, 0.9, 2.0]], (B, 1, 1))
     batch = batch._replace(turns=tf.constant(turns, tf.float32))
     frozen = [trunk, reader, composer.prior.encoder, composer.prior.decoder]
     before = [snapshot(x) for x in (composer.network, map_encoder, *frozen)]
-    terms = _step(parts, *names, train_maps=train_maps)(batch)
+    terms = _step(parts, *names, map_rate=map_rate)(batch)
     assert set(terms) == set(names) and np.isfinite(list(terms.values())).all()
     own, maps, *others = (
         not all(unchanged(x, was))
@@ -219,6 +217,16 @@ def test_each_loss_moves_what_it_may_and_the_teacher_stays(
     assert (own, maps) == moves and not any(others)
     for variable in composer.network.trainable_variables:
         assert np.isfinite(variable.numpy()).all(), "a NaN that was left out"
+
+
+def test_maps_have_a_rate_of_their_own(parts, batch):
+    """Of what L_recon moves: Adam's first step is as long as its rate."""
+    network, map_encoder = parts[0].network, parts[1]
+    for model, other in ((network, 1e-3), (map_encoder, 1e-5)):
+        before = model.trainable_variables[0].numpy()
+        _step(parts, "recon", rate=1e-3, map_rate=1e-5)(batch)
+        moved = np.abs(model.trainable_variables[0].numpy() - before).max()
+        assert moved == pytest.approx(other, rel=0.1)
 
 
 def test_scenes_are_learnt(parts, batch):
