@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import itertools
 import os
 import pathlib
@@ -15,10 +14,9 @@ from sa3dhp import errors, files
 from sa3dhp.data import labelled
 from sa3dhp.evaluation import evaluator, poses, protocol
 from sa3dhp.experiments import distilled, kept
+from sa3dhp.systems.interventions import clusters, job, predictions, sources, stages
 from sa3dhp.systems.interventions import config as configs
-from sa3dhp.systems.interventions import job, predictions, sources, stages
 from sa3dhp.systems.interventions import networks as networks_
-from sa3dhp.visualisation import scatter, skeleton_plot
 
 NAMES = ("interventions", "feature_size")
 SIDES = ("source", "target")  # unseen pictures of either place
@@ -39,12 +37,10 @@ _PAPER_SIZES = {128: 95.8, 256: 94.7, 512: 96.3, 1024: 97.2}
 # lost the pose on the seed that this was looked for on (README of the system).
 _WEIGHTS = {"ddc": 0.001, "dan": 0.1, "dann": 0.01}
 _CHANGES = {"changes": "mpjpe", "changes_pa": "pa_mpjpe"}  # on the target
-_NOISES = 16  # of each pose, that `clusters` measures
 _FIGURES = ("counterfactual", "size_256")  # rows that the figure is of, one a table
 _METRICS = ("mpjpe", "n_mpjpe", "pa_mpjpe")  # of the target
 _MEAN = "mean"  # a method
 SKELETON = sources.SKELETON
-_POSES, _DOTS = 6, 50  # of the figure
 # Files that a stage needs of those before it.
 _NEEDS = {
     "vae": (),
@@ -77,7 +73,6 @@ class Row:
 
 
 Configure = Callable[[Sequence[str]], configs.Config]
-_FIGURES_NEED = "pip install 'sa3dhp[figures]' for its t-SNE, and run it again"
 
 
 def rows(name: str, config: configs.Config) -> tuple[Row, ...]:
@@ -206,8 +201,8 @@ def run(
             f"data.evaluation_card: got {card.name}, expected one that reports "
             f"{', '.join(lacks)}; a target in 2D is measured by tools/evaluate.py"
         )
-    if not _can_draw():
-        print(f"{name}: there will be no figure; {_FIGURES_NEED}")
+    if not clusters.can_draw():
+        print(f"{name}: there will be no figure; {clusters.NEEDS}")
     found = kept.records(
         table,
         seeds,
@@ -221,7 +216,9 @@ def run(
     for row in table:
         if row.id in _FIGURES:
             config = configure([*row.overrides, f"training.seed={seeds[0]}"])
-            _draw(config, workdir / f"{name}_features.png", workdir / "runs")
+            home = trained(config, "estimator", workdir / "runs")
+            made = networks_.Networks(config, home / "checkpoints")
+            clusters.draw(config, made, workdir / f"{name}_features.png")
     files.write_json(workdir / f"{name}.json", summary)
     text = markdown(summary)
     files.write_text(workdir / f"{name}.md", text)
@@ -261,7 +258,7 @@ def _measure(row: Row, config: configs.Config, folder: pathlib.Path) -> dict:
     found["protocol"] = result["protocol"]
     found["protocol_hash"] = result["protocol_hash"]
     if config.estimator.method == "counterfactual" and not row.method:
-        found["features"] = clusters(config, home)
+        found["features"] = clusters.measure(config, made)
     return found
 
 
@@ -372,69 +369,6 @@ def _settings(config: configs.Config, stage: str) -> dict:
     return kept.with_content(
         own, {name: x for name, x in hashes.items() if name in places}
     )
-
-
-def clusters(config: configs.Config, home: pathlib.Path) -> dict[str, float]:
-    """Returns how features of one pose lie together, and how poses are read back.
-
-    Args:
-        config: of the run.
-        home: workdir of its stage `estimator`.
-
-    Returns:
-        `between_within`, the variance of the mean features of poses over that within
-        one pose under other noises; `read_back`, the mean absolute difference of a pose
-        and what the adapted f and h read in a counterfactual picture of it, of many
-            noises, half sides;
-        `read_decoded`, the same of unseen pictures of the source that passed E and M;
-        `read_real`, of these pictures as they are.
-    """
-    made = networks_.Networks(config, home / "checkpoints")
-    side = sources.place(config, config.data.source, unseen=True)
-    known = sources.poses_of(side, config.data.image_size)
-    features = predictions.features(made.generator(), known, _NOISES, seed=0)
-    codes = features[np.arange(len(features)), np.arange(len(features)) % _NOISES]
-    means = features.mean(axis=1)
-    within = np.mean(np.sum((features - means[:, None]) ** 2, axis=-1))
-    between = np.mean(np.sum((means - means.mean(axis=0)) ** 2, axis=-1))
-    network, (encoder, decoder) = made.estimator(), made.vae()
-    read = predictions.read(network, predictions.shown(decoder, codes))
-    return {
-        "between_within": float(between / max(within, 1e-12)),
-        "read_back": float(np.nanmean(abs(read - known))),
-        "read_decoded": predictions.difference(network, side, (encoder, decoder)),
-        "read_real": predictions.difference(network, side),
-    }
-
-
-def _can_draw() -> bool:
-    """Whether t-SNE is installed."""
-    return importlib.util.find_spec("sklearn") is not None
-
-
-def _draw(config: configs.Config, path: pathlib.Path, folder: pathlib.Path) -> None:
-    """Writes [C] Fig. 1: features of some poses under many noises, by t-SNE."""
-    if not _can_draw():
-        return print(f"no {path.name}: {_FIGURES_NEED}")
-    from sklearn import manifold
-
-    made = networks_.Networks(
-        config, trained(config, "estimator", folder) / "checkpoints"
-    )
-    side = sources.place(config, config.data.source, unseen=True).evenly(_POSES)
-    known = sources.poses_of(side, config.data.image_size)
-    features = predictions.features(made.generator(), known, _DOTS, seed=0)
-    flat = features.reshape(-1, features.shape[-1])
-    embedding = manifold.TSNE(
-        init="pca",
-        perplexity=min(30, len(flat) // 4),
-        method="exact",  # of so few it is the faster one
-        random_state=0,
-    )
-    places = embedding.fit_transform(flat).reshape(len(known), _DOTS, 2)
-    figure = scatter.groups(places, [f"pose {n + 1}" for n in range(len(known))])
-    with files.atomic(path) as temporary:
-        temporary.write_bytes(skeleton_plot.to_png(figure))
 
 
 def summarise(name: str, table: Sequence[Row], records: Sequence[Mapping]) -> dict:

@@ -11,8 +11,8 @@ from small_interventions import SMALL
 
 from sa3dhp import errors
 from sa3dhp.experiments import distilled, interventions, networks
+from sa3dhp.systems.interventions import clusters, sources
 from sa3dhp.systems.interventions import config as configs
-from sa3dhp.systems.interventions import sources
 
 FACTS = {"command": "tools/reproduce.py", "commit": "abc"}
 
@@ -132,7 +132,7 @@ def test_rows_share_their_stages_and_go_on(
     monkeypatch.setattr(interventions, "rows", lambda name, config: table)
     drawn: list[str] = []  # as it is in the test of the figure
     monkeypatch.setattr(
-        interventions, "_draw", lambda c, *paths: drawn.extend(c.data.unlabelled)
+        clusters, "draw", lambda c, *rest: drawn.extend(c.data.unlabelled)
     )
     text = interventions.run(configure, "interventions", [0], tmp_path, FACTS)
     assert drawn == ["street"]
