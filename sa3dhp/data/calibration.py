@@ -88,12 +88,13 @@ def fit_pinhole(joints: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
         keypoints: `[..., 2]`, pixels.
 
     Raises:
-        InputError: for numbers that are not finite, and joints in the camera's plane.
+        ValueError: for numbers that are not finite, and joints in the camera's plane;
+            who reads a file says which one it is.
     """
     if not (np.isfinite(joints).all() and np.isfinite(keypoints).all()):
-        raise errors.InputError("joints: expected finite numbers to fit a camera to")
+        raise ValueError("expected finite joints to fit a camera to")
     if not (np.asarray(joints)[..., 2] != 0).all():
-        raise errors.InputError("joints: expected a distance from the camera, got 0")
+        raise ValueError("expected a distance of joints from the camera, got 0")
     slopes = np.asarray(joints, np.float64)[..., :2] / joints[..., 2:]
     fits = []
     for axis in range(2):

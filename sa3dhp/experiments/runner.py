@@ -223,7 +223,7 @@ def _with_batch_norm(
 def _fresh(folder: pathlib.Path, settings: Mapping) -> pathlib.Path:
     """The folder of an interrupted run of the same settings, or an empty one."""
     file = folder / "settings.json"
-    if not file.is_file() or json.loads(file.read_text(encoding="utf-8")) != settings:
+    if _read(file) != settings:
         shutil.rmtree(folder, ignore_errors=True)
         files.write_json(file, dict(settings))
     return folder

@@ -23,12 +23,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from sa3dhp import errors, files, progress
+from sa3dhp import documents, errors, files, progress
 from sa3dhp.export import parity
 from sa3dhp.export import serving as servings
 
 LIMIT_MM = {"float32": 0.1, "float16": 1.0, "int8": 5.0}
 DESCRIPTION = "sa3dhp.json"
+_LONGEST = 1 << 20  # bytes of a description
 # Operations that stay in floating point with `int8`: all but those of the convolutions.
 _FLOATING = (
     "ABS ADD ADD_N BATCH_MATMUL CAST CONCATENATION DIV EXP FULLY_CONNECTED GATHER "
@@ -105,13 +106,17 @@ def describe(path: str | os.PathLike) -> dict:
     Raises:
         InputError: if it is none of ours.
     """
-    try:
+    what = f"a TFLite file with {DESCRIPTION}"
+    with errors.reading(path, what, "give a file of tools/export.py"):
         with zipfile.ZipFile(path) as archive:
-            return json.loads(archive.read(DESCRIPTION))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
-        raise errors.InputError(
-            f"tflite: {path} holds no {DESCRIPTION}; give a file of tools/export.py"
-        ) from None
+            size = archive.getinfo(DESCRIPTION).file_size
+            if size > _LONGEST:
+                raise ValueError(f"{DESCRIPTION} of {size} bytes")
+            text = archive.read(DESCRIPTION)
+        said = documents.parse_json(text, f"{path}: {DESCRIPTION}")
+        if not isinstance(said, dict):
+            raise ValueError(f"{DESCRIPTION} is no mapping")
+        return said
 
 
 def runner(made: bytes, threads: int = 1) -> parity.Run:

@@ -41,6 +41,11 @@ def test_a_fit_finds_the_camera():
     camera = calibration.Camera("a", MATRIX, (1000, 1000))
     fitted = calibration.fit_pinhole(POINTS, camera.project(POINTS))
     np.testing.assert_allclose(fitted, MATRIX, rtol=1e-9)
+    for wrong in (0.0, np.nan):
+        points = POINTS.copy()
+        points[0, 2] = wrong
+        with pytest.raises(ValueError, match=r"expected (finite|a distance)"):
+            calibration.fit_pinhole(points, POINTS[:, :2])
 
 
 def test_the_world_needs_a_place():

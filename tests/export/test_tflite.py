@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -127,6 +128,14 @@ def test_bad_requests_are_told_at_once(tmp_path):
         tflite.check(["int4"], None)
     with pytest.raises(errors.InputError, match="give --calibrate=VIDEOS"):
         tflite.check(["int8"], None)
-    (tmp_path / "x.tflite").write_bytes(b"other")
-    with pytest.raises(errors.InputError, match=r"holds no sa3dhp\.json"):
-        tflite.describe(tmp_path / "x.tflite")
+
+
+@pytest.mark.parametrize("said", [None, b"{", b"[1]", b"[" * 5000, b" " * (1 << 21)])
+def test_a_file_that_says_nothing_of_itself_is_named(tmp_path, said):
+    path = tmp_path / "x.tflite"
+    path.write_bytes(b"other")
+    if said is not None:
+        with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(tflite.DESCRIPTION, said)
+    with pytest.raises(errors.InputError, match=r"x\.tflite.*sa3dhp\.json"):
+        tflite.describe(path)

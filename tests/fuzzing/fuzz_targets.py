@@ -31,6 +31,7 @@ from sa3dhp.data.datasets import (
     mupots,
     person_clips,
     real_multiview,
+    single_frames,
     surreal,
     threedpw,
 )
@@ -467,6 +468,7 @@ def _pictures_with_joints() -> list[Target]:
         Target("own table", "labels.csv", _own_table(), labels.read),
         Target("own arrays", "labels.npz", _own_arrays(), labels.read, _npz),
         Target("annotated npz", "a.npz", spin, annotated, _npz),
+        Target("single frames", "a.npz", spin, single_frames.skeleton_of, _npz),
         Target("3dpw", "s.pkl", outdoors, threedpw.read_sequence, _pickle),
         Target("pickle", "a.pkl", [outdoors, {}], restricted_pickle.load, _pickle),
     ]

@@ -179,7 +179,8 @@ def camera_of(sequence: Sequence) -> np.ndarray:
     joints, points = (
         x[sequence.valid][:, firm] for x in (sequence.joints, sequence.points)
     )
-    matrix = calibration.fit_pinhole(joints, points)
+    with errors.reading(sequence.name, "a sequence that a camera fits"):
+        matrix = calibration.fit_pinhole(joints, points)
     if not min(matrix[0, 0], matrix[1, 1]) > 0:
         raise errors.InputError(
             f"{sequence.name}: no camera fits annot2 and annot3, got focal lengths "

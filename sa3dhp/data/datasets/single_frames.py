@@ -42,6 +42,8 @@ def skeleton_of(path: str | pathlib.Path) -> str:
     shapes = [data[key].shape for key in ("part", "S")]
     if any(len(shape) != 3 or shape[1] != _JOINTS for shape in shapes):
         return ""
+    if data["imgname"].shape != shapes[0][:1]:
+        return ""
     names = [pathlib.Path(str(name)).stem for name in data["imgname"]]
     for pattern, skeleton in _NAMES.items():
         if all(re.fullmatch(pattern, name) for name in names):

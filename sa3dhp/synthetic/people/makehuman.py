@@ -8,17 +8,52 @@ are the distinct pairs of both.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import gzip
-import json
 import pathlib
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from sa3dhp import errors
+from sa3dhp import documents, errors, files
+
+_Read = TypeVar("_Read", bound=Callable[..., Any])
+_MOST = 1 << 24  # bytes of a file, unpacked; the largest, weights, has 3 MB
+_VERTICES = 1_000_000  # of a mesh, at most; the base mesh has 19,158
+
+
+def _reader(what: str) -> Callable[[_Read], _Read]:
+    """Makes whatever a damaged file raises an `InputError` that names it."""
+
+    def decorate(read: _Read) -> _Read:
+        @functools.wraps(read)
+        def named(path: pathlib.Path, *args: Any, **fields: Any) -> Any:
+            with errors.reading(path, what):
+                return read(path, *args, **fields)
+
+        return named  # type: ignore[return-value]
+
+    return decorate
+
+
+def _text(path: pathlib.Path) -> str:
+    """What a file says, unpacked; not without end."""
+    if path.suffix == ".gz":
+        with gzip.open(path) as file:
+            data = file.read(_MOST + 1)
+    else:
+        data = files.read_bounded(path, _MOST)
+    if len(data) > _MOST:
+        raise ValueError(f"more than {_MOST} bytes")
+    return data.decode("utf-8", errors="replace")
+
+
+def _json(path: pathlib.Path) -> Any:
+    return documents.parse_json(_text(path), str(path))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)  # arrays do not compare
@@ -106,6 +141,7 @@ class Fitting:
     hidden: np.ndarray
 
 
+@_reader("an OBJ file of MakeHuman")
 def read_obj(path: pathlib.Path, groups: Collection[str] | None = None) -> Mesh:
     """Reads an OBJ file; with `groups`, the faces of these alone.
 
@@ -114,7 +150,7 @@ def read_obj(path: pathlib.Path, groups: Collection[str] | None = None) -> Mesh:
     """
     vertices, uv, quads = [], [], []
     wanted = True
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in _text(path).splitlines():
         kind, _, rest = line.partition(" ")
         if kind == "v":
             vertices.append(rest.split()[:3])
@@ -141,23 +177,24 @@ def read_obj(path: pathlib.Path, groups: Collection[str] | None = None) -> Mesh:
     )
 
 
+@_reader("a shape target of MakeHuman")
 def read_target(path: pathlib.Path, count: int) -> np.ndarray:
     """Reads a shape target: `[count, 3]`, float32, dm, what it adds to the vertices."""
-    opened = gzip.open(path, "rt") if path.suffix == ".gz" else open(path)
-    with opened as file:
-        words = [line.split() for line in file if line.strip() and line[0] != "#"]
+    lines = _text(path).splitlines()
+    words = [line.split() for line in lines if line.strip() and line[0] != "#"]
     table = np.array(words, np.float64).reshape(-1, 4)
     out = np.zeros((count, 3), np.float32)
     out[table[:, 0].astype(int)] = table[:, 1:]
     return out
 
 
+@_reader("a .mhclo file")
 def read_fitting(path: pathlib.Path) -> Fitting:
     """Reads a `.mhclo` file."""
     scales: dict[str, tuple[int, int, float]] = {}
     rows, hidden = [], []
     section = ""
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in _text(path).splitlines():
         words = line.split("#")[0].split()
         if not words:
             continue
@@ -185,6 +222,13 @@ def read_fitting(path: pathlib.Path) -> Fitting:
     )
 
 
+def _vertices(first: int, last: int) -> range:
+    """Those from the first to the last; ValueError where no mesh has so many."""
+    if last >= _VERTICES:
+        raise ValueError(f"vertex {last}, expected less than {_VERTICES}")
+    return range(first, last + 1)
+
+
 def _ranges(words: list[str]) -> list[int]:
     """`3 - 5 8` -> 3, 4, 5, 8."""
     found: list[int] = []
@@ -193,7 +237,7 @@ def _ranges(words: list[str]) -> list[int]:
         if word == "-":
             through = True
         elif through:
-            found += range(found[-1] + 1, int(word) + 1)
+            found += _vertices(found[-1] + 1, int(word))
             through = False
         else:
             found.append(int(word))
@@ -223,6 +267,7 @@ class Rig:
         return self.names.index(name)
 
 
+@_reader("a rig of MakeHuman")
 def read_rig(
     rig: pathlib.Path, weights: pathlib.Path, groups: dict[str, np.ndarray], count: int
 ) -> Rig:
@@ -234,7 +279,7 @@ def read_rig(
         groups: see `read_groups`.
         count: vertices of the base mesh.
     """
-    bones = json.loads(rig.read_text(encoding="utf-8"))
+    bones = _json(rig)
     bones = bones.get("bones", bones)
     names: list[str] = []
     waiting = sorted(bones)
@@ -244,7 +289,7 @@ def read_rig(
             raise errors.InputError(f"{rig}: bones without a root: {waiting}")
         names += ready
         waiting = [name for name in waiting if name not in ready]
-    given = json.loads(weights.read_text(encoding="utf-8"))["weights"]
+    given = _json(weights)["weights"]
     table = np.zeros((count, len(names)), np.float32)
     for name, pairs in given.items():
         if name in names:
@@ -269,10 +314,10 @@ def _place(entry: dict, groups: dict[str, np.ndarray]) -> np.ndarray:
     return np.array(entry["vertex_indices"])
 
 
+@_reader("groups of vertices of MakeHuman")
 def read_groups(path: pathlib.Path) -> dict[str, np.ndarray]:
     """Reads the groups of the base mesh's vertices: name -> `[N]` int."""
-    given = json.loads(path.read_text(encoding="utf-8"))
     return {
-        name: np.concatenate([np.arange(a, b + 1) for a, b in ranges])
-        for name, ranges in given.items()
+        name: np.array([v for a, b in ranges for v in _vertices(a, b)], np.int64)
+        for name, ranges in _json(path).items()
     }

@@ -318,6 +318,10 @@ def test_a_npz_of_another_kind_is_refused(tmp_path):
     np.savez(tmp_path / "a.npz", poses=np.zeros(3))
     with pytest.raises(errors.InputError, match="expected positions_3d, got poses"):
         readers.load_object(tmp_path / "a.npz", "positions_3d")
+    for value in ({"S1": {}, 2: {}}, {"S1": {"Walk": 0, None: 0}}, {"S1": 3}):
+        np.savez(tmp_path / "a.npz", poses=np.array(value, object))
+        with pytest.raises(errors.InputError, match="expected subjects with actions"):
+            readers.load_object(tmp_path / "a.npz", "poses")
 
 
 # --------------------------------------------------------------------------------------

@@ -1,5 +1,8 @@
 """Files of MakeHuman, read and made simpler."""
 
+import gzip
+import re
+
 import miniature_makehuman
 import numpy as np
 import pytest
@@ -107,6 +110,48 @@ def test_a_fitting_is_read_whatever_stands_between(tmp_path) -> None:
     (tmp_path / "b.mhclo").write_text("verts 0\n")
     with pytest.raises(errors.InputError, match="mhclo"):
         makehuman.read_fitting(tmp_path / "b.mhclo")
+
+
+_TEXTS = {
+    makehuman.read_obj: "v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nvt 1 1\nf 1/1 2/2 3/1\n",
+    makehuman.read_fitting: "x_scale 0 1 2.0\ny_scale 1 2 1.5\nz_scale 2 3 1.0\n"
+    "verts 0\n1 2 3 .5 .25 .25 0 1 0\ndelete_verts\n2 - 5\n",
+    makehuman.read_groups: '{"body": [[0, 3], [5, 5]]}',
+}
+
+
+@pytest.mark.parametrize(
+    ("read", "old", "new"),
+    [
+        (makehuman.read_obj, "v 1 0 0", "v 1 0"),
+        (makehuman.read_obj, "2/2", "2/7"),
+        (makehuman.read_obj, "2/2", "two/2"),
+        (makehuman.read_fitting, "0 1 2.0", "0"),
+        (makehuman.read_fitting, "2 - 5", "- 5"),
+        (makehuman.read_fitting, "2 - 5", "2 - 300000000"),
+        (makehuman.read_groups, "[5, 5]", "[0, 300000000]"),
+        (makehuman.read_groups, "[5, 5]", "5"),
+        (makehuman.read_groups, "{", "["),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path, read, old, new) -> None:
+    path = tmp_path / "file"
+    path.write_text(_TEXTS[read])
+    read(path)
+    path.write_text(_TEXTS[read].replace(old, new))
+    with pytest.raises(errors.InputError, match=re.escape(str(path))):
+        read(path)
+
+
+def test_a_target_is_not_unpacked_without_end(tmp_path) -> None:
+    path = tmp_path / "a.target.gz"
+    for text in ("1 .5 -.25 0\n", "9 .5 -.25 0\n", "1 2\n", "1 0 0 0\n" * (1 << 22)):
+        path.write_bytes(gzip.compress(text.encode()))
+        if text == "1 .5 -.25 0\n":
+            assert np.count_nonzero(makehuman.read_target(path, 5)) == 2
+            continue
+        with pytest.raises(errors.InputError, match=re.escape(str(path))):
+            makehuman.read_target(path, 5)
 
 
 def test_parents_come_before_their_children(cast) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import re
+from typing import Any
 
 import numpy as np
 
@@ -197,11 +198,11 @@ def read_video(
     joints, keypoints = read_cdf(file), read_cdf(flat_file(file))
     count = min(len(joints), len(keypoints))
     joints, keypoints = joints[:count], keypoints[:count]
-    known = (cameras or {}).get((subject, camera)) or calibration.Camera(
-        camera,
-        calibration.fit_pinhole(joints, keypoints),
-        cameras_file.SIZES[camera],
-    )
+    known = (cameras or {}).get((subject, camera))
+    if known is None:
+        with errors.reading(file, "poses that a camera fits"):
+            matrix = calibration.fit_pinhole(joints, keypoints)
+        known = calibration.Camera(camera, matrix, cameras_file.SIZES[camera])
     root = next(p for p in file.parents if p.name == subject)
     return schema.Frames(
         f"{subject}_{name}.{camera}",
@@ -226,13 +227,16 @@ def load_object(path: str | pathlib.Path, key: str) -> dict:
     if key not in data or data[key].shape != ():
         raise errors.InputError(f"{path}: expected {key}, got {', '.join(data)}")
     value = data[key].item() if data[key].size == 1 else None
-    if not isinstance(value, dict) or not all(
-        isinstance(actions, dict) for actions in value.values()
-    ):
+    if not isinstance(value, dict) or not all(map(_named, [value, *value.values()])):
         raise errors.InputError(
             f"{path}: {key} expected subjects with actions, got {value!r:.80}"
         )
     return value
+
+
+def _named(value: Any) -> bool:
+    """Whether it is a dictionary of names; those of several kinds have no order."""
+    return isinstance(value, dict) and all(isinstance(key, str) for key in value)
 
 
 def seen(
