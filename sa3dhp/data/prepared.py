@@ -393,3 +393,29 @@ def motions(
     if not found:
         raise errors.InputError(f"{folder}: no motion in it; prepare it again")
     return found
+
+
+def by_subject(
+    sequences: Sequence[schema.Sequence], held_out: Collection[str], folder: str
+) -> tuple[list[schema.Sequence], list[schema.Sequence]]:
+    """Returns the motions that train, and those of the subjects that measure.
+
+    Args:
+        sequences: of `folder`.
+        held_out: subjects, `data.held_out_subjects`.
+        folder: for messages.
+
+    Raises:
+        InputError: if either has none.
+    """
+    kept = {sequence.subject in held_out for sequence in sequences}
+    if kept != {True, False}:
+        subjects = ", ".join(sorted({sequence.subject for sequence in sequences}))
+        raise errors.InputError(
+            f"data.held_out_subjects: got {', '.join(held_out)}; expected some but not "
+            f"all of the subjects in {folder}: {subjects}"
+        )
+    return (
+        [sequence for sequence in sequences if sequence.subject not in held_out],
+        [sequence for sequence in sequences if sequence.subject in held_out],
+    )

@@ -24,17 +24,56 @@ def _configure(*more):
 @pytest.mark.parametrize("name", multi_person.NAMES)
 def test_rows_are_settings_and_compared_with_rows_before_them(name):
     known = []
-    for row in multi_person.rows(name):
+    for row in multi_person.rows(name, _configure()()):
         _configure()(row.overrides)
         assert row.stage in configs.STAGES and set(row.against) <= set(known)
         known.append(row.id)
     paper = multi_person._PAPER[name]
     assert set(paper) <= set(known)
-    if name == "multi_person":  # [P] Table 2
-        numbers = [float(paper[row].split(",")[0]) for row in known]
-        assert numbers == [53.3, 57.6, 61.9, 64.2, 66.4, 75.8, 76.9]
-    else:  # Table 7: IoU, px, PCK
-        assert {len(text.split(", ")[:3]) for text in paper.values()} == {3}
+    if name == "multi_person_teacher":  # Table 7: IoU, px, PCK
+        texts = [text for row in paper.values() for text in row.values()]
+        assert {len(text.split(", ")) for text in texts} == {3}
+
+
+@pytest.mark.parametrize(
+    ("poses", "numbers"),
+    [
+        ("artificial", "53.3 57.6 61.9 64.2 66.1 66.4 67.9 71.1 75.8 76.9"),
+        ("captured", "- - - 66.1 64.2 67.9 66.4 71.1 75.8 76.9"),
+    ],
+)
+def test_the_paper_has_each_row_of_one_psi_or_the_other(poses, numbers):
+    """[P] Table 2; of H' its supplement."""
+    configure = _configure(f"data.poses={poses}")
+    table = multi_person.rows("multi_person", configure())
+    found = [multi_person._paper("multi_person", row, poses) or "-" for row in table]
+    assert found == numbers.split()
+    kinds = {row.id: configure(row.overrides).data.poses for row in table}
+    assert kinds["ss"] == kinds["ws"] == poses
+    assert {kinds["ss_other"], kinds["ss"]} == {"artificial", "captured"}
+    assert kinds["fs"] == kinds["fs_bare"] == kinds["refined"] == "captured"
+
+
+def test_a_stage_is_of_all_that_it_depends_on(motions):
+    """Or two rows would share what was trained with other settings."""
+    of_motions = ("data.poses=captured", f"data.motions={motions}")
+    configure = _configure(*of_motions, "data.held_out_subjects=['03']")
+
+    def settings(stage, *overrides):
+        return multi_person._settings(configure(overrides), stage)
+
+    for stage, override, differs in (
+        ("poses", "data.held_out_subjects=['02']", True),
+        ("poses", "student.sized=true", False),
+        ("teacher", "data.held_out_subjects=['02']", False),
+        ("alignment", "student.sized=true", True),
+        ("alignment", "student.map_rate=1.0e-5", True),
+        ("alignment", "student.decays=true", True),
+        ("alignment", "data.held_out_subjects=['02']", True),
+        ("alignment", "student.equivariance_rate=1.0e-6", False),
+    ):
+        assert (settings(stage, override) != settings(stage)) == differs, override
+    assert settings("poses")["content"] == {str(motions): "hash"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -67,10 +106,10 @@ def test_rows_share_their_stages_and_go_on(tmp_path, found_by_all, monkeypatch):
             # Of H' as of Us, whose stages there are.
             overrides=() if row.id == "refined" else row.overrides,
         )
-        for row in multi_person.rows("multi_person")
+        for row in multi_person.rows("multi_person", _configure()())
         if row.id in some
     )
-    monkeypatch.setattr(multi_person, "rows", lambda name: table)
+    monkeypatch.setattr(multi_person, "rows", lambda name, config: table)
     text = multi_person.run(_configure(), "multi_person", [0], tmp_path, FACTS)
     runs = [path.name.split("_")[0] for path in (tmp_path / "runs").iterdir()]
     counts = {name: runs.count(name) for name in configs.STAGES}
@@ -89,8 +128,8 @@ def test_rows_share_their_stages_and_go_on(tmp_path, found_by_all, monkeypatch):
 
 
 def test_the_teachers_row_knows_no_depth(tmp_path, found_by_all, monkeypatch):
-    table = multi_person.rows("multi_person_teacher")[:1]
-    monkeypatch.setattr(multi_person, "rows", lambda name: table)
+    table = multi_person.rows("multi_person_teacher", _configure()())[:1]
+    monkeypatch.setattr(multi_person, "rows", lambda name, config: table)
     text = multi_person.run(_configure(), "multi_person_teacher", [0], tmp_path, FACTS)
     found = json.loads((tmp_path / "multi_person_teacher.json").read_text())
     target = found["rows"][0]["target"]

@@ -63,6 +63,9 @@ class Data:
     far_mm: float = positive(9000.0)  # of the farthest [D]
     # Joint limits sampled independently (Psi_arti), or captured motion (Psi_mocap).
     poses: Literal["artificial", "captured"] = "artificial"
+    # Of captured poses: prepared motion capture; "" for that of the embedded world.
+    motions: str = ""
+    held_out_subjects: tuple[str, ...] = ()  # of `motions`, that measure
     pool: int = positive(20_000)  # canonical poses that train; 1M in [P] 3.1.1
     augmentation: float = share(0.5)  # strength of the changes of light and colour [D]
 
@@ -157,8 +160,9 @@ class Config:
 
         Raises:
             InputError: if pictures are of no size that E takes, more people are asked
-                for than cells, nobody can stand between `near_mm` and `far_mm`, or
-                phase 1 ends before its first steps.
+                for than cells, nobody can stand between `near_mm` and `far_mm`,
+                subjects are held out of no motions, or phase 1 ends before its first
+                steps.
         """
         data, student = self.data, self.student
         sizes = tuple(28 << n for n in range(1, 7))
@@ -176,6 +180,11 @@ class Config:
             raise errors.InputError(
                 f"data.near_mm: got {data.near_mm}, expected less than data.far_mm = "
                 f"{data.far_mm}"
+            )
+        if data.held_out_subjects and not data.motions:
+            raise errors.InputError(
+                "data.held_out_subjects: they are those of data.motions, which is not "
+                "given"
             )
         if student.first_steps > student.steps:
             raise errors.InputError(

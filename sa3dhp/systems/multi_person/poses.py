@@ -32,6 +32,12 @@ def artificial(
     return captured(kinematics.from_local(local, SKELETON, bone_lengths).numpy())
 
 
+def sized(joints: np.ndarray, bone_lengths: np.ndarray) -> np.ndarray:
+    """Returns the poses of joints `[N, 17, 3]`, mm, with other bones, `[17]`, mm."""
+    local = kinematics.to_local(tf.constant(joints, tf.float32), SKELETON)
+    return kinematics.from_local(local, SKELETON, bone_lengths).numpy()
+
+
 def captured(joints: np.ndarray) -> np.ndarray:
     """Returns the canonical poses of joints `[N, 17, 3]`, mm (Psi_mocap)."""
     joints = joints - joints[:, SKELETON.root, None]

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from sa3dhp import errors
-from sa3dhp.data import augment, pipeline
+from sa3dhp.data import augment, pipeline, prepared, schema, shards
 from sa3dhp.models import backbone
 from sa3dhp.synthetic import crowd, domain, world
 from sa3dhp.systems.multi_person import camera as cameras
@@ -33,6 +33,7 @@ SKELETON = poses.SKELETON
 _CHUNK = 50  # crowds that are drawn from one seed
 _UNSEEN = 1 << 20  # the first chunk of crowds that never train
 _MOTIONS = 2000  # of the embedded world, that captured poses come from
+_FPS = 10.0  # of captured motion, whose poses are all there are
 _BATCH = 32
 _SHIFT, _SCALE = 0.05, 0.15  # how crops that train differ: middle, logarithm of side
 _AWAY = 1 / 6  # sides of a crop, how far a pelvis may be from where it was seen
@@ -54,12 +55,16 @@ def check(config: configs.Config, *uses: str) -> dict[str, str]:
         frozen.read(config.teacher.weights, data.image_size, config.teacher.features)
     elif "teacher" in uses:
         backbone.check(config.teacher.weights)
+    hashes = {}
+    if {"poses", "pictures"} & set(uses) and data.poses == "captured" and data.motions:
+        _motions(data)
+        hashes[data.motions] = shards.manifest(data.motions).data_hash
     if data.kind == "world":
         for name in (data.source, data.target):
             domain.get(name)
-        return {}
+        return hashes
     if not {"pictures", "teacher"} & set(uses):
-        return {}
+        return hashes
     labels = config.student.labels != "none"
     # A published teacher learns of nobody here; then the source may be the target.
     taught = not config.teacher.published or data.source != data.target
@@ -67,6 +72,7 @@ def check(config: configs.Config, *uses: str) -> dict[str, str]:
         data.source, data.image_size, data.focal, labels=taught or labels
     )
     return {
+        **hashes,
         data.source: found,
         data.target: folders.check(
             data.target, data.image_size, data.focal, labels=labels
@@ -140,9 +146,22 @@ def _canonical_poses(data: configs.Data, seed: int, unseen: bool) -> np.ndarray:
     count = min(data.pool, 2000) if unseen else data.pool
     if data.poses == "artificial":
         return poses.artificial(rng, count, world.mean_bone_lengths())
+    if data.motions:  # with our bones: Psi has one body ([P] 3.1.1)
+        joints = np.concatenate([one.joints for one in _motions(data)[unseen]])
+        rows = rng.permutation(len(joints))[:count]
+        return poses.captured(poses.sized(joints[rows], world.mean_bone_lengths()))
     frames = -(-count // _MOTIONS)
     motions = world.motions(rng, count=_MOTIONS, num_frames=frames, rolled=0.0)
     return poses.captured(motions.reshape(-1, SKELETON.num_joints, 3)[:count])
+
+
+@functools.lru_cache(maxsize=1)
+def _motions(
+    data: configs.Data,
+) -> tuple[list[schema.Sequence], list[schema.Sequence]]:
+    """The motions of the folder that train, and those that measure."""
+    found = prepared.motions(data.motions, _FPS, SKELETON)
+    return prepared.by_subject(found, data.held_out_subjects, data.motions)
 
 
 def pose_batches(config: configs.Config, unseen: bool = False) -> pipeline.Batches:

@@ -69,16 +69,9 @@ def unpaired(config: configs.Config, held_out: bool = False) -> Unpaired:
         sequences = prepared.motions(data.unpaired_path, data.fps)
     else:
         sequences = cmu.unpaired_sequences(pathlib.Path(data.unpaired_path))
-    kept = {s.subject in data.held_out_subjects for s in sequences}
-    if kept != {True, False}:
-        subjects = ", ".join(sorted({s.subject for s in sequences}))
-        raise errors.InputError(
-            f"data.held_out_subjects: got {', '.join(data.held_out_subjects)}; "
-            f"expected some but not all of the subjects in {data.unpaired_path}: "
-            f"{subjects}"
-        )
-    train = [s for s in sequences if s.subject not in data.held_out_subjects]
-    test = [s for s in sequences if s.subject in data.held_out_subjects]
+    train, test = prepared.by_subject(
+        sequences, data.held_out_subjects, data.unpaired_path
+    )
     turned = 0.0 if held_out else data.turned
     motions = [
         _seen(sequence, rng, data, turned)

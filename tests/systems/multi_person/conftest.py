@@ -4,6 +4,7 @@ import pytest
 import small_resnet
 from small_multi_person import SMALL
 from small_networks import eagerly, snapshot, unchanged  # noqa: F401
+from small_nrsfm import motions  # noqa: F401
 
 from sa3dhp.systems.multi_person import config as configs
 

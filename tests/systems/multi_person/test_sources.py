@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from sa3dhp import errors
+from sa3dhp.data import prepared
 from sa3dhp.skeleton import kinematics, limits
+from sa3dhp.synthetic import world
 from sa3dhp.systems.multi_person import canonical, poses, sources
 
 SKELETON = poses.SKELETON
@@ -59,6 +61,35 @@ def test_poses_are_canonical_within_limits_and_others_measure(load, kind):
     assert np.abs(other[:20] - known[:20]).max() > 10
 
 
+def test_captured_poses_may_be_motion_capture(load, motions):
+    told = ("data.poses=captured", f"data.motions={motions}", "data.pool=10")
+    config = load(*told, "data.held_out_subjects=['03']")
+    assert sources.check(config, "poses") == {str(motions): "hash"}
+    assert sources.check(config, "teacher") == {}
+    known = sources.canonical_poses(config)
+    other = sources.canonical_poses(config, unseen=True)
+    assert known.shape == (10, 17, 3)
+    bones = kinematics.bone_lengths(known, SKELETON).numpy()
+    np.testing.assert_allclose(bones, np.tile(world.mean_bone_lengths(), (10, 1)), 1e-3)
+    turns = canonical.split(np.concatenate([known, other]), SKELETON)[1]
+    np.testing.assert_allclose(turns, np.tile(np.eye(3), (len(turns), 1, 1)), atol=1e-3)
+    # Those of the subject that is held out are in none that train.
+    (moving,) = prepared.by_subject(
+        prepared.motions(str(motions), 10.0, SKELETON), ["03"], ""
+    )[1]
+    whole = poses.captured(poses.sized(moving.joints, world.mean_bone_lengths()))
+    apart = np.abs(whole[:, None] - known).max(axis=(2, 3))
+    assert apart.min() > 1 > np.abs(whole[:, None] - other).max(axis=(2, 3)).min()
+
+
+@pytest.mark.parametrize("held_out", ["[]", "['04']", "['01', '02', '03']"])
+def test_some_subjects_of_motion_capture_measure(load, motions, held_out):
+    told = ("data.poses=captured", f"data.motions={motions}")
+    config = load(*told, f"data.held_out_subjects={held_out}")
+    with pytest.raises(errors.InputError, match=r"some but not all.*: 01, 02, 03"):
+        sources.check(config, "poses")
+
+
 def test_somebody_who_looks_into_the_camera_stands_upright():
     rest = poses.artificial(np.random.default_rng(0), 1, np.full(17, 250.0, np.float32))
     turned = canonical.turned(rest, poses.UPRIGHT[None].astype(np.float32)).numpy()[0]
@@ -80,6 +111,7 @@ def test_a_domain_that_is_not_there_is_told(load):
         ("data.near_mm=9500", "expected less than data.far_mm = 9000.0"),
         ("data.image_size=100", "got 100, expected one of 56, 112, 224, 448"),
         ("data.people=145", "got 145, expected at most 144"),
+        ("data.held_out_subjects=['1']", "data.motions, which is not given"),
         ("student.first_steps=3", "expected at most student.steps = 2"),
     ],
 )
