@@ -56,7 +56,7 @@ def records(
             of other data is another row.
 
     Returns:
-        The records of one seed after another.
+        The records of one seed after another, all with the command of this table.
     """
     plans = []
     for seed in seeds:  # one after the other: a table of the first is soon there
@@ -84,7 +84,8 @@ def records(
                 "seconds": round(time.monotonic() - began, 1),
             }
             files.write_json(path, record)
-        found.append(record)
+        # A table is made by one command, its rows perhaps by several.
+        found.append({**record, "command": facts.get("command")})
     return found
 
 

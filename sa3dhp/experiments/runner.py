@@ -71,7 +71,8 @@ def run(
                     record = {**record, **named, "command": facts.get("command")}
                 files.write_json(path, record)
                 shutil.rmtree(_state(folder, row, seed), ignore_errors=True)
-            records.append(record)
+            # A table is made by one command, its rows perhaps by several.
+            records.append({**record, "command": facts.get("command")})
     return summary.write(context, table, records)
 
 

@@ -25,7 +25,7 @@ class Config:
     values: tuple[str, ...]
 
 
-def _records(folder, made, *overrides, seeds=(0,), hashes=()):
+def _records(folder, made, *overrides, seeds=(0,), hashes=(), command="run"):
     def measure(row, config):
         made.append(row.id)
         return {"error": len(made)}
@@ -33,7 +33,7 @@ def _records(folder, made, *overrides, seeds=(0,), hashes=()):
     rows = [Row("a"), Row("b", overrides=overrides)]
     configure = lambda given: Config(tuple(given))  # noqa: E731
     content = lambda config: dict(hashes)  # noqa: E731
-    facts = {"commit": "abc"}
+    facts = {"commit": "abc", "command": command}
     return kept.records(rows, seeds, folder, configure, measure, facts, content)
 
 
@@ -46,6 +46,17 @@ def test_what_is_done_is_kept_and_other_settings_are_run_again(tmp_path):
     assert made[4:] == ["b"] and other[0] == first[0] and other[1]["commit"] == "abc"
     (tmp_path / "a-seed0.json").write_text("{")
     assert _records(tmp_path, made, "x.y=1")[1] == other[1] and made[5:] == ["a"]
+
+
+def test_a_table_names_the_command_that_made_it(tmp_path):
+    made: list = []
+    _records(tmp_path, made, seeds=(0, 2), command="run --seeds=0,2")
+    found = _records(tmp_path, made, seeds=(0, 1, 2), command="run --seeds=0,1,2")
+    assert made == ["a", "b"] * 3
+    records = [{**record, "seconds": 1.0} for record in found]
+    assert kept.about(records)["command"] == "run --seeds=0,1,2"
+    stored = json.loads((tmp_path / "b-seed2.json").read_text())
+    assert stored["command"] == "run --seeds=0,2"
 
 
 def test_settings_are_compared_as_json_has_them(tmp_path):
