@@ -309,6 +309,17 @@ def test_what_is_no_record_is_none(text, tmp_path):
     assert runner._read(tmp_path / "row.json") is None
 
 
+@pytest.mark.parametrize("text", ["[]", "{", '{"a": 2}'])
+def test_a_run_whose_settings_are_not_these_begins_anew(text, tmp_path):
+    folder = tmp_path / "run"
+    assert runner._fresh(folder, {"a": 1}) == folder
+    (folder / "state").write_text("kept")
+    assert (runner._fresh(folder, {"a": 1}) / "state").is_file()
+    (folder / "settings.json").write_text(text)
+    assert not (runner._fresh(folder, {"a": 1}) / "state").exists()
+    assert runner._read(folder / "settings.json") == {"a": 1}
+
+
 def test_a_target_of_videos_is_refused(configure, checkpoints, tmp_path):
     def of_videos(overrides=()):
         return configure(("data.target=videos", *overrides))

@@ -317,7 +317,10 @@ def _place(entry: dict, groups: dict[str, np.ndarray]) -> np.ndarray:
 @_reader("groups of vertices of MakeHuman")
 def read_groups(path: pathlib.Path) -> dict[str, np.ndarray]:
     """Reads the groups of the base mesh's vertices: name -> `[N]` int."""
-    return {
-        name: np.array([v for a, b in ranges for v in _vertices(a, b)], np.int64)
-        for name, ranges in _json(path).items()
-    }
+    found = {}
+    for name, ranges in _json(path).items():
+        parts = [_vertices(first, last) for first, last in ranges]
+        if sum(map(len, parts)) > _VERTICES:  # each once more and again
+            raise ValueError(f"{name}: more than {_VERTICES} vertices")
+        found[name] = np.array([v for part in parts for v in part], np.int64)
+    return found

@@ -130,6 +130,7 @@ _TEXTS = {
         (makehuman.read_fitting, "2 - 5", "- 5"),
         (makehuman.read_fitting, "2 - 5", "2 - 300000000"),
         (makehuman.read_groups, "[5, 5]", "[0, 300000000]"),
+        (makehuman.read_groups, "[5, 5]", ", ".join(["[0, 900000]"] * 9)),
         (makehuman.read_groups, "[5, 5]", "5"),
         (makehuman.read_groups, "{", "["),
     ],
