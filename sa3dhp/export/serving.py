@@ -223,12 +223,33 @@ def cropped(picture: tf.Tensor, box: tf.Tensor, size: int) -> tf.Tensor:
     count = tf.maximum(1, tf.cast(tf.round(crop.SIDE_FACTOR * longer), tf.int32))
     start = (box[:2] + box[2:]) / 2 - tf.cast(count, tf.float32) / 2
     start = tf.cast(tf.floor(start + 0.5), tf.int32)  # x, y
-    steps, shape = tf.range(count), tf.shape(picture)
+    square = _square(picture[None], start, count)
+    return tf.round(resized(square, size)[0] * 255.0) / 255.0
+
+
+def whole(pictures: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Makes whole pictures square, as `crop.extract` does around their middle.
+
+    Args:
+        pictures: `[N, H, W, 3]`, uint8.
+
+    Returns:
+        `[N, S, S, 3]`, S the longer side, and the place of its corner in the picture,
+        `[2]`, x y, pixels.
+    """
+    shape = tf.shape(pictures)[1:3]
+    count = tf.reduce_max(shape)
+    start = (shape[::-1] - count) // 2
+    return _square(pictures, start, count), start
+
+
+def _square(pictures: tf.Tensor, start: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    """Cuts `[N, count, count, 3]` out, its corner at `start [2]`, x y."""
+    steps, shape = tf.range(count), tf.shape(pictures)[1:3]
     # What lies outside repeats the edge.
     rows = tf.clip_by_value(start[1] + steps, 0, shape[0] - 1)
     columns = tf.clip_by_value(start[0] + steps, 0, shape[1] - 1)
-    square = tf.gather(tf.gather(picture, rows), columns, axis=1)
-    return tf.round(resized(square[None], size)[0] * 255.0) / 255.0
+    return tf.gather(tf.gather(pictures, rows, axis=1), columns, axis=2)
 
 
 def resized(images: tf.Tensor, size: int) -> tf.Tensor:

@@ -36,10 +36,14 @@ def of_composer(
     size = camera.size
 
     def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        shown = servings.resized(images, size)
+        squares, corner = servings.whole(images)
+        shown = servings.resized(squares, size)
         found = predictions.everybody(composer, trunk, reader, shown, most, refiner)
-        points = (found["points"] + 0.5) / size
-        return {**found, "points": points}
+        # Shares of the square's sides to those of the picture's.
+        shape = tf.shape(images)[1:3]
+        side = tf.cast(tf.reduce_max(shape), tf.float32)
+        points = (found["points"] + 0.5) / size * side + tf.cast(corner, tf.float32)
+        return {**found, "points": points / tf.cast(shape[::-1], tf.float32)}
 
     networks = [x.network for x in (composer, refiner) if x is not None]
     weights = [
@@ -50,7 +54,7 @@ def of_composer(
     ]
     about = {
         **described.points(prior.skeleton.id),
-        "input": "images: uint8 [B, H, W, 3], RGB, whole pictures, made square",
+        "input": "images: uint8 [B, H, W, 3], RGB, whole pictures, any H and W",
         "output": (
             f"joints: float32 [B, {most}, 17, 3]; points: the same in the picture, "
             "shares of its sides; score [B, N], 0 in rows without anybody, which come "
@@ -59,8 +63,9 @@ def of_composer(
         "units": servings.UNITS,
         "axes": "x right, y down, z away from the camera; origin in the camera",
         "camera": (
-            f"pinhole, focal length {camera.focal} sides of the picture, principal "
-            "point in its middle: of another camera distances are off by a factor"
+            f"pinhole, focal length {camera.focal} of the picture's longer side, "
+            "principal point in its middle: of another camera distances are off by a "
+            "factor"
         ),
         "focal": camera.focal,
         "image_size": size,

@@ -110,7 +110,8 @@ def people_of(
         pixels; scores `[n]`.
     """
     height, width = pictures[0].shape[:2]
-    middle, side = np.array([width - 1, height - 1], np.float64) / 2, max(height, width)
+    side = max(height, width)
+    middle = (np.array([width, height]) - side) // 2 + (side - 1) / 2  # whole pixels
     square = [crop.extract(x, middle, float(side), watcher.size) for x in pictures]
     return [
         # Shares of the square's sides to pixels of the picture.

@@ -105,6 +105,22 @@ def test_the_exported_model_says_what_the_networks_say(run, load, looks):
     assert told["joints"].shape == (4, predictions.MOST, 17, 3)
 
 
+@pytest.mark.parametrize("shape", [(56, 41), (35, 56)])
+def test_whole_pictures_of_any_shape_are_seen_as_a_prediction_sees_them(run, shape):
+    watcher = watching.load(run[0])
+    pixels = np.random.default_rng(0).integers(0, 256, (8, *shape, 3), np.uint8)
+    sides = shape[::-1]
+    seen = 0
+    for whole, apart in zip(
+        watcher.see(pixels), watching.people_of(watcher, list(pixels))
+    ):
+        np.testing.assert_allclose(whole[0], apart[0], rtol=1e-3, atol=1)
+        np.testing.assert_allclose(whole[1] * sides - 0.5, apart[1], atol=0.1)
+        np.testing.assert_allclose(whole[2], apart[2], atol=1e-3)
+        seen += len(whole[0])
+    assert seen  # of noise, by a network that learnt nothing
+
+
 def test_networks_of_another_camera_or_anchor_are_refused(run, load):
     made = networks.Networks(load("data.far_mm=8000"), run[0] / "checkpoints")
     with pytest.raises(errors.InputError, match=r"student.npz: camera: trained with"):
