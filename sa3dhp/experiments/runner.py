@@ -31,6 +31,8 @@ METHODS: dict[str, Callable] = {
     "batch_norm": lambda context, job, place: _with_batch_norm(context, job, place),
     "mediapipe": lambda context, job, place: context.mediapipe_joints(place),
 }
+_STUDY_THE_TARGET = ("batch_norm",)  # the others see a picture when they predict it
+_NOTHING = "N"  # see `protocol.TARGET_INFORMATION`
 
 
 def run(
@@ -131,7 +133,7 @@ def _run_row(
     there: dict[str, dict] = {}
     if row.method in METHODS:
         joints = {"adapted": METHODS[row.method](context, job, place)}
-        information = targets.RAW
+        information = targets.RAW if row.method in _STUDY_THE_TARGET else _NOTHING
     else:
         target = context.target(job, row.sabotage)
         state = _fresh(_state(context.workdir / table.name, row, seed), settings)

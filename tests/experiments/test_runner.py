@@ -77,6 +77,11 @@ def test_source_row_and_the_others_start_from_one_model(done):
     assert found["rows"][1]["change"]["mpjpe"]["verdict"] != "unchanged"
 
 
+def test_a_row_says_what_its_method_knows_of_the_target(done):
+    lines = {row["id"]: row["target_information"] for row in done[2]["rows"]}
+    assert lines == {"source": "N", "z3": "R", "flip": "N"}
+
+
 def test_table_is_written_as_json_text_and_picture(done):
     workdir, _, found = done
     assert json.loads((workdir / "ablation.json").read_text()) == json.loads(

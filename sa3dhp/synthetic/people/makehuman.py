@@ -289,12 +289,7 @@ def read_rig(
             raise errors.InputError(f"{rig}: bones without a root: {waiting}")
         names += ready
         waiting = [name for name in waiting if name not in ready]
-    given = _json(weights)["weights"]
-    table = np.zeros((count, len(names)), np.float32)
-    for name, pairs in given.items():
-        if name in names:
-            rows = np.array(pairs, np.float64).reshape(-1, 2)
-            table[rows[:, 0].astype(int), names.index(name)] = rows[:, 1]
+    table = _weights(weights, names, count)
     parents = [bones[name]["parent"] for name in names]
     return Rig(
         tuple(names),
@@ -303,6 +298,17 @@ def read_rig(
         tuple(_place(bones[name]["tail"], groups) for name in names),
         table / np.maximum(table.sum(axis=1, keepdims=True), 1e-6),
     )
+
+
+@_reader("weights of a rig of MakeHuman")
+def _weights(path: pathlib.Path, names: list[str], count: int) -> np.ndarray:
+    """How much each bone holds each vertex, `[count, B]`, as in the file."""
+    table = np.zeros((count, len(names)), np.float32)
+    for name, pairs in _json(path)["weights"].items():
+        if name in names:
+            rows = np.array(pairs, np.float64).reshape(-1, 2)
+            table[rows[:, 0].astype(int), names.index(name)] = rows[:, 1]
+    return table
 
 
 def _place(entry: dict, groups: dict[str, np.ndarray]) -> np.ndarray:

@@ -155,6 +155,28 @@ def test_a_target_is_not_unpacked_without_end(tmp_path) -> None:
             makehuman.read_target(path, 5)
 
 
+@pytest.mark.parametrize(
+    ("damaged", "old", "new"),
+    [
+        ("rig.cmu_mb.json", "parent", "parents"),
+        ("weights.cmu_mb.json", "[0, 1.0]", "[0]"),
+        ("weights.cmu_mb.json", "[0, 1.0]", "[900000, 1.0]"),
+        ("weights.cmu_mb.json", '"weights"', '"heights"'),
+    ],
+)
+def test_of_a_rigs_two_files_the_damaged_one_is_named(tmp_path, damaged, old, new):
+    body = miniature_makehuman.makehuman(tmp_path, clothes=False) / "mpfb2"
+    metadata = body / "mesh_metadata/basemesh_vertex_groups.json"
+    groups = makehuman.read_groups(metadata)
+    rigs = body / "rigs/standard"
+    paths = rigs / "rig.cmu_mb.json", rigs / "weights.cmu_mb.json"
+    assert makehuman.read_rig(*paths, groups, 1000).names[0] == "Hips"
+    path = rigs / damaged
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(errors.InputError, match=re.escape(str(path))):
+        makehuman.read_rig(*paths, groups, 1000)
+
+
 def test_parents_come_before_their_children(cast) -> None:
     rig = cast.body.rig
     assert set(rig.names) == set(miniature_makehuman.bones())
