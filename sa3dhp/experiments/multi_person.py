@@ -8,9 +8,11 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from sa3dhp import files
 from sa3dhp.experiments import kept, multi_person_speed
+from sa3dhp.synthetic import crowd
 from sa3dhp.systems.multi_person import config as configs
 from sa3dhp.systems.multi_person import (
     job,
@@ -25,6 +27,7 @@ from sa3dhp.systems.multi_person import networks as networks_
 NAMES = ("multi_person", "multi_person_teacher")
 SIDES = ("source", "target")  # unseen pictures of either place
 _TEACHER = "teacher"  # the row that is no student
+_MEAN = "mean"  # nor is this
 # By table, row and Psi; what the paper does not have says "".
 _PAPER: dict[str, dict[str, dict[str, str]]] = {
     # 3DPCK of all people of MuPoTS-3D ([P] Table 2; H' in its supplement).
@@ -63,7 +66,7 @@ class Row:
         id: of its file.
         title: for people.
         overrides: `section.key=value`, on top of the configuration's.
-        stage: after which it is measured.
+        stage: after which it is measured; "" where nothing is trained.
         against: the rows that it is compared with.
     """
 
@@ -99,7 +102,8 @@ def rows(name: str, config: configs.Config) -> tuple[Row, ...]:
         )
     poses, turned = f", {other} poses", (f"data.poses={other}",)
     return (
-        distl,
+        Row(_MEAN, "mean pose of the source, pelvises given", (), stage=""),
+        dataclasses.replace(distl, against=(_MEAN,)),
         Row("recon", "+ L_recon", ("student.adapt=false",), "alignment", ("distl",)),
         Row("adapt", "+ L_adapt", (), "alignment", ("recon",)),
         Row("ss", "+ L_ss (Us)", (), against=("adapt", "distl")),
@@ -203,22 +207,13 @@ def _settings(config: configs.Config, stage: str) -> dict:
 
 def _measure(row: Row, config: configs.Config, folder: pathlib.Path) -> dict:
     """The numbers of a row on each side, over all people and by picture."""
-    home = trained(config, row.stage, folder)
-    made = networks_.Networks(config, home / "checkpoints")
-    taught = made.teacher()
-    found: dict = {"target_information": job.target_information(config)}
+    information = "L" if row.id == _MEAN else job.target_information(config)
+    found: dict = {"target_information": information}
+    see = _seer(row, config, folder)
     for side, place in zip(SIDES, (config.data.source, config.data.target)):
         seen = sources.crowds(config, place, unseen=True)
         truth, size = sources.people_of(seen), config.data.image_size
-        if row.id == _TEACHER:
-            points = _taught(taught, seen.images)
-            joints = [np.zeros((*one.shape[:2], 3)) for one in points]
-        else:
-            refiner = made.refiner() if row.stage == "refinement" else None
-            name = networks_.STUDENT if refiner else configs.STAGES[row.stage]
-            joints, points = predictions.see(
-                made.trained(name), *taught, seen.images, refiner
-            )
+        joints, points = see(seen)
         pairs = scoring.match(joints, points, *truth, size)
         overall = scoring.measure_points(pairs, size)
         if row.id != _TEACHER:
@@ -231,6 +226,47 @@ def _measure(row: Row, config: configs.Config, folder: pathlib.Path) -> dict:
             "per_sequence": {str(n): {**x, **flat[n]} for n, x in single.items()},
         }
     return found
+
+
+def _seer(
+    row: Row, config: configs.Config, folder: pathlib.Path
+) -> Callable[[crowd.Crowds], tuple[list[np.ndarray], list[np.ndarray]]]:
+    """What a row sees in pictures: joints, mm, and points of each, of all people."""
+    if row.id == _MEAN:
+        return _mean(config, folder)
+    home = trained(config, row.stage, folder)
+    made = networks_.Networks(config, home / "checkpoints")
+    taught = made.teacher()
+
+    def of_teacher(seen: crowd.Crowds) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        points = _taught(taught, seen.images)
+        return [np.zeros((*one.shape[:2], 3)) for one in points], points
+
+    def of_student(seen: crowd.Crowds) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        refiner = made.refiner() if row.stage == "refinement" else None
+        name = networks_.STUDENT if refiner else configs.STAGES[row.stage]
+        return predictions.see(made.trained(name), *taught, seen.images, refiner)
+
+    return of_teacher if row.id == _TEACHER else of_student
+
+
+def _mean(
+    config: configs.Config, folder: pathlib.Path
+) -> Callable[[crowd.Crowds], tuple[list[np.ndarray], list[np.ndarray]]]:
+    """One pose for everybody: what a number is worth."""
+    root = sources.SKELETON.root
+    people, _ = sources.people_of(sources.crowds(config, config.data.source))
+    everybody = np.concatenate(people)
+    pose = (everybody - everybody[:, root, None]).mean(axis=0)
+    camera = networks_.Networks(config, folder).camera
+
+    def see(seen: crowd.Crowds) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        truth, _ = sources.people_of(seen)
+        joints = [pose + one[:, root, None] for one in truth]
+        flat = [camera.projected(tf.constant(x, tf.float32)).numpy() for x in joints]
+        return joints, flat
+
+    return see
 
 
 def _taught(
@@ -326,9 +362,10 @@ def markdown(found: Mapping) -> str:
         "Percent, over all true people: who is missed is wrong (2D PCK "
         "and IoU: of matched people). 3DPCK at 150 mm relative to the pelvis, abs at "
         "250 mm in the camera; pixels of the embedded world's pictures. *Knows*: raw "
-        "pictures of the target (R), their 2D (G) or 3D labels (L). Changes: mean, "
-        "95 % interval of a paired bootstrap over pictures. Paper: MuPoTS-3D (3DPCK; "
-        "IoU, pixels, PCK).",
+        "pictures of the target (R), their 2D (G) or 3D labels (L). *Mean pose*: "
+        "stands at the true pelvises; a student that beats it sees poses. Changes: "
+        "mean, 95 % interval of a paired bootstrap over pictures. Paper: MuPoTS-3D "
+        "(3DPCK; IoU, pixels, PCK).",
         "",
         f"`{found['command']}`, commit {', '.join(found['commits'])}, "
         f"{found['seconds'] / 60:.0f} minutes.",
