@@ -441,18 +441,28 @@ def markdown(found: Mapping) -> str:
         ]
         text.append(f"| {' | '.join(cells)} |")
     seeds = ", ".join(map(str, found["seeds"]))
+    over = f"median over seeds {seeds} (least to greatest)"
+    if len(found["seeds"]) == 1:
+        over = f"seed {seeds}"
+    starts = (
+        "The mean pose is that of the labelled source: who errs as much sees nothing. "
+        "All others start from one network and train as many steps on as many labelled "
+        "pictures; those of relation distillation from the shipped model at its own "
+        "size, on as many unlabelled ones. "
+    )
+    if found["table"] == "feature_size":
+        starts = (
+            "All start from one network and train as many steps on as many labelled "
+            "pictures; E, M, R and g are each size's own. "
+        )
     text += [
         "",
-        f"Millimetres; median over seeds {seeds} (least to greatest), of pictures that "
-        "never trained. The mean pose is that of the labelled source: who errs as much "
-        "sees nothing. All others start from one network and train as many steps on "
-        "as many labelled pictures; those of relation distillation from the shipped "
-        "model at its own size, on as many unlabelled ones. *Knows*: raw pictures of "
-        "the target (R) or nothing of it (N). *Between / within*: variance of g's "
-        "features between poses over that between noises. *Read back*: error, percent "
-        "of half a side, that the adapted f and h read in counterfactual pictures of "
-        "poses that never trained / in their own pictures passed through E and M / in "
-        "these as they are. "
+        f"Millimetres; {over}, of pictures that never trained. {starts}*Knows*: raw "
+        "pictures of the target (R) or nothing of it (N). *Between / "
+        "within*: variance of g's features between poses over that between noises. "
+        "*Read back*: error, percent of half a side, that the adapted f and h read in "
+        "counterfactual pictures of poses that never trained / in their own pictures "
+        "passed through E and M / in these as they are. "
         "Changes: mean, 95 % interval of a paired bootstrap over sequences, in the "
         "embedded world pictures. Paper: change from its source only, mean of its four "
         "targets; by size, MPJPE on 3DPW.",

@@ -210,5 +210,6 @@ def test_the_figure_is_drawn(tmp_path, eagerly, small_backbone, monkeypatch):
     monkeypatch.setattr(interventions, "_SIZES", (256,))
     text = interventions.run(_configure(), "feature_size", [0], tmp_path, FACTS)
     assert "features of 256 values" in text and "94.7 mm" in text
+    assert "Millimetres; seed 0, of" in text and "distillation" not in text
     picture = cv2.imread(str(tmp_path / "feature_size_features.png"))
     assert picture.std() > 5
