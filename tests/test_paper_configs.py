@@ -198,7 +198,7 @@ def test_a_table_of_the_paper_runs_on_what_a_setting_names(trained, monkeypatch)
     monkeypatch.setattr(rows, "make", lambda name, base: table)
     summed = runner.run(context, "controls", [0], {"commit": "c", "command": "x"})
     assert [row["id"] for row in summed["rows"]] == list(some)
-    assert [row["target_information"] for row in summed["rows"]] == [*"RRRL"]
+    assert [row["target_information"] for row in summed["rows"]] == [*"NRNL"]
     assert summed["protocol"] == "h36m_p2"
     for row in summed["rows"]:
         assert np.isfinite(row["adapted"]["mpjpe"]["median"])
