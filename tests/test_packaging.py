@@ -146,7 +146,8 @@ def test_bad_input_of_a_command_is_one_line_that_names_the_command(installed, tm
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "error: flag --stage=sauce: value should be one of "
-        "<all|pose_autoencoder|motion_autoencoder|source|relations>\n"
+        "<all|pose_autoencoder|motion_autoencoder|source|relations>, or some, with a "
+        "comma between two\n"
     )
     done = _start("sa3dhp-nothing", installed, tmp_path)
     assert done.returncode == 2 and "tools/nothing.py" not in done.stderr

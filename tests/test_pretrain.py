@@ -23,6 +23,7 @@ def _pretrain(*args):
         (["--set=source.learning_rate=1e-4"], "write 1.0e-4"),
         (["--config=none.yaml"], "none.yaml: no such configuration file"),
         (["--stage=sauce"], "value should be one of"),
+        (["--stage=source,all"], "value should be one of <all|pose_autoencoder|"),
         (["--checkpoints=setup.py"], "setup.py: is a file, expected a folder's name"),
         (["--set=image_encoder.weights=w.npz"], "weights: no file w.npz; expected a R"),
         (["--precision=half"], "value should be one of"),
@@ -48,6 +49,16 @@ def test_a_folder_in_the_way_of_the_model_is_told_before_the_work(tmp_path):
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert "saved_model holds other things (it has no saved_model.pb)" in done.stderr
     assert [path.name for path in tmp_path.rglob("*")] == ["saved_model", "notes.txt"]
+
+
+def test_some_stages_train_in_the_systems_order(tmp_path):
+    """Of those given the first is told to lack what it needs."""
+    done = tool_runner.run(
+        *("pretrain", "--system=multi_person", "--stage=equivariance,alignment"),
+        f"--workdir={tmp_path}",
+        cwd=ROOT,
+    )
+    assert done.returncode == 2 and "teacher" in done.stderr, done.stderr
 
 
 def test_a_sister_system_trains_on_two_devices(tmp_path):

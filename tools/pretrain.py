@@ -21,7 +21,10 @@ from sa3dhp.systems.relation_distillation import config as first
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("system", systems.NAMES[0], systems.NAMES, "Whose networks to train.")
 flags.DEFINE_string(
-    "stage", "all", f"What to train: all, {', '.join(first.STAGES)}; or the system's."
+    "stage",
+    "all",
+    f"What to train: all, or one or more of {', '.join(first.STAGES)}, with a comma "
+    "between two; or the system's.",
 )
 flags.DEFINE_string(
     "config", None, "YAML file of the run, own or shipped. [the system's]"
@@ -56,11 +59,7 @@ flags.DEFINE_enum(
 def main() -> None:
     """Trains the stages asked for, one after another."""
     configs = systems.part(FLAGS.system, "config")
-    if FLAGS.stage not in ("all", *configs.STAGES):
-        raise errors.InputError(
-            f"flag --stage={FLAGS.stage}: value should be one of "
-            f"<all|{'|'.join(configs.STAGES)}>"
-        )
+    stages = _stages(configs)
     overrides = list(FLAGS.set)
     if FLAGS.precision:
         overrides.append(f"training.precision={FLAGS.precision}")
@@ -75,7 +74,6 @@ def main() -> None:
     strategy = replicas.make(FLAGS.strategy)
     workdir = replicas.own(strategy, workdir)
     making, sources = (systems.part(FLAGS.system, x) for x in ("stages", "sources"))
-    stages = list(configs.STAGES) if FLAGS.stage == "all" else [FLAGS.stage]
     uses = {configs.READS[stage] for stage in stages}
     prepared = sources.check(config, *sorted(uses))  # hours before they are needed
     for stage in stages:
@@ -101,6 +99,19 @@ def main() -> None:
     for part, quality, value in rows:
         print(f"{part:14}{quality:22}{value:10.3f}")
     print(cli.as_started(f"\nnext: {_next(folder, path, configs)}"))
+
+
+def _stages(configs: types.ModuleType) -> list[str]:
+    """The stages of the flag, in the system's order."""
+    named = FLAGS.stage.split(",")
+    if named == ["all"]:
+        return list(configs.STAGES)
+    if not set(named) <= set(configs.STAGES):
+        raise errors.InputError(
+            f"flag --stage={FLAGS.stage}: value should be one of "
+            f"<all|{'|'.join(configs.STAGES)}>, or some, with a comma between two"
+        )
+    return [name for name in configs.STAGES if name in named]
 
 
 def _next(folder: pathlib.Path, config: str, configs: types.ModuleType) -> str:

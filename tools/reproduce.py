@@ -79,7 +79,9 @@ flags.DEFINE_string(
     "checkpoints",
     None,
     "Folder of networks, own or shipped; of the table smoothing also the workdir of an "
-    "adaptation. [checkpoints/procedural; of the figure people checkpoints/people]",
+    "adaptation; of multi_person and multi_person_teacher a teacher and an "
+    "auto-encoder of poses, which they train without. [checkpoints/procedural; of the "
+    "figure people checkpoints/people]",
 )
 flags.DEFINE_string(
     "real", "prepared", "Of the table real and the figure people: prepared folders."
@@ -224,7 +226,10 @@ def _real(configure: Callable[[Sequence[str]], configs.Config]) -> None:
 
 def _of_system(system: str, shipped: str) -> None:
     """Makes a table of another system."""
-    if FLAGS.checkpoints:
+    start: dict[str, typing.Any] = {}
+    if FLAGS.checkpoints and FLAGS.table in _MULTI_PERSON:
+        start = {"start": files.find(FLAGS.checkpoints)}
+    elif FLAGS.checkpoints:
         raise errors.InputError(
             f"--checkpoints={FLAGS.checkpoints}: got it with --table={FLAGS.table}, "
             "whose rows train their own networks; leave it out"
@@ -243,7 +248,7 @@ def _of_system(system: str, shipped: str) -> None:
     precision.set_policy(config.training.precision)
     tables = importlib.import_module(f"sa3dhp.experiments.{system}")
     text = tables.run(
-        configure, FLAGS.table, _seeds(), FLAGS.workdir, provenance.describe()
+        configure, FLAGS.table, _seeds(), FLAGS.workdir, provenance.describe(), **start
     )
     written = pathlib.Path(FLAGS.workdir) / FLAGS.table
     print(f"\n{text}\nwritten: {written}.json and .md")

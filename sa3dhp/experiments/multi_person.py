@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from sa3dhp import files
+from sa3dhp import errors, files
 from sa3dhp.experiments import kept, multi_person_speed
 from sa3dhp.synthetic import crowd
 from sa3dhp.systems.multi_person import config as configs
@@ -133,6 +133,7 @@ def run(
     seeds: Sequence[int],
     workdir: str | os.PathLike,
     facts: Mapping,
+    start: str | os.PathLike | None = None,
 ) -> str:
     """Runs a table and writes `<workdir>/<name>.json` and `.md`.
 
@@ -142,22 +143,35 @@ def run(
         seeds: of people, weights and batches.
         workdir: for all that is made; stages that rows share are trained once.
         facts: kept with every row: command, commit and the like.
+        start: folder of a teacher and an auto-encoder, which all rows and seeds share
+            but for those of the other Psi; None to train them.
 
     Returns:
         The table as Markdown.
+
+    Raises:
+        InputError: if `start` lacks one of them, or is given where nothing trains.
     """
     if name == multi_person_speed.NAME:
+        if start is not None:
+            raise errors.InputError(
+                f"--checkpoints={start}: got it with --table={name}, which needs no "
+                "trained networks; leave it out"
+            )
         return multi_person_speed.run(configure, workdir, facts)
     workdir, config = pathlib.Path(workdir), configure([f"training.seed={seeds[0]}"])
-    table = rows(name, config)
+    table, given = rows(name, config), Given(start, config.data.poses)
     found = kept.records(
         table,
         seeds,
         workdir / name,
         configure,
-        lambda row, config: _measure(row, config, workdir / "runs"),
+        lambda row, config: _measure(row, config, workdir / "runs", given),
         facts,
-        lambda config: sources.check(config, *configs.READS.values()),
+        lambda config: {
+            **sources.check(config, *configs.READS.values()),
+            **given.hashes(config),
+        },
     )
     summary = summarise(name, table, found, config.data.poses)
     files.write_json(workdir / f"{name}.json", summary)
@@ -166,22 +180,58 @@ def run(
     return text
 
 
-def trained(config: configs.Config, stage: str, folder: pathlib.Path) -> pathlib.Path:
-    """Trains a stage and those before it, see `kept.trained`."""
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """Networks that a table starts from.
+
+    Attributes:
+        folder: of them; None for none.
+        poses: the Psi of their auto-encoder.
+    """
+
+    folder: str | os.PathLike | None = None
+    poses: str = ""
+
+    def has(self, config: configs.Config, stage: str) -> bool:
+        """Whether a stage need not be trained."""
+        fits = stage == "teacher" or config.data.poses == self.poses
+        return self.folder is not None and not _NEEDS[stage] and fits
+
+    def hashes(self, config: configs.Config) -> dict[str, str]:
+        """Returns the hashes of those that are used, by name; raises `InputError`."""
+        names = {"poses": networks_.POSES, "teacher": networks_.TEACHER}
+        store = networks_.Networks(config, self.folder or "").store
+        used = [x for stage in names if self.has(config, stage) for x in names[stage]]
+        return {name: store.hash(name) for name in used}
+
+
+def trained(
+    config: configs.Config, stage: str, folder: pathlib.Path, given: Given = Given()
+) -> pathlib.Path:
+    """Trains a stage and those before it, or takes it, see `kept.trained`."""
+
+    def train(name: str, home: pathlib.Path) -> None:
+        checkpoints = home / "checkpoints"
+        if given.folder is not None and given.has(config, name):
+            store = networks_.Networks(config, checkpoints).store
+            store.start_from(given.folder, name)
+        else:
+            stages.make(config, checkpoints).train(name, home)
+
     return kept.trained(
         stage,
         folder,
         done=lambda name, home: networks_.Networks(config, home).store.complete(name),
         needs=lambda name: _NEEDS[name],
-        settings=lambda name: _settings(config, name),
-        train=lambda name, home: stages.make(config, home / "checkpoints").train(
-            name, home
-        ),
+        settings=lambda name: _settings(config, name, given),
+        train=train,
     )
 
 
-def _settings(config: configs.Config, stage: str) -> dict:
+def _settings(config: configs.Config, stage: str, given: Given = Given()) -> dict:
     """All that a stage depends on, with what it needs of those before it."""
+    if given.has(config, stage):
+        return {"given": given.hashes(config), "stage": stage}
     values = dataclasses.asdict(config)
     data, student = values["data"], values["student"]
     own: dict = {"training": values["training"]}
@@ -201,15 +251,17 @@ def _settings(config: configs.Config, stage: str) -> dict:
             late |= {"equivariance_steps", "equivariance_rate", "turn_deg"}
         student = {key: x for key, x in student.items() if key not in late}
         own |= {"student": student, "data": data}
-    own["before"] = [_settings(config, name) for name in _NEEDS[stage]]
+    own["before"] = [_settings(config, name, given) for name in _NEEDS[stage]]
     return kept.with_content(own, hashes)
 
 
-def _measure(row: Row, config: configs.Config, folder: pathlib.Path) -> dict:
+def _measure(
+    row: Row, config: configs.Config, folder: pathlib.Path, given: Given
+) -> dict:
     """The numbers of a row on each side, over all people and by picture."""
     information = "L" if row.id == _MEAN else job.target_information(config)
     found: dict = {"target_information": information}
-    see = _seer(row, config, folder)
+    see = _seer(row, config, folder, given)
     for side, place in zip(SIDES, (config.data.source, config.data.target)):
         seen = sources.crowds(config, place, unseen=True)
         truth, size = sources.people_of(seen), config.data.image_size
@@ -229,12 +281,12 @@ def _measure(row: Row, config: configs.Config, folder: pathlib.Path) -> dict:
 
 
 def _seer(
-    row: Row, config: configs.Config, folder: pathlib.Path
+    row: Row, config: configs.Config, folder: pathlib.Path, given: Given
 ) -> Callable[[crowd.Crowds], tuple[list[np.ndarray], list[np.ndarray]]]:
     """What a row sees in pictures: joints, mm, and points of each, of all people."""
     if row.id == _MEAN:
         return _mean(config, folder)
-    home = trained(config, row.stage, folder)
+    home = trained(config, row.stage, folder, given)
     made = networks_.Networks(config, home / "checkpoints")
     taught = made.teacher()
 
@@ -255,13 +307,13 @@ def _mean(
 ) -> Callable[[crowd.Crowds], tuple[list[np.ndarray], list[np.ndarray]]]:
     """One pose for everybody: what a number is worth."""
     root = sources.SKELETON.root
-    people, _ = sources.people_of(sources.crowds(config, config.data.source))
-    everybody = np.concatenate(people)
-    pose = (everybody - everybody[:, root, None]).mean(axis=0)
     camera = networks_.Networks(config, folder).camera
 
     def see(seen: crowd.Crowds) -> tuple[list[np.ndarray], list[np.ndarray]]:
         truth, _ = sources.people_of(seen)
+        people, _ = sources.people_of(sources.crowds(config, config.data.source))
+        everybody = np.concatenate(people)
+        pose = (everybody - everybody[:, root, None]).mean(axis=0)
         joints = [pose + one[:, root, None] for one in truth]
         flat = [camera.projected(tf.constant(x, tf.float32)).numpy() for x in joints]
         return joints, flat

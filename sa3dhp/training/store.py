@@ -104,17 +104,20 @@ class Store:
         checkpoint.load_weights(path, network)
         network.trainable = False
 
-    def start_from(self, folder: str | os.PathLike) -> list[str]:
+    def start_from(
+        self, folder: str | os.PathLike, stage: str | None = None
+    ) -> list[str]:
         """Copies the networks of another folder that this one lacks.
 
         Args:
             folder: only read.
+            stage: that makes those that are wanted; None for all.
 
         Returns:
             The names of the files that were copied.
 
         Raises:
-            InputError: if there is no network in it.
+            InputError: if there is no network in it, or one of the stage is missing.
         """
         there = pathlib.Path(folder)
         known = [*sorted(there.glob("*.npz")), there / BONES]
@@ -123,6 +126,14 @@ class Store:
                 f"{there}: no networks in it; expected a folder of .npz files that "
                 f"{self._tool} made, such as WORKDIR/checkpoints"
             )
+        if stage is not None:
+            known = [there / path.name for path in self._paths(stage)]
+            for path in known:
+                if not path.is_file():
+                    raise errors.InputError(
+                        f"{path}: no such checkpoint; expected all that the stage "
+                        f"{stage} leaves behind"
+                    )
         missing = [
             path
             for path in known
@@ -139,7 +150,7 @@ class Store:
 
     def complete(self, stage: str) -> bool:
         """Whether there are files of all that a stage leaves behind."""
-        return all(self.has(name) for name, its in self._stages.items() if its == stage)
+        return all(path.is_file() for path in self._paths(stage))
 
     def meta(self, name: str) -> dict:
         """What is kept with the weights stored under `name`."""
@@ -230,6 +241,9 @@ class Store:
 
     def _path(self, name: str) -> pathlib.Path:
         return self.folder / (name if name == BONES else f"{name}.npz")
+
+    def _paths(self, stage: str) -> list[pathlib.Path]:
+        return [self._path(name) for name, its in self._stages.items() if its == stage]
 
     def _existing(self, name: str) -> pathlib.Path:
         path = self._path(name)

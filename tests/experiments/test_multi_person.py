@@ -9,9 +9,11 @@ import small_multi_person
 import small_resnet
 import tensorflow as tf
 
+from sa3dhp import errors
 from sa3dhp.experiments import multi_person
 from sa3dhp.systems.multi_person import config as configs
-from sa3dhp.systems.multi_person import maps, scoring, sources
+from sa3dhp.systems.multi_person import maps, scoring, sources, stages
+from sa3dhp.training import checkpoint
 
 FACTS = {"command": "tools/reproduce.py", "commit": "abc"}
 
@@ -140,6 +142,46 @@ def test_the_teachers_row_knows_no_depth(tmp_path, found_by_all, monkeypatch):
     assert "mpjpe" not in target and target["recall"]["median"] == 100.0
     assert target["error_2d"]["median"] == pytest.approx(0.0, abs=1e-3)
     assert "60.1, 38.0, 66.6" in text
+
+
+def test_a_table_begins_with_a_teacher_and_an_auto_encoder(tmp_path, found_by_all):
+    """All its students have these; of the other Psi the auto-encoder is its own."""
+    configure, there = _configure(), tmp_path / "there"
+    with pytest.raises(errors.InputError, match=r"there/canonical_encoder\.npz: no "):
+        multi_person.run(configure, "multi_person", [0], tmp_path, FACTS, there)
+    made = stages.make(configure(), there)
+    made.train("poses", tmp_path / "work")
+    made.train("teacher", tmp_path / "work")
+    given = multi_person.Given(there, "artificial")
+    other = configure(("data.poses=captured", "training.seed=3"))
+    assert set(given.hashes(configure())) - set(given.hashes(other)) == {
+        "canonical_encoder",
+        "canonical_decoder",
+    }
+    homes = [
+        multi_person.trained(config, "alignment", tmp_path / "runs", given)
+        for config in (configure(), other)
+    ]
+    assert not list((tmp_path / "runs").glob("teacher_*/state"))
+    assert len(list((tmp_path / "runs").glob("poses_*/state"))) == 1  # the other Psi's
+
+    def hashes(folder):
+        paths = (folder / f"{x}.npz" for x in ("teacher_trunk", "canonical_decoder"))
+        return [checkpoint.read_meta(path)["weights_hash"] for path in paths]
+
+    taught, psi = hashes(there)
+    assert hashes(homes[0] / "checkpoints") == [taught, psi]
+    trunk, decoder = hashes(homes[1] / "checkpoints")
+    assert trunk == taught and decoder != psi
+    with pytest.raises(errors.InputError, match="which needs no trained networks"):
+        multi_person.run(configure, "multi_person_speed", [0], tmp_path, FACTS, there)
+
+
+def test_a_source_that_nobody_has_labelled_is_told_before_its_poses(monkeypatch):
+    """Not by a mean of nothing."""
+    monkeypatch.setattr(sources, "crowds", lambda *_, **__: pytest.fail("was read"))
+    row = multi_person.rows("multi_person", _configure()())[0]
+    multi_person._seer(row, _configure()(), "nowhere", multi_person.Given())
 
 
 def test_a_picture_counts_those_who_were_missed_in_it():

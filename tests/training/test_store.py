@@ -121,3 +121,17 @@ def test_a_run_begins_with_what_another_folder_has_and_keeps_its_own(tmp_path):
     assert store.Store(here).start_from(there) == []
     with pytest.raises(errors.InputError, match="no networks in it; expected a folder"):
         store.Store(here).start_from(tmp_path)
+
+
+def test_a_run_may_begin_with_what_one_stage_has_made(tmp_path):
+    there, here = tmp_path / "there", tmp_path / "here"
+    stages = {"a": "first", "b": "first", "c": "second", "d": "third"}
+    there.mkdir()
+    for name in "abcx":
+        (there / f"{name}.npz").write_text(name)
+    started = store.Store(here, stages=stages)
+    assert started.start_from(there, "first") == ["a.npz", "b.npz"]
+    assert started.complete("first") and not started.complete("second")
+    assert started.start_from(there, "second") == ["c.npz"]
+    with pytest.raises(errors.InputError, match=r"d\.npz: no such checkpoint; exp"):
+        started.start_from(there, "third")

@@ -275,6 +275,7 @@ class StudentBatches:
         trunk: teacher.Trunk,
         reader: teacher.MapReader,
         unseen: bool = False,
+        turned: bool = True,
     ) -> None:
         """Lets the teacher look at all pictures once.
 
@@ -284,8 +285,10 @@ class StudentBatches:
             trunk: E.
             reader: F.
             unseen: of pictures and poses that measure.
+            turned: whether L_ss is minimised; without it `turned` holds the images.
         """
         self._config, self._camera, self._unseen = config, camera, unseen
+        self._turned = turned
         self._layout = reader.layout
         data = config.data
         self._crowds = crowds(config, data.target, unseen)
@@ -302,9 +305,10 @@ class StudentBatches:
         rows = rng.integers(len(self._seen), size=config.student.batch_size)
         points, images = self._seen[rows], self._crowds.images[rows]
         turns, flipped = _turns(rng, len(rows), size, config.student.turn_deg)
-        shown = _warped(images, turns)
         roots = np.nan_to_num(points[:, :, self._layout.root])
-        light = [pixels(images), pixels(shown)]
+        light = [pixels(images)]
+        if self._turned:
+            light.append(pixels(_warped(images, turns)))
         if not self._unseen:
             light = [_lit(config, x, 2 * step + n) for n, x in enumerate(light)]
         drawn = scenes.draw(
@@ -321,7 +325,7 @@ class StudentBatches:
             images=light[0],
             roots=tf.constant(roots, tf.float32),
             points=tf.constant(points),
-            turned=light[1],
+            turned=light[-1],
             turns=tf.constant(turns, tf.float32),
             flipped=tf.constant(flipped),
             joints=tf.constant(joints[rows]),

@@ -280,9 +280,8 @@ class Stages:
                 sized=self._config.student.sized,
             )
         batches = sources.StudentBatches(
-            self._config, self._networks.camera, trunk, reader
+            self._config, self._networks.camera, trunk, reader, turned="ss" in rates
         )
-
         used = (*networks_.POSES, *networks_.TEACHER)
         before = networks_.ALIGNED if name == "equivariance" else ()
         return stages_.Stage(

@@ -7,7 +7,7 @@ from sa3dhp import errors
 from sa3dhp.data import prepared
 from sa3dhp.skeleton import kinematics, limits
 from sa3dhp.synthetic import world
-from sa3dhp.systems.multi_person import canonical, poses, sources
+from sa3dhp.systems.multi_person import canonical, networks, poses, sources
 
 SKELETON = poses.SKELETON
 
@@ -44,6 +44,20 @@ def test_truth_is_that_of_the_nearest_pelvis_or_unknown(load):
     assert np.isnan(joints[~there]).all() and np.isnan(points[~there]).all()
     far, _ = sources.truth_of(seen + 9.0, found, 56)
     assert np.isnan(far).mean() > np.isnan(joints).mean()
+
+
+def test_pictures_are_turned_for_l_ss_alone_and_all_else_is_the_same(load, tmp_path):
+    config = load("data.augmentation=0.5")
+    made = networks.Networks(config, tmp_path)
+    taught = made.new_teacher(bare=True)
+    of_both = [
+        sources.StudentBatches(config, made.camera, *taught, turned=turned).make(3)
+        for turned in (True, False)
+    ]
+    for name, left, right in zip(of_both[0]._fields, *of_both):
+        same = np.array_equal(left, right, equal_nan=left.dtype != bool)
+        assert same == (name != "turned"), name
+    np.testing.assert_array_equal(of_both[1].turned, of_both[1].images)
 
 
 @pytest.mark.parametrize("kind", ["artificial", "captured"])
