@@ -11,6 +11,7 @@ SHIPPED = {
     "configs": ["*.yaml"],
     "configs/rules": ["*.yaml"],
     "checkpoints": ["*.md"],
+    "checkpoints/multi_person": ["*.json", "*.npz"],
     "checkpoints/people": ["*.json", "*.npz"],
     "checkpoints/procedural": ["*.json", "*.npz"],
     "tools": [],

@@ -73,7 +73,8 @@ def test_a_wheel_has_every_configuration_card_weight_and_tool_once(installed):
     assert _names(installed, cards) == _names(ROOT, cards) != []
     weights = [path.parent for path in installed.rglob("*.npz")]
     assert {path.relative_to(packed) for path in weights} == {
-        pathlib.Path("checkpoints", name) for name in ("people", "procedural")
+        pathlib.Path("checkpoints", name)
+        for name in ("multi_person", "people", "procedural")
     }
     top = {path.name.partition("-")[0] for path in installed.iterdir()}
     assert top == {"sa3dhp"}, "nothing of ours beside the package"

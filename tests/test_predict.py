@@ -57,7 +57,7 @@ def test_a_video_becomes_poses_and_a_drawn_video(tmp_path):
         (["--input=v.mp4", "--output=out", "--detector=x"], ["detector: got x"]),
         (
             ["--input=v.mp4", "--output=out", "--system=multi_person"],
-            ["--model", "none is shipped", "--system=multi_person --stage=all"],
+            ["--model", "saw drawings alone", "configs/multi_person_folder.yaml says"],
         ),
         (
             ["--input=v.mp4", "--output=out", "--system=multi_person", "--boxes=x"],

@@ -192,8 +192,9 @@ def _check_many(camera: int | None) -> None:
     smoothing.refuse_motion(FLAGS.smooth, f"--system={_MANY} has no such part")
     if not FLAGS["model"].present:
         raise errors.InputError(
-            f"--model: expected the WORKDIR of a --system={_MANY} run, got none; none "
-            f"is shipped, train one: tools/pretrain.py --system={_MANY} --stage=all"
+            f"--model: expected the WORKDIR of a --system={_MANY} run, got none; what "
+            "is shipped saw drawings alone: train one on pictures, as "
+            f"configs/{_MANY}_folder.yaml says"
         )
 
 

@@ -228,7 +228,7 @@ def _of_system(system: str, shipped: str) -> None:
     """Makes a table of another system."""
     start: dict[str, typing.Any] = {}
     if FLAGS.checkpoints and FLAGS.table in _MULTI_PERSON:
-        start = {"start": files.find(FLAGS.checkpoints)}
+        start = {"start": files.networks(FLAGS.checkpoints)}
     elif FLAGS.checkpoints:
         raise errors.InputError(
             f"--checkpoints={FLAGS.checkpoints}: got it with --table={FLAGS.table}, "

@@ -248,7 +248,7 @@ def _settings(config: configs.Config, stage: str, given: Given = Given()) -> dic
     else:
         late = {"refinement_steps"} if stage != "refinement" else set()
         if stage == "alignment":
-            late |= {"equivariance_steps", "equivariance_rate", "turn_deg"}
+            late |= {"equivariance_steps", "equivariance_rate", "turn_deg", "distils"}
         student = {key: x for key, x in student.items() if key not in late}
         own |= {"student": student, "data": data}
     own["before"] = [_settings(config, name, given) for name in _NEEDS[stage]]

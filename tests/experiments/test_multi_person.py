@@ -73,6 +73,8 @@ def test_a_stage_is_of_all_that_it_depends_on(motions):
         ("alignment", "student.decays=true", True),
         ("alignment", "data.held_out_subjects=['02']", True),
         ("alignment", "student.equivariance_rate=1.0e-6", False),
+        ("alignment", "student.distils=true", False),
+        ("equivariance", "student.distils=true", True),
     ):
         assert (settings(stage, override) != settings(stage)) == differs, override
     assert settings("poses")["content"] == {str(motions): "hash"}

@@ -132,6 +132,7 @@ class Student:
     turn_deg: float = 20.0  # of T_s, at most either way [D]
     # Ours: errors in the sizes and distances of the people, not in pixels and mm.
     sized: bool = False
+    distils: bool = False  # ours: L_distl in phase 2 too
     decays: bool = False  # ours: each rate falls along a cosine, to a hundredth
 
 

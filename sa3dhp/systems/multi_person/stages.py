@@ -198,6 +198,8 @@ class Stages:
             network.trainable = True
         rate = self._rate(c.equivariance_rate, c.equivariance_steps)
         rates: dict[str, Any] = {"ss": rate}
+        if c.distils:
+            rates["distl"] = rate
         if c.scenes:
             rates["recon"] = rate
         return self._student_stage(

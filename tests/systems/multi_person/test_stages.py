@@ -219,6 +219,21 @@ def test_l_distl_is_alone_at_first():
     np.testing.assert_allclose(found, [0.0, 0.0, 0.2525, 0.005], rtol=1e-5)
 
 
+@pytest.mark.parametrize("distils", [False, True])
+def test_phase_two_minimises_the_papers_two_losses_or_l_distl_too(
+    load, run, distils, monkeypatch
+):
+    """[P] 3.3; what it costs without L_distl, the README says."""
+    workdir, _, _ = run
+    config = load("student.labels=none", f"student.distils={str(distils).lower()}")
+    seen = small_multi_person.clairvoyant(config)
+    monkeypatch.setattr(sources, "seen_by_teacher", seen)
+    made = stages.make(config, workdir / "checkpoints")
+    terms = made._equivariance().step.terms(next(made._equivariance().batches(0)))
+    assert set(terms) == {"ss", "recon", *(["distl"] if distils else [])}
+    assert not configs.Student().distils
+
+
 @pytest.mark.parametrize("decays", [False, True])
 def test_rates_are_the_papers_unless_they_decay(load, tmp_path, decays):
     config = load(f"student.decays={str(decays).lower()}")
