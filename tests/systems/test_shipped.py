@@ -28,10 +28,13 @@ def test_they_are_small_and_all_that_phase_two_needs(made):
     assert made.store.meta("canonical_decoder")["measured"]["joint_error"] < 20
 
 
-@pytest.mark.parametrize(("place", "recall", "error"), [("studio", 0, 0)])
-def test_everybody_is_seen_in_places_with_and_without_labels(
+@pytest.mark.parametrize(
+    ("place", "recall", "error"), [("studio", 90, 265), ("street", 75, 275)]
+)
+def test_people_are_seen_in_places_with_and_without_labels(
     config, made, place, recall, error
 ):
+    """One pose for everybody errs by 293 mm in `street`."""
     found = sources.crowds(config, place, unseen=True)
     composer = made.trained(networks.ALIGNED[0])
     seen = predictions.see(composer, *made.teacher(), found.images)
