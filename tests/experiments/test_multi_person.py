@@ -179,11 +179,20 @@ def test_a_table_begins_with_a_teacher_and_an_auto_encoder(tmp_path, found_by_al
         multi_person.run(configure, "multi_person_speed", [0], tmp_path, FACTS, there)
 
 
-def test_a_source_that_nobody_has_labelled_is_told_before_its_poses(monkeypatch):
-    """Not by a mean of nothing."""
-    monkeypatch.setattr(sources, "crowds", lambda *_, **__: pytest.fail("was read"))
-    row = multi_person.rows("multi_person", _configure()())[0]
-    multi_person._seer(row, _configure()(), "nowhere", multi_person.Given())
+def test_a_source_that_nobody_has_labelled_is_told_before_its_mean_pose(monkeypatch):
+    """Not by NumPy's warning of a mean of nothing."""
+    asked = []
+
+    def crowds(config, name, unseen=False):
+        asked.append((name, unseen))
+        raise errors.InputError(f"{name}: has no labelled pictures")
+
+    monkeypatch.setattr(sources, "crowds", crowds)
+    config, none = _configure()(), multi_person.Given()
+    row = multi_person.rows("multi_person", config)[0]
+    with pytest.raises(errors.InputError, match="studio: has no labelled pictures"):
+        multi_person._measure(row, config, "nowhere", none)
+    assert row.id == "mean" and asked == [("studio", True)]
 
 
 def test_a_picture_counts_those_who_were_missed_in_it():
