@@ -84,10 +84,11 @@ def rows(name: str, config: configs.Config) -> tuple[Row, ...]:
         name: one of `NAMES`.
         config: that they differ from: its Psi is that of all rows that do not name one.
     """
-    own = config.data.poses
+    own, begun = config.data.poses, bool(config.student.start)
     other = _OTHER[own]
-    captured = () if own == "captured" else ("data.poses=captured",)
-    said = "" if own == "captured" else ", captured poses"
+    alike = own == "captured" or begun
+    captured = () if alike else ("data.poses=captured",)
+    said = "" if alike else ", captured poses"
     bare = ("student.scenes=false", "student.adapt=false")
     flat, labels = ("student.labels=2d",), ("student.labels=3d",)
     distl = Row("distl", "student, L_distl (no D_syn)", bare, "alignment")
@@ -101,7 +102,7 @@ def rows(name: str, config: configs.Config) -> tuple[Row, ...]:
             dataclasses.replace(full, title="student, Fs" + said, against=(_TEACHER,)),
         )
     poses, turned = f", {other} poses", (f"data.poses={other}",)
-    return (
+    table = (
         Row(_MEAN, "mean pose of the source, pelvises given", (), stage=""),
         dataclasses.replace(distl, against=(_MEAN,)),
         Row("recon", "+ L_recon", ("student.adapt=false",), "alignment", ("distl",)),
@@ -114,7 +115,7 @@ def rows(name: str, config: configs.Config) -> tuple[Row, ...]:
             "fs_bare",
             "Fs, no D_syn" + said,
             (*labels, *bare, *captured),
-            against=("ws" if own == "captured" else "ws_other",),
+            against=("ws" if alike else "ws_other",),
         ),
         dataclasses.replace(full, against=("fs_bare",)),
         Row(
@@ -125,6 +126,8 @@ def rows(name: str, config: configs.Config) -> tuple[Row, ...]:
             ("fs",),
         ),
     )
+    # A student that all go on from speaks of poses by the codes of one Psi.
+    return tuple(row for row in table if not begun or not row.id.endswith("_other"))
 
 
 def run(
@@ -173,7 +176,7 @@ def run(
             **given.hashes(config),
         },
     )
-    summary = summarise(name, table, found, config.data.poses)
+    summary = summarise(name, table, found, config)
     files.write_json(workdir / f"{name}.json", summary)
     text = markdown(summary)
     files.write_text(workdir / f"{name}.md", text)
@@ -331,7 +334,10 @@ def _taught(
 
 
 def summarise(
-    name: str, table: Sequence[Row], records: Sequence[Mapping], poses: str
+    name: str,
+    table: Sequence[Row],
+    records: Sequence[Mapping],
+    config: configs.Config,
 ) -> dict:
     """Returns a table's numbers: medians over seeds, comparisons with intervals.
 
@@ -339,9 +345,9 @@ def summarise(
         name: of the table.
         table: its rows.
         records: of all rows and seeds.
-        poses: the Psi of rows that do not name one.
+        config: that the rows differ from.
     """
-    found, lines = kept.by_row(records), []
+    found, lines, poses = kept.by_row(records), [], config.data.poses
     metric = "pck_2d" if name == "multi_person_teacher" else "pck_rel"
     for row in table:
         own = found[row.id]
@@ -358,6 +364,7 @@ def summarise(
     return {
         "table": name,
         "poses": poses,
+        "start": config.student.start,
         "rows": lines,
         **kept.about(records),
     }
@@ -407,6 +414,11 @@ def markdown(found: Mapping) -> str:
         ]
         text.append(f"| {' | '.join(cells)} |")
     seeds = ", ".join(map(str, found["seeds"]))
+    start = found["start"]
+    begun = start and (
+        f" All students went on from that of `{start}`, which all losses of Us had "
+        "trained: a row without one of them says what is forgotten without it."
+    )
     text += [
         "",
         f"Unseen pictures of the target; median over seeds {seeds} (least to "
@@ -417,7 +429,7 @@ def markdown(found: Mapping) -> str:
         "pictures of the target (R), their 2D (G) or 3D labels (L). *Mean pose*: "
         "stands at the true pelvises; a student that beats it sees poses. Changes: "
         "mean, 95 % interval of a paired bootstrap over pictures. Paper: MuPoTS-3D "
-        "(3DPCK; IoU, pixels, PCK).",
+        "(3DPCK; IoU, pixels, PCK)." + begun,
         "",
         f"`{found['command']}`, commit {', '.join(found['commits'])}, "
         f"{found['seconds'] / 60:.0f} minutes.",

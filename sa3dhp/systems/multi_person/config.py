@@ -111,6 +111,8 @@ class Teacher:
 class Student:
     """G and H."""
 
+    # Ours: a folder of networks, or a shipped model, whose G and H phase 1 goes on from.
+    start: str = ""
     width: int = positive(128)  # of H's innermost map ([P] suppl. 2)
     map_width: int = positive(128)  # of G's first four convolutions [D]
     scenes: bool = True  # whether D_syn is used (L_recon and L_adapt)

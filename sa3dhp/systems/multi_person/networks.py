@@ -7,6 +7,7 @@ import functools
 import os
 from typing import Any
 
+from sa3dhp import errors, files
 from sa3dhp.models import pose_autoencoder, pose_prior
 from sa3dhp.systems.multi_person import camera as cameras
 from sa3dhp.systems.multi_person import composer as composers
@@ -146,6 +147,29 @@ class Networks:
         self.store.load(ALIGNED[1], map_encoder)
         return network, map_encoder
 
+    def begun(self) -> tuple[student.Student, student.MapEncoder]:
+        """Returns H and G before phase 1: new, or those of `student.start`.
+
+        Raises:
+            InputError: if these are not there, or have another teacher, auto-encoder or
+                camera than their own: to go on from they would be noise.
+        """
+        network, map_encoder = self.new_student(), self.new_map_encoder()
+        if self._config.student.start:
+            there = start_of(self._config)
+            for name, known in there.meta(ALIGNED[0])["trained_on"].items():
+                if self.store.hash(name) != known:
+                    raise errors.InputError(
+                        f"student.start: {there.folder} has another {name}.npz than "
+                        f"{self.store.folder}, expected the same; begin with its own: "
+                        f"--start={self._config.student.start} --stage=alignment,"
+                        "equivariance"
+                    )
+            there.load(ALIGNED[0], network, **self.seen_by)
+            there.load(ALIGNED[1], map_encoder)
+            network.trainable = map_encoder.trainable = True
+        return network, map_encoder
+
     def composer(self, network: student.Student) -> composers.Composer:
         """Returns M H."""
         return composers.Composer(network, self.prior, self.camera, self.layout)
@@ -171,3 +195,8 @@ class Networks:
 
     def _seed(self, use: str) -> None:
         precision.set_seed(self._config.training.seed, use)
+
+
+def start_of(config: configs.Config) -> store.Store:
+    """Returns the networks that `student.start` names."""
+    return store.Store(files.networks(config.student.start), _COMMAND, _STAGES)

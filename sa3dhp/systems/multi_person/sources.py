@@ -21,6 +21,7 @@ from sa3dhp.systems.multi_person import (
     frozen,
     grouping,
     maps,
+    networks,
     poses,
     refinement,
     scenes,
@@ -47,7 +48,7 @@ def check(config: configs.Config, *uses: str) -> dict[str, str]:
         uses: values of `config.READS`.
 
     Raises:
-        InputError: if a domain, folder, published teacher or file of weights is not
+        InputError: if a domain, folder, published teacher, file of weights or student is not
             there, or not usable.
     """
     data = config.data
@@ -56,6 +57,9 @@ def check(config: configs.Config, *uses: str) -> dict[str, str]:
     elif "teacher" in uses:
         backbone.check(config.teacher.weights)
     hashes = {}
+    if "pictures" in uses and config.student.start:
+        begun = networks.start_of(config).hash(networks.ALIGNED[0])
+        hashes[config.student.start] = begun
     if {"poses", "pictures"} & set(uses) and data.poses == "captured" and data.motions:
         _motions(data)
         hashes[data.motions] = shards.manifest(data.motions).data_hash

@@ -168,10 +168,7 @@ class Stages:
     def _alignment(self) -> stages_.Stage:
         c = self._config.student
         with replicas.scope(self._strategy):
-            network, map_encoder = (
-                self._networks.new_student(),
-                self._networks.new_map_encoder(),
-            )
+            network, map_encoder = self._networks.begun()
         rate = self._rate(c.learning_rate, c.steps, c.drop_steps)
         rates: dict[str, Any] = {"distl": rate}
         # L_distl alone at first ([P] 4): the others wait with a rate of 0.
