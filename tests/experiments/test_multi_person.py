@@ -56,6 +56,26 @@ def test_the_paper_has_each_row_of_one_psi_or_the_other(poses, numbers):
     assert kinds["fs"] == kinds["fs_bare"] == kinds["refined"] == "captured"
 
 
+def test_students_that_go_on_from_one_have_its_psi_and_the_table_says_so():
+    config = _configure("student.start=somewhere")()
+    table = multi_person.rows("multi_person", config)
+    ids = [row.id for row in table]
+    assert ids == "mean distl recon adapt ss ws fs_bare fs refined".split()
+    for row in table:
+        assert set(row.against) <= set(ids)
+        assert _configure()(row.overrides).data.poses == config.data.poses
+    values = {name: 1.0 for name in ("pck_rel", "auc_rel", "pck_abs", "recall")}
+    values |= {name: 1.0 for name in ("precision", "error_2d")}
+    side = {"overall": values, "per_sequence": {"0": values, "1": values}}
+    facts = {"seed": 0, "seconds": 60.0, "target_information": "R", **FACTS}
+    records = [{**facts, "row": name, "source": side, "target": side} for name in ids]
+    for start, said in (("somewhere", True), ("", False)):
+        config = _configure(*[f"student.start={start}"] * said)()
+        found = multi_person.summarise("multi_person", table, records, config)
+        text = multi_person.markdown(found)
+        assert ("All students went on from that of `somewhere`" in text) == said
+
+
 def test_a_stage_is_of_all_that_it_depends_on(motions):
     """Or two rows would share what was trained with other settings."""
     of_motions = ("data.poses=captured", f"data.motions={motions}")

@@ -111,7 +111,7 @@ class Teacher:
 class Student:
     """G and H."""
 
-    # Ours: a folder of networks, or a shipped model, whose G and H phase 1 goes on from.
+    # Ours: a folder of networks or a shipped model, whose G and H phase 1 begins with.
     start: str = ""
     width: int = positive(128)  # of H's innermost map ([P] suppl. 2)
     map_width: int = positive(128)  # of G's first four convolutions [D]

@@ -309,8 +309,12 @@ def _answer(node: Mapping[str, Any], inputs: list, weights: list) -> tf.Tensor:
     op, x = node["op"], inputs[0]
     if op == "FusedBatchNorm":
         if node["own"]:  # frozen as in training: statistics of the picture
+            scale, offset = weights
             mean, variance = tf.nn.moments(x, [1, 2], keepdims=True)
-            x = (x - mean) * tf.math.rsqrt(variance + node["epsilon"])
+            # Written out, oneDNN takes it for its own norm with constants, and dies.
+            return tf.nn.batch_normalization(
+                x, mean, variance, offset, scale, node["epsilon"]
+            )
         return x * weights[0] + weights[1]
     if op == "ResizeBilinear":
         return tf.raw_ops.ResizeBilinear(

@@ -48,8 +48,8 @@ def check(config: configs.Config, *uses: str) -> dict[str, str]:
         uses: values of `config.READS`.
 
     Raises:
-        InputError: if a domain, folder, published teacher, file of weights or student is not
-            there, or not usable.
+        InputError: if a domain, folder, published teacher, file of weights or student
+            is not there, or not usable.
     """
     data = config.data
     if "teacher" in uses and config.teacher.published:

@@ -1,6 +1,9 @@
 """A published teacher says what its graph says, and people what it sees."""
 
 import json
+import os
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -55,6 +58,34 @@ def test_it_answers_as_the_graph_does(tmp_path, training):
     chosen = np.take(want, frozen._CHANNELS, axis=-1)
     np.testing.assert_allclose(found, chosen, atol=1e-4 * np.abs(want).max())
     assert not trunk.trainable_weights and not reader.trainable_weights
+
+
+_AS_THE_TOOLS = """
+import sys
+from sa3dhp import cli
+cli._be_quiet()
+import tensorflow as tf
+from sa3dhp.systems.multi_person import frozen
+from sa3dhp.training import precision
+precision.set_seed(0, "teacher")
+trunk, reader = frozen.read(sys.argv[1], 448)
+maps = tf.function(lambda x: reader(trunk(x)))(tf.zeros([1, 448, 448, 3]))
+print(maps.shape)
+"""
+
+
+def test_it_is_traced_as_the_tools_do(graph, repo_root):
+    """With oneDNN, whose rewriting of a graph once ended the process here."""
+    env = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
+    done = subprocess.run(
+        [sys.executable, "-c", _AS_THE_TOOLS, graph],
+        cwd=repo_root,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (0, "(1, 56, 56, 37)\n"), done.stderr
 
 
 def test_its_channels_are_those_of_our_joints_and_limbs():

@@ -211,6 +211,29 @@ def test_a_stopped_stage_ends_as_one_that_was_not(run, load, tmp_path):
     }
 
 
+def test_a_student_goes_on_from_another_of_the_same_teacher_and_auto_encoder(
+    run, load, tmp_path
+):
+    there = run[0] / "checkpoints"
+    config = load(f"student.start={there}")
+    known = checkpoint.read_meta(there / "student_aligned.npz")["weights_hash"]
+    assert sources.check(config, "pictures") == {str(there): known}
+    assert sources.check(config, "teacher") == {}
+    made = networks.Networks(config, tmp_path)
+    for stage in ("poses", "teacher"):
+        made.store.start_from(there, stage)
+    for ours, theirs in zip(made.begun(), networks.Networks(config, there).aligned()):
+        assert ours.trainable and ours.trainable_variables
+        for mine, its in zip(ours.get_weights(), theirs.get_weights()):
+            np.testing.assert_array_equal(mine, its)
+    other = networks.Networks(load("training.seed=1"), tmp_path)
+    other.store.save(dict(zip(networks.TEACHER, other.new_teacher(bare=True))))
+    with pytest.raises(errors.InputError, match="has another teacher_trunk"):
+        made.begun()
+    with pytest.raises(errors.InputError, match="nowhere/student_aligned"):
+        sources.check(load("student.start=nowhere"), "pictures")
+
+
 def test_l_distl_is_alone_at_first():
     rate = stages._After(3, 0.5)
     assert [float(rate(step)) for step in (0, 2, 3, 9)] == [0.0, 0.0, 0.5, 0.5]
