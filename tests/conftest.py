@@ -1,5 +1,6 @@
 """What all tests share: real data where it is at hand, and a quiet TensorFlow."""
 
+import gc
 import os
 import pathlib
 
@@ -8,6 +9,11 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+if "PYTEST_XDIST_WORKER" in os.environ:  # each has a core: threads would only wait
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+# Tracing makes millions of objects that live on: to look at all of them again and again
+# took 4 % of the time.
+gc.set_threshold(100_000, 50, 100)
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

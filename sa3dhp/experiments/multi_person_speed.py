@@ -81,7 +81,7 @@ def markdown(found: Mapping) -> str:
         ratio = f"{middle:.2f} ({low:.2f} to {high:.2f})"
         text.append(f"| {row['people']} | {' | '.join(rates)} | {ratio} |")
     millions = {name: n / 1e6 for name, n in found["parameters"].items()}
-    size = found["image_size"]
+    size, machine = found["image_size"], found["hardware"]
     text += [
         "",
         f"Whole pictures of {size} px, one at a time, to everybody in the camera: E, "
@@ -89,6 +89,9 @@ def markdown(found: Mapping) -> str:
         f"Top-down: the boxes are given, each crop of {size} px goes through the "
         "single-person G with batch norm folded and the pose decoder, all of a picture "
         f"at once, {millions[TOP_DOWN]:.1f} million. Medians; quartiles of the rounds.",
+        "",
+        f"`{found['command']}`, commit {found['commit']}, {machine['cores']} cores of "
+        f"{machine['cpu']}.",
         "",
     ]
     return "\n".join(text)

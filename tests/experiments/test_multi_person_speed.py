@@ -7,7 +7,11 @@ import small_multi_person
 from sa3dhp.experiments import multi_person, multi_person_speed
 from sa3dhp.systems.multi_person import config as configs
 
-FACTS = {"command": "tools/reproduce.py", "commit": "abc"}
+FACTS = {
+    "command": "tools/reproduce.py",
+    "commit": "abc",
+    "hardware": {"cpu": "Abacus", "cores": 3},
+}
 
 
 def test_both_ways_are_timed_and_told(tmp_path, monkeypatch):
@@ -26,5 +30,6 @@ def test_both_ways_are_timed_and_told(tmp_path, monkeypatch):
         low, middle, high = row["ratios"]["top-down"]
         assert 0 < low <= middle <= high
         assert f"| {row['people']} |" in text
+    assert "`tools/reproduce.py`, commit abc, 3 cores of Abacus." in text
     # G alone has Res-4 too.
     assert found["parameters"]["top-down"] > 8e6 > found["parameters"]["ours"] > 1e6
