@@ -45,6 +45,12 @@ class Interval:
             return "improves"
         return "worsens" if self.low > 0.0 else "not significant"
 
+    def told(self, more_is_better: bool) -> str:
+        """The verdict of an error, or of a measure of which more is better."""
+        turned = {"improves": "worsens", "worsens": "improves"}
+        verdict = self.verdict
+        return turned.get(verdict, verdict) if more_is_better else verdict
+
 
 @dataclasses.dataclass(frozen=True)
 class Spread:

@@ -165,7 +165,12 @@ def spreads(values: Sequence[Mapping[str, float]]) -> dict[str, dict]:
 
 
 def change(
-    before: Sequence[Mapping], after: Sequence[Mapping], side: str, metric: str
+    before: Sequence[Mapping],
+    after: Sequence[Mapping],
+    side: str,
+    metric: str,
+    *,
+    more_is_better: bool = False,
 ) -> dict:
     """Returns the change of a metric from one row to another, over sequences.
 
@@ -174,6 +179,7 @@ def change(
         after: records of the row.
         side: of the record, with `per_sequence`.
         metric: its name there.
+        more_is_better: of what it counts; of an error less is.
     """
     sides = [
         [
@@ -183,7 +189,7 @@ def change(
         for rows in (before, after)
     ]
     interval = statistics.paired_change(*sides)
-    return {**dataclasses.asdict(interval), "verdict": interval.verdict}
+    return {**dataclasses.asdict(interval), "verdict": interval.told(more_is_better)}
 
 
 def cell(spread: Mapping) -> str:

@@ -356,7 +356,7 @@ def summarise(
         for side in SIDES:
             line[side] = kept.spreads([record[side]["overall"] for record in own])
         line["changes"] = {
-            other: kept.change(found[other], own, "target", metric)
+            other: kept.change(found[other], own, "target", metric, more_is_better=True)
             for other in row.against
         }
         line["paper"] = _paper(name, row, poses)

@@ -174,10 +174,7 @@ def _elsewhere(records: Sequence[Mapping]) -> dict:
             *([np.array(x["sequences"]) for x in sides[side]] for side in sides)
         )
         metric = metrics.METRICS[sides["adapted"][0]["metric"]]
-        verdict = interval.verdict
-        if not metric.less_is_better:
-            turned = {"improves": "worsens", "worsens": "improves"}
-            verdict = turned.get(verdict, verdict)
+        verdict = interval.told(not metric.less_is_better)
         found[card] = {
             "metric": metric.id,
             **{side: _spread([x["value"] for x in sides[side]]) for side in sides},

@@ -118,3 +118,18 @@ def test_a_cell_is_a_median_with_its_extremes():
 def test_a_name_is_that_of_the_values_in_any_order():
     assert kept.name_of({"a": 1, "b": 2}) == kept.name_of({"b": 2, "a": 1})
     assert kept.name_of({"a": 1}) != kept.name_of({"a": 2})
+
+
+def test_a_change_is_told_by_what_is_better():
+    """Fewer millimetres, more percent."""
+
+    def seen(value):
+        scores = {str(n): {"x": value + 0.1 * n} for n in range(9)}
+        return [{"target": {"per_sequence": scores}}]
+
+    for more, verdict in ((False, "worsens"), (True, "improves")):
+        found = kept.change(seen(1), seen(2), "target", "x", more_is_better=more)
+        assert (found["mean"], found["verdict"]) == (pytest.approx(1.0), verdict)
+    for more in (False, True):
+        same = kept.change(seen(1), seen(1), "target", "x", more_is_better=more)
+        assert same["verdict"] == "unchanged"
