@@ -424,12 +424,13 @@ def markdown(found: Mapping) -> str:
         f"Unseen pictures of the target; median over seeds {seeds} (least to "
         f"greatest), {found['poses']} poses where a row does not name others. "
         "Percent, over all true people: who is missed is wrong (2D PCK "
-        "and IoU: of matched people). 3DPCK at 150 mm relative to the pelvis, abs at "
-        "250 mm in the camera; pixels of the embedded world's pictures. *Knows*: raw "
-        "pictures of the target (R), their 2D (G) or 3D labels (L). *Mean pose*: "
-        "stands at the true pelvises; a student that beats it sees poses. Changes: "
-        "mean, 95 % interval of a paired bootstrap over pictures. Paper: MuPoTS-3D "
-        "(3DPCK; IoU, pixels, PCK)." + begun,
+        "and IoU in the columns: of matched people). 3DPCK at 150 mm relative to the "
+        "pelvis, abs at 250 mm in the camera; pixels of the embedded world's pictures. "
+        "*Knows*: raw pictures of the target (R), their 2D (G) or 3D labels (L). "
+        "*Mean pose*: stands at the true pelvises; a student that beats it sees poses. "
+        "Changes: mean, 95 % interval of a paired bootstrap over pictures, who is "
+        "missed is wrong in all of them. Paper: MuPoTS-3D (3DPCK; IoU, pixels, PCK)."
+        + begun,
         "",
         f"`{found['command']}`, commit {', '.join(found['commits'])}, "
         f"{found['seconds'] / 60:.0f} minutes.",
