@@ -40,7 +40,7 @@ def run(tool, *flags, cwd, fresh=False, small=False, devices=1, timeout=600, kil
         A `subprocess.CompletedProcess` with text in `stdout` and `stderr`.
     """
     command = [str(ROOT / "tools" / f"{tool}.py"), *map(str, flags)]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env = _environment()
     assert not (fresh and (small or kill or devices > 1))
     if fresh:
         return subprocess.run(
@@ -62,6 +62,12 @@ def run(tool, *flags, cwd, fresh=False, small=False, devices=1, timeout=600, kil
         )
 
 
+def _environment():
+    """As a user's: with oneDNN, which the tests' own TensorFlow does without."""
+    kept = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
+    return {**kept, "PYTHONPATH": str(ROOT)}
+
+
 class _Server:
     """The process that forks."""
 
@@ -71,7 +77,7 @@ class _Server:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env=_environment(),
         )
         atexit.register(self._end)
 
